@@ -1,0 +1,76 @@
+#include "common.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include "pulmoseg/base/error.hpp"
+
+namespace pulmoseg::cli {
+namespace {
+
+std::atomic<bool> interrupted = false;
+
+extern "C" void on_signal(int) {
+  if (interrupted.exchange(true)) ::_exit(130);
+}
+
+}  // namespace
+
+std::stop_token stop_token() {
+  // A signal handler may only set a flag; a thread of ours turns the flag into the token.
+  static std::stop_source source = [] {
+    std::signal(SIGINT, on_signal);
+    std::signal(SIGTERM, on_signal);
+    std::stop_source created;
+    std::thread([created]() mutable {
+      while (!interrupted) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      created.request_stop();
+    }).detach();
+    return created;
+  }();
+  return source.get_token();
+}
+
+void stop_if_asked() {
+  stop_token();
+  if (interrupted) throw Interrupted("stopped on request; what was finished is kept");
+}
+
+void print_line(std::string_view line) {
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
+}
+
+void print_json(const nlohmann::ordered_json& json) { print_line(json.dump(2)); }
+
+std::string describe_duration(double seconds) {
+  const auto whole = static_cast<std::int64_t>(seconds + 0.5);
+  if (whole >= 3600) return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
+  if (whole >= 60) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} s", whole);
+}
+
+Progress::Progress(std::string label, std::int64_t total)
+    : label_(std::move(label)), total_(total), terminal_(::isatty(STDERR_FILENO) == 1),
+      start_(std::chrono::steady_clock::now()) {}
+
+Progress::~Progress() {
+  if (terminal_) fmt::print(stderr, "\r\033[K");
+}
+
+void Progress::update(std::int64_t done, std::string_view detail) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!terminal_ || (done < total_ && now - drawn_ < std::chrono::milliseconds(100))) return;
+  drawn_ = now;
+  const double elapsed = std::chrono::duration<double>(now - start_).count();
+  const double left = done > 0 ? elapsed / static_cast<double>(done) * static_cast<double>(total_ - done) : 0;
+  fmt::print(stderr, "\r\033[K{} {}/{} {} {} left", label_, done, total_, detail, describe_duration(left));
+  std::fflush(stderr);
+}
+
+}  // namespace pulmoseg::cli

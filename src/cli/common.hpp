@@ -1,0 +1,44 @@
+#pragma once
+// What every command shares: results on stdout, messages on stderr, progress on a terminal, Ctrl-C.
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+namespace pulmoseg::cli {
+
+/// The first Ctrl-C (or SIGTERM) asks this token to stop, the second ends the program at once.
+std::stop_token stop_token();
+
+/// Throws Interrupted when Ctrl-C was pressed: for loops between two cases.
+void stop_if_asked();
+
+/// One line of a result on stdout.
+void print_line(std::string_view line);
+
+/// A JSON result on stdout, indented.
+void print_json(const nlohmann::ordered_json& json);
+
+/// "1 h 02 min", "3 min 10 s", "12 s".
+std::string describe_duration(double seconds);
+
+/// A counter with the time left, drawn over itself on a terminal and silent elsewhere.
+class Progress {
+ public:
+  Progress(std::string label, std::int64_t total);
+  ~Progress();
+  void update(std::int64_t done, std::string_view detail = {});
+
+ private:
+  std::string label_;
+  std::int64_t total_;
+  bool terminal_;
+  std::chrono::steady_clock::time_point start_, drawn_;
+};
+
+}  // namespace pulmoseg::cli

@@ -1,0 +1,55 @@
+// pulmoseg: parses the command line, hands over to a command, turns what went wrong into one line and an exit code.
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <new>
+
+#include "commands.hpp"
+#include "pulmoseg/base/error.hpp"
+
+namespace {
+
+constexpr int done = 0, failed = 1, wrong_usage = 2, interrupted = 130;
+
+void configure(CLI::App& app) {
+  app.description("Finds COVID-19 lesions in chest CT and measures them.\nResearch use only. Not a medical device.");
+  app.set_version_flag("--version", "pulmoseg " PULMOSEG_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Results go to stdout, messages to stderr. Exit codes: 0 done, 1 something failed, 2 wrong usage, 130 stopped.\n"
+      "`pulmoseg COMMAND --help` is the manual of a command.");
+}
+
+int report(int exit_code, std::string_view message) {
+  fmt::print(stderr, "pulmoseg: {}\n", message);
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int argument_count, char** arguments) {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("pulmoseg"));
+  spdlog::set_pattern("%^%l%$: %v");
+  CLI::App app;
+  configure(app);
+  pulmoseg::cli::add_commands(app);
+  try {
+    app.parse(argument_count, arguments);
+    return done;
+  } catch (const CLI::Success& help_or_version) {
+    return app.exit(help_or_version);
+  } catch (const CLI::ParseError& error) {
+    return report(wrong_usage, fmt::format("{} (see pulmoseg --help)", error.what()));
+  } catch (const pulmoseg::UsageError& error) {
+    return report(wrong_usage, error.what());
+  } catch (const pulmoseg::Interrupted& error) {
+    return report(interrupted, error.what());
+  } catch (const std::bad_alloc&) {
+    return report(failed, "not enough memory");
+  } catch (const std::exception& error) {
+    return report(failed, error.what());
+  }
+}

@@ -1,0 +1,59 @@
+#pragma once
+// Files that appear whole or not at all, and folders that one run has to itself.
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace pulmoseg {
+
+/// A file in the making: bytes go to a hidden neighbour of `path`, commit() flushes it to disk and renames it into place.
+/// Without commit() the neighbour is removed and an older file of that name stays as it was.
+///
+/// Errors: Error that names the file and the system's reason (full disk, no permission, folder missing).
+/// Threads: one at a time.
+class OutputFile {
+ public:
+  explicit OutputFile(std::filesystem::path path);
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&&) = delete;
+  ~OutputFile();
+
+  void write(std::string_view bytes);
+  void write(std::span<const std::byte> bytes);
+  /// Overwrites bytes that were written before (a header whose counts are known last), or leaves a gap to fill later.
+  void write_at(std::size_t offset, std::span<const std::byte> bytes);
+
+  /// For libraries that write a file by its name: let them write this one, then commit().
+  const std::filesystem::path& temporary_path() const { return temporary_; }
+
+  void commit();
+
+ private:
+  std::filesystem::path path_, temporary_;
+  int descriptor_ = -1;
+};
+
+/// `text` as the whole content of `path`, atomically.
+void write_file(const std::filesystem::path& path, std::string_view text);
+
+/// The whole content of `path`. Error when it cannot be read.
+std::string read_file(const std::filesystem::path& path);
+
+/// Creates `folder` (with its parents) and keeps every other pulmoseg process out of it until the lock is destroyed.
+/// Error when another run holds it. The lock is the kernel's (flock): a killed process leaves none behind.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::filesystem::path& folder);
+  FolderLock(FolderLock&& other) noexcept;
+  FolderLock& operator=(FolderLock&&) = delete;
+  ~FolderLock();
+
+ private:
+  std::filesystem::path file_;
+  int descriptor_ = -1;
+};
+
+}  // namespace pulmoseg
