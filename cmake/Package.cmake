@@ -2,7 +2,7 @@
 get_property(PULMOSEG_ROOMS GLOBAL PROPERTY PULMOSEG_ROOMS)
 set(PULMOSEG_CONFIG_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/pulmoseg)
 if(PULMOSEG_TRAINING)
-  install(TARGETS pulmoseg_torch EXPORT pulmoseg)
+  install(FILES ${PROJECT_SOURCE_DIR}/cmake/Torch.cmake DESTINATION ${PULMOSEG_CONFIG_DIR})
 endif()
 install(EXPORT pulmoseg NAMESPACE pulmoseg:: DESTINATION ${PULMOSEG_CONFIG_DIR} FILE pulmosegTargets.cmake)
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/pulmosegConfig.cmake.in

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -26,6 +27,13 @@ void sync_folder(const std::filesystem::path& folder) {
   if (descriptor < 0) return;
   ::fsync(descriptor);
   ::close(descriptor);
+}
+
+/// Whether `descriptor` is still what `path` names.
+bool is_file_of(int descriptor, const std::filesystem::path& path) {
+  struct stat opened {}, named {};
+  return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
+         opened.st_dev == named.st_dev;
 }
 
 std::filesystem::path folder_of(const std::filesystem::path& path) {
@@ -108,13 +116,19 @@ FolderLock::FolderLock(const std::filesystem::path& folder) : file_(folder / ".p
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) throw Error(fmt::format("{}: cannot be created: {}", folder.string(), error.message()));
-  descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) fail(folder, "cannot be written");
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
-  const bool taken = errno == EWOULDBLOCK;
-  ::close(std::exchange(descriptor_, -1));
-  if (!taken) fail(folder, "cannot be locked");
-  throw Error(fmt::format("{}: is in use by another run of pulmoseg; wait for it or choose another folder", folder.string()));
+  // The holder removes the file when it is done: a lock on a file that is gone by then is no lock, so look again.
+  do {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor_ < 0) fail(folder, "cannot be written");
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      const bool taken = errno == EWOULDBLOCK;
+      if (!taken) fail(folder, "cannot be locked");
+      ::close(std::exchange(descriptor_, -1));
+      throw Error(fmt::format("{}: is in use by another run of pulmoseg; wait for it or choose another folder",
+                              folder.string()));
+    }
+  } while (!is_file_of(descriptor_, file_));
 }
 
 FolderLock::FolderLock(FolderLock&& other) noexcept

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Installs what pulmoseg is built from, on Debian 12 or newer: compilers and libraries from Debian, LibTorch and OpenVINO
+# out of their Python wheels (only unpacked: no Python runs when pulmoseg runs). Quick when nothing is missing.
+#   PULMOSEG_TRAINING=OFF bash scripts/setup.sh    leaves LibTorch out (a machine that only segments and measures)
+# pip's own settings are honoured, e.g. PIP_EXTRA_INDEX_URL for the CPU build of torch.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+debian_packages=(
+  g++ cmake ninja-build ccache pkg-config python3 python3-pip ca-certificates
+  libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev zlib1g-dev libprotozero-dev
+  libinsighttoolkit5-dev libcairo2-dev fontconfig fonts-dejavu-core libgtest-dev
+)
+wheels=(openvino==2026.4.1)
+[ "${PULMOSEG_TRAINING:-ON}" = OFF ] || wheels+=(torch==2.13.0)
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+missing_packages() {
+  local package
+  for package in "${debian_packages[@]}"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
+  done
+}
+
+install_debian_packages() {
+  local missing
+  mapfile -t missing < <(missing_packages)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || { echo "setup.sh: needs Debian's apt-get to install: ${missing[*]}" >&2; exit 1; }
+  echo "Installing from Debian: ${missing[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# A wheel is unpacked into .deps/python. The CUDA build of torch (what pip takes by itself outside this setup) also needs
+# the CUDA libraries that it names as its dependencies; the CPU build needs nothing.
+install_wheel() {
+  local wheel=$1 name=${1%%==*} version=${1##*==}
+  compgen -G ".deps/python/$name-$version*.dist-info" >/dev/null && return 0
+  echo "Unpacking $wheel from its Python wheel"
+  rm -rf ".deps/$name.partial"
+  python3 -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --root-user-action=ignore \
+    --target ".deps/$name.partial" "$wheel"
+  if grep -qs "^cuda.*= '" ".deps/$name.partial/torch/version.py"; then
+    python3 -m pip install --quiet --disable-pip-version-check --no-compile --root-user-action=ignore \
+      --upgrade --target ".deps/$name.partial" "$wheel"
+  fi
+  mkdir -p .deps/python
+  rm -rf .deps/python/"$name" .deps/python/"$name"-*.dist-info
+  cp -rl ".deps/$name.partial/." .deps/python/
+  rm -rf ".deps/$name.partial"
+}
+
+install_debian_packages
+for wheel in "${wheels[@]}"; do install_wheel "$wheel"; done
