@@ -1,0 +1,29 @@
+#pragma once
+// A scan looked at before it is trusted: what it is, where it lies, what its numbers are, what looks wrong.
+//
+// Reads the whole file once, slice by slice. Errors: those of volume/ (a file that cannot be read is refused there).
+
+#include <filesystem>
+#include <vector>
+
+#include "pulmoseg/quantify/intensity.hpp"
+#include "pulmoseg/quantify/measurements.hpp"
+#include "pulmoseg/volume/geometry.hpp"
+#include "pulmoseg/volume/volume_reader.hpp"
+
+namespace pulmoseg::quantify {
+
+struct Inspection {
+  volume::Geometry geometry;    ///< canonical
+  volume::SourceInfo source;
+  IntensityStatistics intensities;
+  std::vector<Note> warnings;   ///< codes in docs/schemas.md
+};
+
+Inspection inspect_volume(const std::filesystem::path& file_or_dicom_folder);
+
+/// What looks wrong, from the facts alone.
+std::vector<Note> find_warnings(const volume::Geometry& geometry, const volume::SourceInfo& source,
+                                const IntensityStatistics& intensities);
+
+}  // namespace pulmoseg::quantify

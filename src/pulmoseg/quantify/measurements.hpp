@@ -1,0 +1,105 @@
+#pragma once
+// How much of a lung is affected: voxels, millilitres, square millimetres and percent from a lesion mask and, where there
+// is one, a lung mask.
+//
+// Units: voxels are counts, volumes are ml (voxel volume = |determinant| of the grid, so oblique and tilted grids are
+// right), areas are mm² in the plane of the slice. Slices are canonical axial slices (volume/geometry.hpp).
+// Percent affected = |lesion ∩ lung| / |lung| · 100, where the lung mask includes the lesions inside the lung. Lesion
+// outside of the lung mask takes no part in it and is counted by itself.
+// What is not known is absent (std::nullopt), never 0: lung figures without a lung mask, percent of an empty lung mask,
+// and every ml and mm² when the header does not tell the spacing.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pulmoseg/volume/geometry.hpp"
+#include "pulmoseg/volume/volume_reader.hpp"
+
+namespace pulmoseg::quantify {
+
+/// Something that the reader of a result must know: a code for machines that never changes, a sentence for people.
+struct Note {
+  std::string code;  ///< e.g. "spacing_unknown"; docs/schemas.md lists them
+  std::string text;
+};
+
+struct SliceMeasurements {
+  std::int64_t index = 0;  ///< canonical slice, 0 is the lowest (most inferior)
+  std::int64_t lesion_voxels = 0;
+  std::optional<double> lesion_area_mm2;
+  std::optional<std::int64_t> lung_voxels;
+  std::optional<double> lung_area_mm2;
+  std::optional<std::int64_t> lesion_outside_lung_voxels;
+  std::optional<double> percent_affected;
+};
+
+struct Measurements {
+  volume::Geometry grid;
+  bool spacing_known = true;
+  std::optional<double> voxel_volume_ml;
+  std::optional<double> pixel_area_mm2;
+
+  std::int64_t lesion_voxels = 0;
+  std::optional<double> lesion_ml;
+  std::int64_t lesion_slices = 0;  ///< slices with at least one lesion voxel
+
+  bool has_lung_mask = false;
+  std::optional<std::int64_t> lung_voxels;
+  std::optional<double> lung_ml;
+  std::optional<std::int64_t> lesion_outside_lung_voxels;
+  std::optional<double> lesion_outside_lung_ml;
+  std::optional<double> percent_affected;
+
+  std::vector<SliceMeasurements> slices;  ///< one for each slice of the grid, by index
+  std::vector<Note> notes;
+};
+
+/// Counts slice by slice, so that a volume never has to be in memory.
+///
+///     Measurer measurer(grid, true, spacing_is_known(reader.source()));
+///     for (each slice, in any order) measurer.add_slice(index, lesion, lung);
+///     const Measurements measurements = measurer.finish();
+///
+/// Threads: one at a time.
+class Measurer {
+ public:
+  Measurer(const volume::Geometry& grid, bool has_lung_mask, bool spacing_known = true);
+
+  /// `lesion` and `lung`: rows·columns, not zero = inside; `lung` is empty when there is no lung mask.
+  /// Error when the slice is not of this grid, was given before, or has another number of pixels.
+  void add_slice(std::int64_t index, std::span<const std::uint8_t> lesion, std::span<const std::uint8_t> lung = {});
+
+  /// Error when a slice of the grid was never given.
+  Measurements finish() const;
+
+ private:
+  volume::Geometry grid_;
+  bool has_lung_mask_, spacing_known_;
+  std::vector<SliceMeasurements> slices_;
+  std::vector<bool> given_;
+};
+
+/// False when the header declares no position and its spacing is 1 × 1 × 1: that is a header's way to say nothing.
+bool spacing_is_known(const volume::SourceInfo& source);
+
+/// One slice on its way through measure_files(), valid during the call.
+struct MeasuredSlice {
+  std::int64_t index, rows, columns;
+  std::span<const float> pixels;
+  std::span<const std::uint8_t> lesion, lung;  ///< 1 inside; lung is empty without a lung mask
+};
+
+/// Measures masks that are there already, on the grid of `image` (a mask with another grid is brought onto it, see
+/// volume::read_mask_on_grid). `on_slice`, when given, sees every slice with its pixels; without it the pixels of
+/// `image` are not read. Every value of a mask but 0 is inside.
+/// Errors: those of volume/.
+Measurements measure_files(const std::filesystem::path& image, const std::filesystem::path& lesion_mask,
+                           const std::optional<std::filesystem::path>& lung_mask,
+                           const std::function<void(const MeasuredSlice&)>& on_slice = {});
+
+}  // namespace pulmoseg::quantify

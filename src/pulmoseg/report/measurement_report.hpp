@@ -1,0 +1,46 @@
+#pragma once
+// Measurements as files: one JSON a scan (schema "pulmoseg.measurements/1", docs/schemas.md) and one CSV row a scan for a
+// cohort's table.
+//
+// What is not known is null in JSON and an empty cell in CSV. Numbers are written the same in every locale.
+// Errors: Error naming the file when it cannot be written.
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "pulmoseg/quantify/measurements.hpp"
+#include "pulmoseg/report/image.hpp"
+#include "pulmoseg/volume/volume_reader.hpp"
+
+namespace pulmoseg::report {
+
+/// Where the figures come from. File names are written without their folders, which may hold a patient's name.
+struct Provenance {
+  std::string version;                         ///< of pulmoseg
+  std::filesystem::path image, lesion_mask;
+  std::filesystem::path lung_mask;             ///< empty: none
+  std::filesystem::path model;                 ///< empty: the mask was there already
+  std::map<std::string, std::string> model_metadata;
+};
+
+/// The JSON text, indented, with a line end.
+std::string measurements_json(const quantify::Measurements& measurements, const Provenance& provenance);
+
+void write_measurements_json(const quantify::Measurements& measurements, const Provenance& provenance,
+                             const std::filesystem::path& json);
+
+/// The table of a cohort (cohort.csv): one line a scan, for base's csv_line().
+std::vector<std::string> cohort_columns();
+std::vector<std::string> cohort_row(const std::string& name, const quantify::Measurements& measurements);
+
+/// A few lines for a terminal: lesion, lung, percent affected, notes.
+std::string measurements_text(const quantify::Measurements& measurements);
+
+/// The facts line of a montage: {"lesion 182.4 ml in 61 of 79 slices", "12.3 % of the lung affected"}.
+std::vector<std::string> measurement_facts(const quantify::Measurements& measurements);
+
+PixelSpacing pixel_spacing(const volume::Geometry& grid);
+
+}  // namespace pulmoseg::report
