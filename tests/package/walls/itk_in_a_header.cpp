@@ -1,0 +1,3 @@
+// What a user of the volume room sees of it: its headers, and no ITK.
+#include "pulmoseg/volume/volume_reader.hpp"
+#include <itkImage.h>

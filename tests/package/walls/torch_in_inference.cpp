@@ -1,0 +1,1 @@
+#include <torch/torch.h>  // inference/ runs on OpenVINO alone
