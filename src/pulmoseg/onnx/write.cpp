@@ -1,0 +1,178 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <protozero/pbf_writer.hpp>
+
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/onnx/fields.hpp"
+#include "pulmoseg/onnx/model.hpp"
+
+namespace pulmoseg::onnx {
+namespace {
+
+using protozero::pbf_writer;
+
+/// A message in pieces: a length stands before each nested message, so all sizes must be known before the first byte is
+/// written, and the weights shall not be copied for that.
+class Message {
+ public:
+  std::string& text() {
+    if (pieces_.empty() || pieces_.back().borrowed.data()) pieces_.emplace_back();
+    return pieces_.back().owned;
+  }
+  void borrow(std::span<const std::byte> bytes) {
+    if (!bytes.empty()) pieces_.push_back({{}, bytes});
+  }
+  std::size_t size() const {
+    std::size_t size = 0;
+    for (const auto& piece : pieces_) size += piece.owned.size() + piece.borrowed.size();
+    return size;
+  }
+  void write(OutputFile& file) const {
+    for (const auto& piece : pieces_) {
+      file.write(piece.owned);
+      file.write(piece.borrowed);
+    }
+  }
+
+ private:
+  struct Piece {
+    std::string owned;
+    std::span<const std::byte> borrowed;
+  };
+  std::vector<Piece> pieces_;
+};
+
+/// The key and length that stand before `size` bytes which are added by other means.
+void begin_bytes(std::string& text, protozero::pbf_tag_type tag, std::size_t size) {
+  protozero::write_varint(std::back_inserter(text), (tag << 3U) | static_cast<unsigned>(protozero::pbf_wire_type::length_delimited));
+  protozero::write_varint(std::back_inserter(text), size);
+}
+
+struct AttributeWriter {
+  pbf_writer& message;
+
+  void type(field::AttributeType type) { message.add_enum(field::attribute::type, static_cast<int>(type)); }
+  void operator()(std::int64_t value) {
+    message.add_int64(field::attribute::i, value);
+    type(field::AttributeType::integer);
+  }
+  void operator()(float value) {
+    message.add_float(field::attribute::f, value);
+    type(field::AttributeType::float_value);
+  }
+  void operator()(const std::string& value) {
+    message.add_bytes(field::attribute::s, value);
+    type(field::AttributeType::string);
+  }
+  void operator()(const std::vector<std::int64_t>& values) {
+    for (const auto value : values) message.add_int64(field::attribute::ints, value);
+    type(field::AttributeType::integers);
+  }
+  void operator()(const std::vector<float>& values) {
+    for (const auto value : values) message.add_float(field::attribute::floats, value);
+    type(field::AttributeType::floats);
+  }
+};
+
+void add_node(std::string& graph, const Node& node) {
+  pbf_writer graph_writer(graph);
+  pbf_writer message(graph_writer, field::graph::node);
+  for (const auto& input : node.inputs) message.add_string(field::node::input, input);
+  for (const auto& output : node.outputs) message.add_string(field::node::output, output);
+  message.add_string(field::node::name, node.name);
+  message.add_string(field::node::op_type, node.op_type);
+  for (const auto& attribute : node.attributes) {
+    pbf_writer attribute_message(message, field::node::attribute);
+    attribute_message.add_string(field::attribute::name, attribute.name);
+    std::visit(AttributeWriter{attribute_message}, attribute.value);
+  }
+}
+
+void add_value(std::string& graph, protozero::pbf_tag_type tag, const ValueInfo& value) {
+  pbf_writer graph_writer(graph);
+  pbf_writer message(graph_writer, tag);
+  message.add_string(field::value::name, value.name);
+  pbf_writer type(message, field::value::type);
+  pbf_writer tensor(type, field::type::tensor_type);
+  tensor.add_int32(field::tensor_type::elem_type, value.element_type);
+  pbf_writer shape(tensor, field::tensor_type::shape);
+  for (const auto& dimension : value.shape) {
+    pbf_writer dim(shape, field::shape::dim);
+    if (const auto* size = std::get_if<std::int64_t>(&dimension)) dim.add_int64(field::dimension::value, *size);
+    else dim.add_string(field::dimension::parameter, std::get<std::string>(dimension));
+  }
+}
+
+void add_initializer(Message& graph, const Initializer& initializer, const std::filesystem::path& file) {
+  std::int64_t expected = 1;
+  for (const auto size : initializer.shape) expected *= size;
+  const auto [count, bytes, type] = std::visit(
+      [](const auto& data) {
+        const bool floating = sizeof(data[0]) == sizeof(float);
+        return std::tuple(std::ssize(data), std::as_bytes(std::span(data)),
+                          floating ? field::ElementType::float32 : field::ElementType::int64);
+      },
+      initializer.data);
+  if (count != expected) {
+    throw Error(fmt::format("{}: cannot be written: initializer '{}' has {} values, expected {} for its shape [{}]",
+                            file.string(), initializer.name, count, expected, fmt::join(initializer.shape, ",")));
+  }
+  std::string head;
+  pbf_writer message(head);
+  for (const auto size : initializer.shape) message.add_int64(field::tensor::dims, size);
+  message.add_int32(field::tensor::data_type, static_cast<std::int32_t>(type));
+  message.add_string(field::tensor::name, initializer.name);
+  begin_bytes(head, field::tensor::raw_data, bytes.size());
+
+  begin_bytes(graph.text(), field::graph::initializer, head.size() + bytes.size());
+  graph.text() += head;
+  graph.borrow(bytes);
+}
+
+Message serialize_graph(const Model& model, const std::filesystem::path& file) {
+  Message graph;
+  for (const auto& node : model.nodes) add_node(graph.text(), node);
+  pbf_writer(graph.text()).add_string(field::graph::name, model.graph_name);
+  for (const auto& initializer : model.initializers) add_initializer(graph, initializer, file);
+  for (const auto& input : model.inputs) add_value(graph.text(), field::graph::input, input);
+  for (const auto& output : model.outputs) add_value(graph.text(), field::graph::output, output);
+  return graph;
+}
+
+/// The format version that came with an opset (the table of ONNX's docs/Versioning.md).
+std::int64_t ir_version(int opset) { return opset >= 21 ? 10 : opset >= 19 ? 9 : 8; }
+
+}  // namespace
+
+void write(const Model& model, const std::filesystem::path& file) {
+  const Message graph = serialize_graph(model, file);
+  std::string head, tail;
+  pbf_writer head_writer(head), tail_writer(tail);
+  head_writer.add_int64(field::model::ir_version, ir_version(model.opset));
+  head_writer.add_string(field::model::producer_name, model.producer);
+  begin_bytes(head, field::model::graph, graph.size());
+  {
+    pbf_writer opset(tail_writer, field::model::opset_import);
+    opset.add_string(field::opset::domain, "");
+    opset.add_int64(field::opset::version, model.opset);
+  }
+  for (const auto& [key, value] : model.metadata) {
+    pbf_writer entry(tail_writer, field::model::metadata_props);
+    entry.add_string(field::entry::key, key);
+    entry.add_string(field::entry::value, value);
+  }
+  constexpr std::size_t largest = 0x7fffffff;  // protobuf counts bytes in 31 bits
+  if (const std::size_t size = head.size() + graph.size() + tail.size(); size > largest) {
+    throw Error(fmt::format("{}: cannot be written: would have {} bytes, and an ONNX file has at most {}", file.string(),
+                            size, largest));
+  }
+  OutputFile output(file);
+  output.write(head);
+  graph.write(output);
+  output.write(tail);
+  output.commit();
+}
+
+}  // namespace pulmoseg::onnx
