@@ -22,18 +22,25 @@ struct AxisRange {
   double low, high;
 };
 
+/// A vertical line with an entry in the legend, e.g. {14, "best epoch: 14"}.
+struct ChartMark {
+  double x;
+  std::string label;
+};
+
 struct Chart {
   std::string title;
   std::string x_label, y_label;
-  std::vector<Series> series;         ///< none, or with no point: the axes and the words "no data yet"
-  std::optional<AxisRange> x_range;   ///< default: what the points need, with round ends
+  std::vector<Series> series;        ///< none, or with no point: the axes and the words "no data"
+  std::optional<AxisRange> x_range;  ///< default: what the points need, with round ends
   std::optional<AxisRange> y_range;
   bool log_y = false;
-  bool whole_x = false;               ///< ticks only at whole numbers (epochs)
-  bool diagonal = false;              ///< the line y = x: chance level of a ROC curve
-  bool square = false;                ///< one unit of x as long as the plot area of y allows: a square plot area
-  std::string caption;                ///< small line below: provenance; wrapped when long
-  int width = 800, height = 500;      ///< points; the picture has `scale` pixels a point
+  bool whole_x = false;              ///< ticks at whole numbers only (epochs)
+  bool diagonal = false;             ///< the line y = x: chance level of a ROC curve
+  bool square = false;               ///< a square plot area
+  std::optional<ChartMark> mark;
+  std::string caption;               ///< small line below: provenance; wrapped when long; research_use follows by itself
+  double width = 800, height = 500;  ///< points; the picture has `scale` pixels a point
   double scale = 2;
 };
 

@@ -1,13 +1,12 @@
 #pragma once
 // A scan at a glance: a montage of axial slices with the outlines of lesion and lung, slice numbers and percent affected.
 //
-// Slices are canonical: row 0 is anterior, column 0 is the patient's right, as on every radiologist's screen.
+// Slices are canonical: row 0 is anterior, column 0 is the patient's right, as on a radiologist's screen.
 // Errors: Error naming the file when it cannot be written.
 // Threads: one at a time for a SliceGallery; draw_montage any number.
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,38 +22,39 @@ struct GallerySlice {
   std::vector<std::uint8_t> lesion, lung;  ///< not zero = inside; lung is empty when there is none
 };
 
-/// Chooses the slices of a montage while a scan streams by, and keeps only those: the slices with the most lesion, and
-/// slices evenly spaced through the scan. Memory: (most_affected + evenly_spaced) slices. The choice does not depend on
-/// the order in which slices are offered.
+/// Chooses the slices of a montage while a scan streams by, and keeps only those. The scan is cut into `places` bands of
+/// equal height; of each band the slice with the most lesion is kept (without lesion: the middle one). So the worst slice
+/// of the scan is always there, and every level of the lung too. The choice does not depend on the order of the slices.
 class SliceGallery {
  public:
-  explicit SliceGallery(std::int64_t slices_of_scan, std::int64_t most_affected = 6, std::int64_t evenly_spaced = 6);
+  explicit SliceGallery(std::int64_t slices_of_scan, std::int64_t places = 12);
 
+  /// Error when the spans are not rows·columns long or the index is outside of the scan.
   void offer(std::int64_t index, std::int64_t rows, std::int64_t columns, std::span<const float> pixels,
              std::span<const std::uint8_t> lesion, std::span<const std::uint8_t> lung = {});
 
-  /// By index. When fewer slices have lesion than `most_affected`, evenly spaced ones take the free places as far as kept.
+  /// The kept slices by index, from the lowest to the highest.
   std::vector<GallerySlice> finish() const;
 
  private:
-  struct Candidate {
-    std::int64_t lesion_pixels;
+  struct Place {
+    std::int64_t lesion_pixels = -1;  // -1: nothing offered yet
     GallerySlice slice;
   };
-  std::int64_t slices_of_scan_, most_affected_, evenly_spaced_;
-  std::map<std::int64_t, Candidate> even_;      // by index
-  std::vector<Candidate> affected_;             // most lesion first
+  std::int64_t slices_of_scan_;
+  std::vector<Place> places_;
 };
 
 struct Montage {
   std::string title;
-  std::vector<std::string> facts;      ///< one line below the title, e.g. {"lesion 182 ml", "12.3 % of the lung"}
-  std::vector<GallerySlice> slices;    ///< drawn row by row in this order
-  std::int64_t slices_of_scan = 0;     ///< for "slice 12 of 159"; 0: "slice 12"
+  std::vector<std::string> facts;    ///< below the title, e.g. {"lesion 182 ml", "12.3 % of the lung"}
+  std::vector<GallerySlice> slices;  ///< drawn row by row in this order
   PixelSpacing spacing;
-  std::optional<Window> window;        ///< default: display_window of all slices together
-  bool one_window_per_slice = false;   ///< for files whose slices have different windows
-  std::string caption;
+  std::optional<double> pixel_area_mm2;  ///< known: slices without lung show their lesion area
+  std::optional<Window> window;          ///< default: display_window of all slices together
+  bool one_window_per_slice = false;     ///< for files whose slices were scaled one by one
+  bool orientation_known = true;         ///< false: no R and L beside the picture
+  std::string caption;                   ///< small line below; research_use follows by itself
 };
 
 void draw_montage(const Montage& montage, const std::filesystem::path& png);

@@ -26,7 +26,7 @@ struct Panels {
   std::optional<Window> window;                    ///< default: display_window(image)
   std::string title;                               ///< e.g. "coronacases_001, slice 85"
   std::optional<double> dice, iou;                 ///< absent: a dash
-  std::string caption;                             ///< small line below: model, data, research use
+  std::string caption;                             ///< small line below: model, data; research_use follows by itself
 };
 
 void draw_panels(const Panels& panels, const std::filesystem::path& png);
