@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+"""Independent figures: scikit-learn's and scipy's, for tests/metrics, and a second opinion on a whole evaluation.
+
+  metrics.py golden
+      writes tests/data/metrics/golden.json (needs numpy, scipy, scikit-learn)
+  metrics.py check MODEL.onnx DATASET metrics.json [--split split.csv] [--part test] [--rows N]
+      computes the figures of `pulmoseg evaluate` again with onnxruntime and scikit-learn from the same files and prints
+      both side by side; exit 1 when a figure differs by more than 1e-3 (needs numpy, scikit-learn, onnx, onnxruntime)
+"""
+import argparse
+import csv
+import json
+import pathlib
+import sys
+import warnings
+
+import numpy as np
+
+GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "data" / "metrics" / "golden.json"
+RATIOS = ("accuracy", "precision", "recall", "specificity", "f1", "iou")
+
+
+def ratios(prediction, truth):
+    """scikit-learn's figures of two flat 0/1 arrays; None where scikit-learn calls them undefined."""
+    from sklearn import metrics
+
+    def defined(value):
+        return None if np.isnan(value) else float(value)
+
+    options = {"zero_division": np.nan}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {
+            "accuracy": float(metrics.accuracy_score(truth, prediction)),
+            "precision": defined(metrics.precision_score(truth, prediction, **options)),
+            "recall": defined(metrics.recall_score(truth, prediction, **options)),
+            "specificity": defined(metrics.recall_score(truth, prediction, pos_label=0, **options)),
+            "f1": defined(metrics.f1_score(truth, prediction, **options)),
+            # jaccard_score knows no "undefined", only a number of our choice
+            "iou": float(metrics.jaccard_score(truth, prediction)) if (truth | prediction).any() else None,
+        }
+
+
+def slice_means(predictions, truths):
+    from sklearn import metrics
+
+    dice = [metrics.f1_score(t.ravel(), p.ravel(), zero_division=1.0) for p, t in zip(predictions, truths)]
+    iou = [metrics.jaccard_score(t.ravel(), p.ravel()) if (t | p).any() else 1.0 for p, t in zip(predictions, truths)]
+    lesion = [bool(t.any()) for t in truths]
+
+    def mean(values):
+        return float(np.mean(values)) if len(values) else None
+
+    return {
+        "per_slice_mean": {"dice": mean(dice), "iou": mean(iou)},
+        "lesion_slice_mean": {"dice": mean([d for d, has in zip(dice, lesion) if has]),
+                              "iou": mean([i for i, has in zip(iou, lesion) if has])},
+    }
+
+
+def probability_sets():
+    """Named sets of (probabilities float32, truth uint8), slices x 16 x 16, most of them full of ties."""
+    random = np.random.default_rng(20)
+    rows, columns = np.mgrid[0:16, 0:16]
+    truth = np.zeros((5, 16, 16), np.uint8)  # the last slice stays without lesion
+    for slice_, (row, column, radius) in enumerate([(6, 7, 4), (12, 10, 2), (3, 12, 3), (8, 8, 6)]):
+        truth[slice_] = ((rows - row) ** 2 + (columns - column) ** 2 <= radius**2).astype(np.uint8)
+    logits = (truth * 2.0 - 1.0 + random.normal(0, 1.2, truth.shape)).astype(np.float32)
+    soft = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    yield "continuous", soft, truth
+    yield "eleven_levels", (np.round(soft * 10) / 10).astype(np.float32), truth
+    yield "hard", (soft > 0.5).astype(np.float32), truth
+    yield "saturated", (1 / (1 + np.exp(np.clip(-20.0 * logits, -80, 80)))).astype(np.float32), truth
+    yield "constant", np.full_like(soft, 0.25), truth
+    yield "nothing_predicted", (soft * np.float32(0.4)).astype(np.float32), truth
+    yield "no_lesion_in_truth", (np.round(soft * 10) / 10).astype(np.float32), np.zeros_like(truth)
+    yield "all_lesion", (np.round(soft * 10) / 10).astype(np.float32), np.ones_like(truth)
+
+
+def golden():
+    import scipy
+    import sklearn
+    from scipy import stats
+    from sklearn import metrics
+
+    sets = []
+    for name, probabilities, truth in probability_sets():
+        prediction = (probabilities > 0.5).astype(np.uint8)
+        flat, scores = truth.ravel(), probabilities.ravel()
+        both = 0 < flat.sum() < flat.size
+        levels, codes = np.unique(scores, return_inverse=True)
+        entry = {
+            "name": name,
+            "slices": len(truth),
+            # Each distinct probability once, and for each pixel which of them: exact, and small where there are ties.
+            "levels": [float(str(level)) for level in levels],
+            "codes": codes.ravel().tolist(),
+            "truth": ["".join(map(str, slice_.ravel())) for slice_ in truth],
+            "pooled": ratios(prediction.ravel(), flat),
+            "auc_roc": float(metrics.roc_auc_score(flat, scores)) if both else None,
+        } | slice_means(prediction, truth)
+        if both and len(levels) < 100:
+            rates = metrics.roc_curve(flat, scores, drop_intermediate=False)
+            entry["roc"] = [[float(f), float(t)] for f, t, _ in zip(*rates)]
+        sets.append(entry)
+    values = [0.81, 0.64, 0.72, 0.05, 0.93, 0.77, 0.58, 0.69, 0.86, 0.41]
+    interval = stats.bootstrap((values,), np.mean, n_resamples=400_000, batch=10_000, method="percentile",
+                               random_state=np.random.default_rng(1)).confidence_interval
+    document = {
+        "made_by": "tests/oracle/metrics.py golden",
+        "versions": {"python": sys.version.split()[0], "numpy": np.__version__, "scikit-learn": sklearn.__version__,
+                     "scipy": scipy.__version__},
+        "sets": sets,
+        "bootstrap": {"values": values, "lower": float(interval.low), "upper": float(interval.high)},
+    }
+    GOLDEN.parent.mkdir(parents=True, exist_ok=True)
+    GOLDEN.write_text(json.dumps(document, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
+    print(f"{GOLDEN}: {len(sets)} sets, {GOLDEN.stat().st_size} bytes")
+
+
+def rows_of(part, split, slices):
+    if part == "all":
+        return list(range(len(slices)))
+    with open(split, newline="") as file:
+        lines = [line for line in file if not line.startswith("#")]
+    return [int(record["row"]) for record in csv.DictReader(lines) if record["part"] == part]
+
+
+def run_model(model, images, batch=4):
+    """Lesion probability, predicted lesion and mean cross-entropy of each slice, by onnxruntime in 32-bit."""
+    import onnx
+    import onnxruntime
+
+    metadata = {p.key: p.value for p in onnx.load(model, load_external_data=False).metadata_props}
+    classes = metadata["pulmoseg.classes"].split(",")
+    mean, deviation = (float(metadata[f"pulmoseg.{key}"]) for key in ("mean", "standard_deviation"))
+    lesion = classes.index("lesion")
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    for start in range(0, len(images), batch):
+        batch_images = ((images[start:start + batch] - np.float32(mean)) / np.float32(deviation))[:, None]
+        logits = session.run(None, {session.get_inputs()[0].name: batch_images.astype(np.float32)})[0]
+        exact = logits.astype(np.float64)
+        exact -= exact.max(axis=1, keepdims=True)
+        log_probability = exact - np.log(np.exp(exact).sum(axis=1, keepdims=True))
+        yield from zip(np.exp(log_probability[:, lesion]).astype(np.float32),
+                       (logits.argmax(axis=1) == lesion).astype(np.uint8), log_probability)
+
+
+def compute(arguments):
+    dataset = pathlib.Path(arguments.dataset)
+    images = np.load(dataset / "images.npy", mmap_mode="r")
+    masks = np.load(dataset / "lesion_masks.npy", mmap_mode="r")
+    with open(dataset / "slices.csv", newline="") as file:
+        slices = list(csv.DictReader(file))
+    rows = rows_of(arguments.part, arguments.split, slices)[:arguments.rows]
+    truths = (masks[rows] != 0).astype(np.uint8)
+    scores, predictions, losses = [], [], []
+    for truth, (score, prediction, log_probability) in zip(truths, run_model(arguments.model, images[rows])):
+        scores.append(score)
+        predictions.append(prediction)
+        losses.append(-np.take_along_axis(log_probability, truth[None].astype(np.int64), axis=0).mean())
+    predictions = np.stack(predictions)
+    cases = {}
+    for index, row in enumerate(rows):
+        cases.setdefault(slices[row]["case"], []).append(index)
+    return rows, cases, truths, predictions, np.stack(scores), losses
+
+
+def check(arguments):
+    from sklearn import metrics
+
+    rows, cases, truths, predictions, scores, losses = compute(arguments)
+    flat = truths.ravel()
+    ours = json.loads(pathlib.Path(arguments.metrics).read_text())
+    theirs = {"slices": len(rows), "loss": float(np.mean(losses)), "pooled": ratios(predictions.ravel(), flat)}
+    theirs["pooled"]["dice"] = theirs["pooled"]["f1"]
+    theirs["pooled"]["auc_roc"] = float(metrics.roc_auc_score(flat, scores.ravel())) if 0 < flat.mean() < 1 else None
+    theirs |= slice_means(predictions, truths)
+    by_case = [ratios(predictions[i].ravel(), truths[i].ravel()) for i in cases.values()]
+    theirs["case_mean"] = {"dice": float(np.mean([c["f1"] for c in by_case if c["f1"] is not None])),
+                           "iou": float(np.mean([c["iou"] for c in by_case if c["iou"] is not None]))}
+    worst = 0.0
+    print(f"{'figure':28}{'pulmoseg':>14}{'independent':>14}{'difference':>12}")
+    for group, values in theirs.items():
+        for key, value in (values.items() if isinstance(values, dict) else [(None, values)]):
+            own = ours[group] if key is None else ours[group][key]
+            same = own is None and value is None
+            difference = 0.0 if same else float("inf") if own is None or value is None else abs(own - value)
+            worst = max(worst, difference)
+            print(f"{group + ('.' + key if key else ''):28}{own!s:>14.10}{value!s:>14.10}{difference:12.1e}")
+    print(f"largest difference {worst:.1e}")
+    return 0 if worst <= 1e-3 else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("golden")
+    checker = commands.add_parser("check")
+    for name in ("model", "dataset", "metrics"):
+        checker.add_argument(name)
+    checker.add_argument("--split")
+    checker.add_argument("--part", default="test")
+    checker.add_argument("--rows", type=int, help="only the first so many rows of the part")
+    arguments = parser.parse_args()
+    return check(arguments) if arguments.command == "check" else golden()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
