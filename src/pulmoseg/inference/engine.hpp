@@ -1,0 +1,66 @@
+#pragma once
+// Runs a segmentation network from an ONNX file on this machine's processor.
+//
+// The network: one float32 input N x 1 x rows x columns (preprocessed slices), one float32 output N x C x rows x columns
+// (logits of C >= 2 classes, class 0 is the background). Which classes, and how slices are preprocessed, stands in the
+// file's metadata (pulmoseg.classes, dataset::Preprocessing).
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pulmoseg/dataset/preprocessing.hpp"
+
+namespace pulmoseg::inference {
+
+struct EngineOptions {
+  /// "fp32": 32-bit on every processor, also on one that has bf16.
+  std::string precision = "fp32";
+  /// Processor threads; 0 takes all that this process may use.
+  int threads = 0;
+};
+
+/// A network ready to run. The same file, processor and number of threads give the same bytes.
+///
+/// A file without our metadata is taken, with a warning in the log, when it has two classes: background and lesion, with
+/// the default preprocessing.
+///
+/// Memory: the weights twice, and the activations of slices_in_flight() slices.
+/// Errors: Error naming the file, what was found and what was expected; UsageError for an unknown precision.
+/// Threads: one at a time.
+class Engine {
+ public:
+  explicit Engine(const std::filesystem::path& onnx, const EngineOptions& options = {});
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+
+  const std::filesystem::path& file() const;
+  const std::vector<std::string>& classes() const;  ///< class 0 first
+  const dataset::Preprocessing& preprocessing() const;
+  const std::map<std::string, std::string>& metadata() const;  ///< all of the file's
+
+  /// Logits n x C x rows x columns for `images`, n x rows x columns, preprocessed and normalised.
+  /// A size that differs from the one before costs a second or two: the network is compiled for one size at a time.
+  std::vector<float> run(std::span<const float> images, std::int64_t n, std::int64_t rows, std::int64_t columns);
+
+  /// How many slices at a time keep the processor busy. run() takes any number.
+  std::int64_t slices_in_flight() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Logits n x classes x pixels to probabilities, in place: softmax over the classes.
+void softmax(std::span<float> logits, std::int64_t n, std::int64_t classes, std::int64_t pixels);
+
+/// The ONNX file that `run_or_onnx` names: itself, or model.onnx in the folder of a training run.
+/// Error when there is none.
+std::filesystem::path find_model(const std::filesystem::path& run_or_onnx);
+
+}  // namespace pulmoseg::inference

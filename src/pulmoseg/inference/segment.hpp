@@ -1,0 +1,29 @@
+#pragma once
+// A volume through the network, slice by slice.
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "pulmoseg/inference/engine.hpp"
+#include "pulmoseg/volume/volume_reader.hpp"
+
+namespace pulmoseg::inference {
+
+/// One axial slice in canonical orientation with what the network says about it, on the input's own grid.
+struct SegmentedSlice {
+  std::int64_t index = 0;  ///< as volume::AxialSlice
+  std::int64_t rows = 0, columns = 0;
+  std::vector<float> pixels;            ///< rows x columns, as read
+  std::vector<float> probabilities;     ///< classes x rows x columns; they sum to 1
+  std::vector<std::uint8_t> labels;     ///< rows x columns: the most probable class, the lowest of equals
+};
+
+/// Hands every slice of `reader` to `on_slice`, in the order in which the reader has them: preprocessing, logits, softmax,
+/// probabilities bilinear back to the slice's own size (half-pixel centres), the most probable class.
+///
+/// Memory: a few slices, whatever the length of the scan. What `on_slice` throws ends it.
+/// Errors: those of the reader and the engine.
+void segment(volume::VolumeReader& reader, Engine& engine, const std::function<void(const SegmentedSlice&)>& on_slice);
+
+}  // namespace pulmoseg::inference
