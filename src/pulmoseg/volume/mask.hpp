@@ -1,0 +1,21 @@
+#pragma once
+// Masks (label images) brought onto the grid of their image.
+
+#include <filesystem>
+
+#include "pulmoseg/volume/volume.hpp"
+
+namespace pulmoseg::volume {
+
+/// Each voxel of `grid` takes the label of the mask voxel in which its centre lies (index floor(x + 1/2)); outside is 0.
+Volume resample_nearest(const Volume& mask, const Geometry& grid);
+
+/// Reads a mask for an image whose canonical grid is `image_grid` (VolumeReader::geometry()):
+/// - on the same grid (same_grid; the stored axis order does not matter): as it is;
+/// - of the same stored size, where one of the two headers declares no position: voxel by voxel, with a warning in the log;
+/// - where both headers declare a position and no labelled voxel lies outside of the image: resampled with
+///   resample_nearest, with a note in the log;
+/// - otherwise: Error that names both geometries.
+Volume read_mask_on_grid(const std::filesystem::path& mask, const SourceInfo& image, const Geometry& image_grid);
+
+}  // namespace pulmoseg::volume

@@ -1,0 +1,55 @@
+#pragma once
+// What is known about the file that a volume came from: enough to show it, and to write a mask that lies on it exactly.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pulmoseg/volume/geometry.hpp"
+
+namespace pulmoseg::volume {
+
+enum class VoxelType { uint8, int8, uint16, int16, uint32, int32, uint64, int64, float32, float64 };
+
+std::size_t size_of(VoxelType type);         ///< bytes
+std::string_view name(VoxelType type);       ///< "uint8" …
+
+/// The fields of a NIfTI header that place the voxels, as they stand in the file (RAS, in the file's own units).
+/// Field names and meaning: nifti1.h and nifti2.h of the NIfTI Data Format Working Group.
+struct NiftiHeader {
+  int version = 1;  ///< 1 or 2
+  std::array<std::int64_t, 8> dim{};
+  std::array<double, 8> pixdim{};
+  int qform_code = 0, sform_code = 0;
+  Vector3 quatern{}, qoffset{};               ///< b, c, d; x, y, z
+  std::array<std::array<double, 4>, 3> srow{};  ///< rows of the sform matrix
+  int xyzt_units = 0;
+  int dim_info = 0;
+  double toffset = 0;
+  std::string descrip;
+};
+
+struct SourceInfo {
+  std::filesystem::path file;  ///< the file, or the folder of a DICOM series
+  std::string format;          ///< "NIfTI-1", "NIfTI-2", "NRRD" or "DICOM series"
+  VoxelType voxel_type = VoxelType::uint8;  ///< as stored
+  double slope = 1, intercept = 0;          ///< value = slope * stored + intercept, applied on reading
+  int dimensions = 3;                       ///< 2: the file declares one slice without a third axis
+  Geometry stored_geometry;                 ///< in the stored axis order
+  AxisOrder order;                          ///< from stored to canonical
+  /// false: the header declares no position in the patient (NIfTI with both codes 0, NRRD without space directions).
+  /// The axes are then the format's default and mean nothing.
+  bool has_geometry = true;
+  std::optional<NiftiHeader> nifti;           ///< NIfTI only
+  std::vector<std::filesystem::path> files;   ///< DICOM: one a stored slice. Otherwise the one file
+  std::vector<std::string> instance_uids;     ///< DICOM: SOP instance UID of each of `files`
+  std::map<std::string, std::string> attributes;  ///< DICOM: keyword -> value of the first file. NIfTI: "descrip"
+};
+
+}  // namespace pulmoseg::volume

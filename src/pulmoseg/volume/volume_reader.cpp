@@ -1,0 +1,120 @@
+#include "pulmoseg/volume/volume_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/axes.hpp"
+#include "pulmoseg/volume/input_bytes.hpp"
+#include "pulmoseg/volume/nifti.hpp"
+#include "pulmoseg/volume/nifti_header.hpp"
+#include "pulmoseg/volume/stored_voxels.hpp"
+#include "pulmoseg/volume/voxels.hpp"
+
+namespace pulmoseg::volume {
+namespace {
+namespace fs = std::filesystem;
+
+OpenedImage open_image(const fs::path& file) {
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (status.type() == fs::file_type::not_found) throw Error(fmt::format("{}: no such file or folder", file.string()));
+  InputBytes bytes(file, 0, InputBytes::Packing::by_content);
+  std::array<std::byte, nifti2_header_size> buffer;
+  const std::span first(buffer.data(), bytes.read_some(buffer));
+  if (first.empty()) throw Error(fmt::format("{}: is empty, expected a NIfTI or NRRD image", file.string()));
+  if (looks_like_nifti(first)) return open_nifti(file, first);
+  throw Error(fmt::format("{}: is not an image that pulmoseg reads, expected NIfTI, NRRD or a folder with a DICOM series",
+                          file.string()));
+}
+
+void check_finite(const AxialSlice& slice, const fs::path& file) {
+  for (std::size_t i = 0; i < slice.pixels.size(); ++i) {
+    if (std::isfinite(slice.pixels[i])) continue;
+    const auto at = static_cast<std::int64_t>(i);
+    throw Error(fmt::format("{}: axial slice {} has a voxel that is {} (row {}, column {}), expected finite numbers; replace "
+                            "such voxels, e.g. by air",
+                            file.string(), slice.index, std::isnan(slice.pixels[i]) ? "not a number" : "infinite",
+                            at / slice.columns, at % slice.columns));
+  }
+}
+
+}  // namespace
+
+struct VolumeReader::State {
+  SourceInfo source;
+  std::unique_ptr<StoredVoxels> voxels;
+  Geometry geometry;             // canonical
+  std::vector<std::byte> stored; // one stored slice, or the whole volume when it is not stored axially
+  std::int64_t next = 0;         // slices handed out
+
+  bool stored_axially() const { return source.order.axis[2] == 2; }
+
+  void load() {
+    const auto& size = source.stored_geometry.size;
+    const std::int64_t slices = stored_axially() ? 1 : size[2];
+    stored.resize(static_cast<std::size_t>(size[0] * size[1] * slices) * size_of(source.voxel_type));
+    voxels->read(stored);
+  }
+};
+
+VolumeReader::VolumeReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
+VolumeReader::VolumeReader(VolumeReader&&) noexcept = default;
+VolumeReader& VolumeReader::operator=(VolumeReader&&) noexcept = default;
+VolumeReader::~VolumeReader() = default;
+
+VolumeReader VolumeReader::open(const fs::path& file_or_dicom_folder) {
+  OpenedImage image = open_image(file_or_dicom_folder);
+  auto state = std::make_unique<State>();
+  state->geometry = reorder(image.source.stored_geometry, image.source.order);
+  state->source = std::move(image.source);
+  state->voxels = std::move(image.voxels);
+  return VolumeReader(std::move(state));
+}
+
+VolumeReader VolumeReader::open_on_grid_of(const SourceInfo& grid, const fs::path& file_or_dicom_folder) {
+  VolumeReader reader = open(file_or_dicom_folder);
+  SourceInfo& source = reader.state_->source;
+  if (source.stored_geometry.size != grid.stored_geometry.size) {
+    throw Error(fmt::format("{}: is {}, expected the size of {}: {}", source.file.string(), describe(source.stored_geometry),
+                            grid.file.string(), describe(grid.stored_geometry)));
+  }
+  source.stored_geometry = grid.stored_geometry;
+  source.order = grid.order;
+  source.has_geometry = grid.has_geometry;
+  reader.state_->geometry = reorder(source.stored_geometry, source.order);
+  return reader;
+}
+
+const Geometry& VolumeReader::geometry() const { return state_->geometry; }
+const SourceInfo& VolumeReader::source() const { return state_->source; }
+
+bool VolumeReader::next(AxialSlice& slice) {
+  State& state = *state_;
+  const std::int64_t slices = state.geometry.size[2];
+  if (state.next == slices) return false;
+  const bool axial = state.stored_axially();
+  const auto& source = state.source;
+  const std::int64_t at = state.next++;
+  slice.index = axial && source.order.flipped[2] ? slices - 1 - at : at;
+  slice.columns = state.geometry.size[0];
+  slice.rows = state.geometry.size[1];
+  if (axial || at == 0) {
+    state.load();
+    if (!axial || at + 1 == slices) state.voxels->finish();
+  }
+  slice.pixels.resize(static_cast<std::size_t>(slice.rows * slice.columns));
+  const auto& size = source.stored_geometry.size;
+  const SliceLayout layout =
+      axial ? layout_in_slice(size, source.order) : layout_in_volume(size, source.order, slice.index);
+  gather(state.stored, source.voxel_type, layout, source.slope, source.intercept, slice.pixels);
+  check_finite(slice, source.file);
+  return true;
+}
+
+}  // namespace pulmoseg::volume

@@ -1,0 +1,55 @@
+#pragma once
+// Reads a CT volume slice by slice.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "pulmoseg/volume/geometry.hpp"
+#include "pulmoseg/volume/source.hpp"
+
+namespace pulmoseg::volume {
+
+/// One axial slice in canonical orientation: row-major, rows x columns, columns to the patient's left, rows to posterior.
+struct AxialSlice {
+  std::int64_t index = 0;  ///< from 0, towards superior
+  std::int64_t rows = 0, columns = 0;
+  std::vector<float> pixels;  ///< slope and intercept applied; finite
+};
+
+/// Opens a NIfTI-1/2 file (.nii, .nii.gz; also with the name of the other), an NRRD file or a folder with one DICOM series
+/// and hands out its axial slices, whatever order the voxels are stored in. What a file is, its content decides.
+///
+/// Memory: about one slice for NIfTI and DICOM stored slice by slice in the axial plane; any other volume is held once, in
+/// its stored voxel type.
+///
+/// Errors: Error of one line for a file that is missing, empty, cut short, damaged or not an image; for more than one frame,
+/// colour or complex voxels, zero or non-finite spacing, singular axes; from next() for a voxel that is NaN or infinite.
+/// Threads: one at a time.
+class VolumeReader {
+ public:
+  /// Reads the header only (of a DICOM series: the header of each file).
+  static VolumeReader open(const std::filesystem::path& file_or_dicom_folder);
+
+  /// Opens a file whose voxels lie on the grid of `grid` one by one, whatever its own header says about position.
+  /// Error when the two sizes differ.
+  static VolumeReader open_on_grid_of(const SourceInfo& grid, const std::filesystem::path& file_or_dicom_folder);
+
+  VolumeReader(VolumeReader&&) noexcept;
+  VolumeReader& operator=(VolumeReader&&) noexcept;
+  ~VolumeReader();
+
+  const Geometry& geometry() const;   ///< canonical; size = {columns, rows, slices}
+  const SourceInfo& source() const;
+
+  /// The next slice, each once, in the order in which they are stored (the index may run downwards). False after the last.
+  bool next(AxialSlice& slice);
+
+ private:
+  struct State;
+  explicit VolumeReader(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pulmoseg::volume
