@@ -1,0 +1,86 @@
+#include "pulmoseg/evaluation/evaluate.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "pulmoseg/base/error.hpp"
+
+namespace pulmoseg::evaluation {
+namespace {
+
+std::vector<float> normalised_images(const inference::Engine& engine, const dataset::Dataset& dataset,
+                                     std::span<const std::int64_t> rows) {
+  std::vector<float> images;
+  images.reserve(rows.size() * static_cast<std::size_t>(dataset.rows() * dataset.columns()));
+  for (const std::int64_t row : rows) {
+    const auto image = dataset.image(row);
+    images.insert(images.end(), image.begin(), image.end());
+  }
+  dataset::normalise(images, engine.preprocessing());
+  return images;
+}
+
+metrics::SliceResult judge(const dataset::SliceRecord& slice, const SlicePrediction& prediction,
+                           std::span<const std::uint8_t> truth) {
+  return {.row = slice.row,
+          .case_name = slice.case_name,
+          .patient = slice.patient,
+          .slice = slice.slice,
+          .counts = metrics::count(prediction.lesion, truth),
+          .loss = prediction.loss};
+}
+
+void warn_about_size(const inference::Engine& engine, const dataset::Dataset& dataset) {
+  const std::int64_t size = engine.preprocessing().size;
+  if (dataset.rows() == size && dataset.columns() == size) return;
+  spdlog::warn("{}: was trained on slices of {}x{}, the dataset has {}x{}; prepare it with --size {} for its own figures",
+               engine.file().string(), size, size, dataset.rows(), dataset.columns(), size);
+}
+
+}  // namespace
+
+std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::Dataset& dataset,
+                                     std::span<const std::int64_t> rows) {
+  const std::size_t classes = engine.classes().size(), lesion = lesion_class(engine.classes());
+  const std::vector<float> logits = engine.run(normalised_images(engine, dataset, rows),
+                                               static_cast<std::int64_t>(rows.size()), dataset.rows(), dataset.columns());
+  std::vector<SlicePrediction> predictions;
+  const std::size_t length = logits.size() / rows.size();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    try {
+      predictions.push_back(
+          interpret(std::span(logits).subspan(i * length, length), classes, lesion, dataset.lesion_mask(rows[i])));
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: row {} of {}: {}", engine.file().string(), rows[i], dataset.folder().string(), error.what()));
+    }
+  }
+  return predictions;
+}
+
+Evaluation evaluate(inference::Engine& engine, const dataset::Dataset& dataset, std::span<const std::int64_t> rows,
+                    const std::string& part, const EvaluateOptions& options) {
+  warn_about_size(engine, dataset);
+  metrics::RocAccumulator roc(rows.size() * static_cast<std::size_t>(dataset.rows() * dataset.columns()));
+  std::vector<metrics::SliceResult> slices;
+  const auto batch = static_cast<std::size_t>(engine.slices_in_flight());
+  while (slices.size() < rows.size()) {
+    if (options.stop.stop_requested()) throw Interrupted("stopped on request; this part has no figures yet");
+    const auto some = rows.subspan(slices.size(), std::min(batch, rows.size() - slices.size()));
+    const auto predictions = predict(engine, dataset, some);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const auto truth = dataset.lesion_mask(some[i]);
+      roc.add(predictions[i].lesion_probability, truth);
+      slices.push_back(judge(dataset.slices().at(static_cast<std::size_t>(some[i])), predictions[i], truth));
+    }
+    if (options.on_progress) {
+      options.on_progress(static_cast<std::int64_t>(slices.size()), static_cast<std::int64_t>(rows.size()));
+    }
+  }
+  metrics::RocCurve curve = roc.finish();
+  metrics::Figures figures = metrics::summarise(part, slices, curve.auc);
+  return {std::move(figures), std::move(slices), std::move(curve)};
+}
+
+}  // namespace pulmoseg::evaluation

@@ -1,0 +1,43 @@
+#pragma once
+// A model over the slices of a dataset.
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "pulmoseg/dataset/dataset.hpp"
+#include "pulmoseg/evaluation/interpret.hpp"
+#include "pulmoseg/inference/engine.hpp"
+#include "pulmoseg/metrics/figures.hpp"
+#include "pulmoseg/metrics/roc.hpp"
+
+namespace pulmoseg::evaluation {
+
+struct Evaluation {
+  metrics::Figures figures;
+  std::vector<metrics::SliceResult> slices;  ///< one for each row, in the order of the rows
+  metrics::RocCurve roc;                     ///< without points where lesion or everything else is missing
+};
+
+struct EvaluateOptions {
+  std::function<void(std::int64_t done, std::int64_t total)> on_progress;  ///< after every few slices
+  std::stop_token stop;                                                   ///< looked at between slices
+};
+
+/// The model's prediction for some rows of a dataset, in the order of the rows. Each slice is on its own: the others of the
+/// batch change nothing. Error as Engine::run() and interpret(), naming the model and the row.
+std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::Dataset& dataset,
+                                     std::span<const std::int64_t> rows);
+
+/// The figures of `rows` (as Split::rows() gives them), which are called `part`. Images go through the model's own mean and
+/// standard deviation at the dataset's size; a warning is logged when the model was trained at another size.
+///
+/// Memory: a few slices and 4 bytes a pixel (metrics/roc.hpp). Interrupted when `stop` is asked for.
+/// Errors: as predict(); Error when there are no rows.
+Evaluation evaluate(inference::Engine& engine, const dataset::Dataset& dataset, std::span<const std::int64_t> rows,
+                    const std::string& part, const EvaluateOptions& options = {});
+
+}  // namespace pulmoseg::evaluation

@@ -1,0 +1,105 @@
+#include "pulmoseg/evaluation/score.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/volume_reader.hpp"
+
+namespace pulmoseg::evaluation {
+namespace {
+
+using volume::AxialSlice, volume::VolumeReader;
+
+/// Opens the prediction so that its slices lie on those of the reference, or refuses.
+VolumeReader open_on(const VolumeReader& reference, const std::filesystem::path& file) {
+  VolumeReader prediction = VolumeReader::open(file);
+  const auto &own = prediction.source(), &other = reference.source();
+  if (volume::same_grid(prediction.geometry(), reference.geometry())) return prediction;
+  if ((!own.has_geometry || !other.has_geometry) && own.stored_geometry.size == other.stored_geometry.size) {
+    spdlog::warn("{}: its header or that of {} declares no position; they are compared voxel by voxel", file.string(),
+                 other.file.string());
+    return VolumeReader::open_on_grid_of(other, file);
+  }
+  throw Error(fmt::format("{}: its grid ({}) is not that of {} ({}); bring one onto the other's grid first", file.string(),
+                          volume::describe(prediction.geometry()), other.file.string(),
+                          volume::describe(reference.geometry())));
+}
+
+/// 1 where the label means lesion.
+std::vector<std::uint8_t> binary(const AxialSlice& slice, const std::optional<std::int64_t>& label,
+                                 const std::filesystem::path& file) {
+  std::vector<std::uint8_t> mask(slice.pixels.size());
+  for (std::size_t i = 0; i < mask.size(); ++i) {
+    const float value = slice.pixels[i], whole = std::round(value);
+    if (whole < 0 || std::abs(value - whole) > 1e-3f) {
+      throw Error(fmt::format("{}: axial slice {} holds the value {}, expected labels 0, 1, 2, …; give a mask, not a scan or "
+                              "a probability map",
+                              file.string(), slice.index, value));
+    }
+    mask[i] = label ? whole == static_cast<float>(*label) : whole != 0;
+  }
+  return mask;
+}
+
+using Masks = std::vector<std::vector<std::uint8_t>>;  // by slice index
+
+Masks read_masks(VolumeReader& reader, const std::optional<std::int64_t>& label) {
+  Masks masks(static_cast<std::size_t>(reader.geometry().size[2]));
+  for (AxialSlice slice; reader.next(slice);) {
+    masks[static_cast<std::size_t>(slice.index)] = binary(slice, label, reader.source().file);
+  }
+  return masks;
+}
+
+}  // namespace
+
+std::vector<metrics::SliceResult> score_pair(const MaskPair& pair, const ScoreOptions& options) {
+  VolumeReader reference = VolumeReader::open(pair.reference);
+  VolumeReader prediction = open_on(reference, pair.prediction);
+  const Masks truth = read_masks(reference, options.reference_label);
+  std::vector<metrics::SliceResult> slices(truth.size());
+  for (AxialSlice slice; prediction.next(slice);) {
+    const auto k = static_cast<std::size_t>(slice.index);
+    const auto mask = binary(slice, options.prediction_label, pair.prediction);
+    slices[k] = {.row = slice.index,
+                 .case_name = pair.name,
+                 .patient = {},
+                 .slice = slice.index,
+                 .counts = metrics::count(mask, truth[k]),
+                 .loss = {}};
+  }
+  return slices;
+}
+
+Score score(const std::filesystem::path& prediction, const std::filesystem::path& reference, const ScoreOptions& options) {
+  const MaskPairs matched = pair_masks(prediction, reference);
+  const bool one_pair = !std::filesystem::is_directory(prediction);
+  Score result{.figures = {}, .slices = {}, .left_out = matched.unpaired};
+  for (std::size_t i = 0; i < matched.pairs.size(); ++i) {
+    if (options.stop.stop_requested()) throw Interrupted("stopped on request; nothing was written");
+    try {
+      const auto slices = score_pair(matched.pairs[i], options);
+      std::ranges::copy(slices, std::back_inserter(result.slices));
+    } catch (const Error& error) {
+      if (one_pair) throw;
+      result.left_out.push_back({matched.pairs[i].name, error.what()});
+    }
+    if (options.on_progress) {
+      options.on_progress(static_cast<std::int64_t>(i) + 1, static_cast<std::int64_t>(matched.pairs.size()));
+    }
+  }
+  if (result.slices.empty()) {
+    throw Error(fmt::format("{}: none of its {} masks could be scored; the last: {}", prediction.string(),
+                            matched.pairs.size(), result.left_out.back().reason));
+  }
+  for (std::size_t row = 0; row < result.slices.size(); ++row) result.slices[row].row = static_cast<std::int64_t>(row);
+  result.figures = metrics::summarise("all", result.slices, std::nullopt);
+  return result;
+}
+
+}  // namespace pulmoseg::evaluation

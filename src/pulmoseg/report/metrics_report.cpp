@@ -1,0 +1,239 @@
+#include "pulmoseg/report/metrics_report.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "pulmoseg/base/csv.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/report/research_use.hpp"
+
+namespace pulmoseg::report {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json value(const std::optional<double>& number) { return number ? ordered_json(*number) : ordered_json(); }
+ordered_json value(const std::string& text) { return text.empty() ? ordered_json() : ordered_json(text); }
+
+ordered_json value(const std::optional<metrics::Interval>& interval) {
+  return interval ? ordered_json::array({interval->lower, interval->upper}) : ordered_json();
+}
+
+ordered_json counts_json(const metrics::ConfusionCounts& counts) {
+  return {{"true_positive", counts.true_positive},
+          {"false_positive", counts.false_positive},
+          {"false_negative", counts.false_negative},
+          {"true_negative", counts.true_negative}};
+}
+
+ordered_json pooled_json(const metrics::Pooled& pooled) {
+  return {{"accuracy", value(pooled.accuracy)},       {"precision", value(pooled.precision)},
+          {"recall", value(pooled.recall)},           {"specificity", value(pooled.specificity)},
+          {"f1", value(pooled.f1)},                   {"dice", value(pooled.dice)},
+          {"iou", value(pooled.iou)},                 {"auc_roc", value(pooled.auc_roc)}};
+}
+
+ordered_json slice_mean_json(const metrics::MeanPair& mean) {
+  return {{"dice", value(mean.dice)}, {"iou", value(mean.iou)}, {"slices", mean.count}};
+}
+
+ordered_json case_mean_json(const metrics::CaseMean& mean) {
+  return {{"dice", value(mean.dice)},
+          {"iou", value(mean.iou)},
+          {"cases", mean.count},
+          {"ci95", {{"dice", value(mean.dice_ci95)}, {"iou", value(mean.iou_ci95)}}}};
+}
+
+ordered_json cases_json(std::span<const metrics::CaseResult> cases) {
+  ordered_json list = ordered_json::array();
+  for (const metrics::CaseResult& result : cases) {
+    ordered_json entry{{"case", result.case_name},
+                       {"patient", value(result.patient)},
+                       {"slices", result.slices},
+                       {"dice", value(result.dice)},
+                       {"iou", value(result.iou)},
+                       {"precision", value(metrics::precision(result.counts))},
+                       {"recall", value(metrics::recall(result.counts))}};
+    entry.update(counts_json(result.counts));
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+ordered_json left_out_json(std::span<const LeftOut> left_out) {
+  ordered_json list = ordered_json::array();
+  for (const LeftOut& entry : left_out) list.push_back({{"case", entry.case_name}, {"reason", entry.reason}});
+  return list;
+}
+
+ordered_json split_json(const std::optional<SplitFacts>& split) {
+  if (!split) return nullptr;
+  ordered_json json{{"kind", split->kind}, {"seed", split->seed}};
+  if (split->folds > 0) json.update({{"fold", split->fold}, {"folds", split->folds}});
+  const auto& leak = split->patients_on_both_sides;
+  json["patients_on_both_sides"] = leak ? ordered_json(*leak) : ordered_json();
+  return json;
+}
+
+ordered_json conventions_json() {
+  return {
+      {"positive", "lesion: every pixel that is not background in the mask"},
+      {"pooled", "ratios of the counts of all pixels of the part together; f1 is the pooled Dice; "
+                 "auc_roc is exact over all pixels (Mann-Whitney, a tie counts one half)"},
+      {"per_slice_mean", "mean over all slices; a slice without lesion scores 1 when it was predicted empty, otherwise 0"},
+      {"lesion_slice_mean", "mean over the slices with lesion in the truth"},
+      {"case_mean", "mean over cases, each from its counts summed over its slices in this part; a case without lesion in "
+                    "truth and prediction has none; ci95: percentile bootstrap over cases, 10000 resamples, seed 0"},
+      {"loss", "mean cross-entropy over all pixels, natural logarithm"},
+      {"null", "the figure does not exist, e.g. a ratio whose denominator is 0"}};
+}
+
+std::string cell(const std::optional<double>& number) { return number ? fmt::format("{}", *number) : std::string(); }
+
+void append_counts(std::vector<std::string>& cells, const metrics::ConfusionCounts& counts) {
+  for (const auto count : {counts.true_positive, counts.false_positive, counts.false_negative, counts.true_negative}) {
+    cells.push_back(fmt::format("{}", count));
+  }
+}
+
+/// "0.7312", or a dash where there is no figure.
+std::string shown(const std::optional<double>& number) { return number ? fmt::format("{:.4f}", *number) : "-"; }
+
+std::string shown(const std::optional<metrics::Interval>& interval) {
+  return interval ? fmt::format("{:.4f} to {:.4f}", interval->lower, interval->upper) : "-";
+}
+
+std::string describe(const std::optional<SplitFacts>& split) {
+  if (!split) return "none";
+  const std::string fold = split->folds > 0 ? fmt::format(", fold {}/{}", split->fold, split->folds) : "";
+  const auto& leak = split->patients_on_both_sides;
+  const char* sides = !leak ? "patients not known" : *leak ? "patients on both sides" : "no patient on both sides";
+  return fmt::format("{}-wise, seed {}{} ({})", split->kind, split->seed, fold, sides);
+}
+
+std::string heading(const metrics::Figures& figures, const EvaluationProvenance& provenance) {
+  std::string text;
+  const auto line = [&](std::string_view name, const std::string& content) {
+    if (!content.empty()) text += fmt::format("{:<11}{}\n", name, content);
+  };
+  line("model", provenance.model);
+  line("data", provenance.dataset);
+  line("prediction", provenance.prediction);
+  line("reference", provenance.reference);
+  if (!provenance.dataset.empty()) line("split", describe(provenance.split));
+  line("part", fmt::format("{}: {} slices, {} with lesion, {} cases", figures.part, figures.slices,
+                           figures.lesion_slice_mean.count, figures.cases.size()));
+  for (const std::string& warning : evaluation_warnings(figures.part, provenance)) line("warning", warning);
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::string> evaluation_warnings(const std::string& part, const EvaluationProvenance& provenance) {
+  std::vector<std::string> warnings;
+  if (provenance.dataset.empty()) return warnings;
+  if (!provenance.split) {
+    warnings.push_back("no split is known: some of these slices may be among those that the model was trained on");
+    return warnings;
+  }
+  if (part == "training") warnings.push_back("the model was trained on these slices");
+  if (part == "all") warnings.push_back("the model was trained on some of these slices");
+  const auto& leak = provenance.split->patients_on_both_sides;
+  if (!leak) {
+    warnings.push_back("the patients of these slices are not known: the same ones may stand in training and in this part");
+  } else if (*leak) {
+    warnings.push_back("patients stand on both sides of this split, in training and in this part: the figures flatter; "
+                       "judge the model by a patient-wise split");
+  }
+  return warnings;
+}
+
+std::string metrics_json(const metrics::Figures& figures, const EvaluationProvenance& provenance) {
+  ordered_json json{{"schema", "pulmoseg.metrics/1"},
+                    {"research_use", research_use},
+                    {"pulmoseg", provenance.version},
+                    {"part", figures.part},
+                    {"slices", figures.slices},
+                    {"loss", value(figures.loss)},
+                    {"pooled", pooled_json(figures.pooled)},
+                    {"per_slice_mean", slice_mean_json(figures.per_slice_mean)},
+                    {"lesion_slice_mean", slice_mean_json(figures.lesion_slice_mean)},
+                    {"case_mean", case_mean_json(figures.case_mean)},
+                    {"pixels", counts_json(figures.pooled.counts)},
+                    {"split", split_json(provenance.split)},
+                    {"warnings", evaluation_warnings(figures.part, provenance)},
+                    {"model", value(provenance.model)},
+                    {"model_metadata", provenance.model_metadata},
+                    {"dataset", value(provenance.dataset)},
+                    {"dataset_fingerprint", value(provenance.dataset_fingerprint)},
+                    {"prediction", value(provenance.prediction)},
+                    {"reference", value(provenance.reference)},
+                    {"conventions", conventions_json()},
+                    {"cases", cases_json(figures.cases)},
+                    {"left_out", left_out_json(provenance.left_out)}};
+  // Names come from file systems, where they need not be UTF-8.
+  return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + '\n';
+}
+
+void write_metrics_json(const metrics::Figures& figures, const EvaluationProvenance& provenance,
+                        const std::filesystem::path& json) {
+  write_file(json, metrics_json(figures, provenance));
+}
+
+void write_slices_csv(std::span<const metrics::SliceResult> slices, const std::string& part,
+                      const std::filesystem::path& csv) {
+  std::string text = "row,case,patient,slice,part,dice,iou,tp,fp,fn,tn,loss\n";
+  for (const metrics::SliceResult& slice : slices) {
+    std::vector<std::string> cells{fmt::format("{}", slice.row),
+                                   slice.case_name,
+                                   slice.patient,
+                                   fmt::format("{}", slice.slice),
+                                   part,
+                                   fmt::format("{}", metrics::slice_dice(slice.counts)),
+                                   fmt::format("{}", metrics::slice_iou(slice.counts))};
+    append_counts(cells, slice.counts);
+    cells.push_back(cell(slice.loss));
+    text += csv_line(cells);
+  }
+  write_file(csv, text);
+}
+
+void write_cases_csv(std::span<const metrics::CaseResult> cases, const std::filesystem::path& csv) {
+  std::string text = "case,patient,slices,dice,iou,precision,recall,tp,fp,fn,tn\n";
+  for (const metrics::CaseResult& result : cases) {
+    std::vector<std::string> cells{result.case_name,
+                                   result.patient,
+                                   fmt::format("{}", result.slices),
+                                   cell(result.dice),
+                                   cell(result.iou),
+                                   cell(metrics::precision(result.counts)),
+                                   cell(metrics::recall(result.counts))};
+    append_counts(cells, result.counts);
+    text += csv_line(cells);
+  }
+  write_file(csv, text);
+}
+
+std::string metrics_text(const metrics::Figures& figures, const EvaluationProvenance& provenance) {
+  std::string text = heading(figures, provenance);
+  const auto row = [&](std::string_view name, const metrics::MeanPair& mean, const std::string& note) {
+    text += fmt::format("{:<32}{:>8}{:>10}  {}\n", name, shown(mean.dice), shown(mean.iou), note);
+  };
+  const metrics::Pooled& pooled = figures.pooled;
+  text += fmt::format("\n{:<32}{:>8}{:>10}\n", "lesion", "Dice", "IoU");
+  row("pooled over all pixels", {pooled.dice, pooled.iou, 0}, "");
+  row("mean per slice", figures.per_slice_mean, "empty slice predicted empty = 1");
+  row("mean per slice with lesion", figures.lesion_slice_mean, "");
+  row("mean per case", figures.case_mean,
+      fmt::format("{} cases; 95 % interval of Dice {}", figures.case_mean.count, shown(figures.case_mean.dice_ci95)));
+  text += "\npooled over all pixels\n";
+  const std::pair<const char*, std::optional<double>> figures_of_pixels[] = {
+      {"accuracy", pooled.accuracy}, {"precision", pooled.precision},   {"recall (sensitivity)", pooled.recall},
+      {"specificity", pooled.specificity}, {"F1", pooled.f1}, {"AUC-ROC", pooled.auc_roc},
+      {"loss (cross-entropy)", figures.loss}};
+  for (const auto& [name, number] : figures_of_pixels) text += fmt::format("  {:<30}{:>8}\n", name, shown(number));
+  return text;
+}
+
+}  // namespace pulmoseg::report
