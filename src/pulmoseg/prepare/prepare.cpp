@@ -1,0 +1,137 @@
+#include "pulmoseg/prepare/prepare.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/dataset/preprocessing.hpp"
+#include "pulmoseg/prepare/mask_slices.hpp"
+#include "pulmoseg/volume/volume_reader.hpp"
+
+namespace pulmoseg::prepare {
+namespace {
+
+volume::VolumeReader open_image(const CaseSource& source, const PrepareOptions& options) {
+  auto reader = volume::VolumeReader::open(source.image);
+  if (reader.source().dimensions < 3 && !options.unrelated_slices) {
+    throw Error(fmt::format("{}: is 2-D where 3-D is needed; give the volume, or --unrelated-slices for single slices",
+                            source.image.string()));
+  }
+  return reader;
+}
+
+/// A bad file among many is found before hours of work. Returns the number of slices.
+std::int64_t check_headers(std::span<const CaseSource> cases, const PrepareOptions& options) {
+  std::int64_t total = 0;
+  for (const auto& source : cases) {
+    total += open_image(source, options).geometry().size[2];
+    volume::VolumeReader::open(source.lesion_mask);
+    if (source.lung_mask) volume::VolumeReader::open(*source.lung_mask);
+  }
+  return total;
+}
+
+/// Prepares one case after the other into a writer.
+class Preparation {
+ public:
+  Preparation(dataset::DatasetWriter& writer, const PrepareOptions& options, std::int64_t total)
+      : writer_(writer), options_(options), preprocessing_{.size = options.size}, total_(total) {}
+
+  dataset::SourceVolume add(const CaseSource& source) {
+    auto reader = open_image(source, options_);
+    const auto& grid = reader.geometry();
+    dataset::SourceVolume facts{.image = source.image.string(),
+                                .lesion_mask = source.lesion_mask.string(),
+                                .lung_mask = source.lung_mask.value_or("").string(),
+                                .format = reader.source().format,
+                                .grid = volume::describe(grid),
+                                .slices = grid.size[2],
+                                .notes = {}};
+    first_row_ = announce_slices(source, grid.size[2]);
+    write_images(reader, source.name, facts.notes);
+    write_masks(source, reader, facts.notes);
+    return facts;
+  }
+
+ private:
+  std::int64_t announce_slices(const CaseSource& source, std::int64_t count) {
+    const auto first = static_cast<std::int64_t>(writer_.slices().size());
+    const auto digits = std::max<std::size_t>(fmt::formatted_size("{}", count), 3);
+    for (std::int64_t k = 0; k < count; ++k) {
+      const std::string name =
+          options_.unrelated_slices ? fmt::format("{}_{:0{}}", source.name, k + 1, digits) : source.name;
+      if ((k == 0 || options_.unrelated_slices) && !names_.insert(name).second) {
+        throw Error(fmt::format("{}: two cases would be named {}; rename one of the files", source.image.string(), name));
+      }
+      writer_.add_slice(name, options_.unrelated_slices ? name : source.patient, k, source.lung_mask.has_value());
+    }
+    return first;
+  }
+
+  void write_images(volume::VolumeReader& reader, const std::string& name, std::vector<std::string>& notes) {
+    volume::AxialSlice slice;
+    std::int64_t constant = 0;
+    while (reader.next(slice)) {
+      stop_if_asked();
+      const auto image = dataset::preprocess(slice.pixels, slice.rows, slice.columns, preprocessing_);
+      constant += std::ranges::max(image) == 0;
+      writer_.write_image(first_row_ + slice.index, image);
+      ++done_;
+      if (options_.on_slice) options_.on_slice(done_, total_, name);
+    }
+    if (constant > 0) notes.push_back(fmt::format("{} constant slices became 0", constant));
+  }
+
+  void write_masks(const CaseSource& source, const volume::VolumeReader& reader, std::vector<std::string>& notes) {
+    const auto visit = [&](const std::filesystem::path& mask, const char* kind, auto&& write) {
+      const std::string note = visit_mask_slices(
+          mask, reader.source(), reader.geometry(), [&](std::int64_t index, std::span<const std::uint8_t> labels) {
+            stop_if_asked();
+            write(first_row_ + index, resized(labels, reader.geometry()));
+          });
+      if (!note.empty()) notes.push_back(fmt::format("{}: {}", kind, note));
+    };
+    visit(source.lesion_mask, "lesion mask", [&](std::int64_t row, const auto& labels) { writer_.write_labels(row, labels); });
+    if (source.lung_mask) {
+      visit(*source.lung_mask, "lung mask", [&](std::int64_t row, const auto& mask) { writer_.write_lung_mask(row, mask); });
+    } else {
+      notes.push_back("no lung mask");
+    }
+  }
+
+  const std::vector<std::uint8_t>& resized(std::span<const std::uint8_t> labels, const volume::Geometry& grid) {
+    resized_.resize(static_cast<std::size_t>(options_.size * options_.size));
+    dataset::resize_nearest(labels, grid.size[1], grid.size[0], std::span(resized_), options_.size, options_.size);
+    return resized_;
+  }
+
+  void stop_if_asked() const {
+    if (options_.stop.stop_requested()) throw Interrupted("stopped on request; no dataset was written");
+  }
+
+  dataset::DatasetWriter& writer_;
+  const PrepareOptions& options_;
+  dataset::Preprocessing preprocessing_;
+  std::int64_t first_row_ = 0, done_ = 0, total_ = 0;
+  std::set<std::string> names_;
+  std::vector<std::uint8_t> resized_;
+};
+
+}  // namespace
+
+dataset::DatasetInfo prepare(std::span<const CaseSource> cases, const std::filesystem::path& folder,
+                             const PrepareOptions& options) {
+  require_distinct_names(cases);
+  dataset::DatasetWriter writer(folder, {.preprocessing = {.size = options.size}, .overwrite = options.overwrite});
+  Preparation preparation(writer, options, check_headers(cases, options));
+  dataset::DatasetInfo info{.producer = {}, .unrelated_slices = options.unrelated_slices, .preprocessing = {}, .sources = {}, .cases = {}};
+  for (const auto& source : cases) info.sources.push_back(preparation.add(source));
+  return writer.commit(std::move(info));
+}
+
+}  // namespace pulmoseg::prepare
