@@ -17,7 +17,7 @@ bool is_finite(const Vector3& vector) {
 
 Geometry geometry_from_steps(const std::array<std::int64_t, 3>& size, const Matrix3& steps, const Vector3& origin,
                              const std::filesystem::path& file) {
-  Geometry geometry{.size = size, .spacing = {}, .origin = origin};
+  Geometry geometry{.size = size, .spacing = {}, .origin = {origin[0] + 0.0, origin[1] + 0.0, origin[2] + 0.0}};  // no -0
   if (!is_finite(origin)) {
     throw Error(fmt::format("{}: has the origin ({}, {}, {}), expected finite numbers; repair its header", file.string(),
                             origin[0], origin[1], origin[2]));
@@ -29,7 +29,7 @@ Geometry geometry_from_steps(const std::array<std::int64_t, 3>& size, const Matr
       throw Error(fmt::format("{}: has a voxel spacing of {} mm along axis {}, expected a positive number; repair its header",
                               file.string(), geometry.spacing[c], c + 1));
     }
-    for (std::size_t r = 0; r < 3; ++r) geometry.direction[c][r] = steps[c][r] / geometry.spacing[c];
+    for (std::size_t r = 0; r < 3; ++r) geometry.direction[c][r] = steps[c][r] / geometry.spacing[c] + 0.0;  // no -0
   }
   if (std::abs(determinant(geometry.direction)) < 1e-3) {
     throw Error(fmt::format("{}: has axes that lie in one plane (a singular affine), expected three independent directions; "

@@ -24,6 +24,7 @@ OpenedImage open_nifti(const std::filesystem::path& file, std::span<const std::b
                     .order = canonical_order(place.geometry),
                     .has_geometry = place.has_geometry,
                     .nifti = header.placing,
+                    .nrrd = {},
                     .files = {file},
                     .instance_uids = {},
                     .attributes = {}};

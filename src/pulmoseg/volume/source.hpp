@@ -35,6 +35,11 @@ struct NiftiHeader {
   std::string descrip;
 };
 
+/// The fields of an NRRD header that place the voxels ("sizes", "space directions" …), as they stand in the file.
+struct NrrdHeader {
+  std::map<std::string, std::string> fields;
+};
+
 struct SourceInfo {
   std::filesystem::path file;  ///< the file, or the folder of a DICOM series
   std::string format;          ///< "NIfTI-1", "NIfTI-2", "NRRD" or "DICOM series"
@@ -47,9 +52,11 @@ struct SourceInfo {
   /// The axes are then the format's default and mean nothing.
   bool has_geometry = true;
   std::optional<NiftiHeader> nifti;           ///< NIfTI only
+  std::optional<NrrdHeader> nrrd;             ///< NRRD only
   std::vector<std::filesystem::path> files;   ///< DICOM: one a stored slice. Otherwise the one file
   std::vector<std::string> instance_uids;     ///< DICOM: SOP instance UID of each of `files`
-  std::map<std::string, std::string> attributes;  ///< DICOM: keyword -> value of the first file. NIfTI: "descrip"
+  /// DICOM: keyword ("PatientID" …) -> value in the first file. NIfTI: "descrip". NRRD: its key/value pairs.
+  std::map<std::string, std::string> attributes;
 };
 
 }  // namespace pulmoseg::volume

@@ -5,14 +5,15 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <string_view>
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
-#include "pulmoseg/volume/axes.hpp"
+#include "pulmoseg/volume/dicom.hpp"
 #include "pulmoseg/volume/input_bytes.hpp"
 #include "pulmoseg/volume/nifti.hpp"
 #include "pulmoseg/volume/nifti_header.hpp"
+#include "pulmoseg/volume/nrrd.hpp"
+#include "pulmoseg/volume/nrrd_header.hpp"
 #include "pulmoseg/volume/stored_voxels.hpp"
 #include "pulmoseg/volume/voxels.hpp"
 
@@ -20,15 +21,24 @@ namespace pulmoseg::volume {
 namespace {
 namespace fs = std::filesystem;
 
+bool looks_like_dicom(std::span<const std::byte> bytes) {
+  return bytes.size() >= 132 && std::memcmp(bytes.data() + 128, "DICM", 4) == 0;
+}
+
 OpenedImage open_image(const fs::path& file) {
   std::error_code error;
   const fs::file_status status = fs::status(file, error);
   if (status.type() == fs::file_type::not_found) throw Error(fmt::format("{}: no such file or folder", file.string()));
+  if (status.type() == fs::file_type::directory) return open_dicom_series(file);
   InputBytes bytes(file, 0, InputBytes::Packing::by_content);
   std::array<std::byte, nifti2_header_size> buffer;
   const std::span first(buffer.data(), bytes.read_some(buffer));
   if (first.empty()) throw Error(fmt::format("{}: is empty, expected a NIfTI or NRRD image", file.string()));
   if (looks_like_nifti(first)) return open_nifti(file, first);
+  if (looks_like_nrrd(first)) return open_nrrd(file);
+  if (looks_like_dicom(first)) {
+    throw Error(fmt::format("{}: is a single DICOM file, expected the folder of its series; give the folder", file.string()));
+  }
   throw Error(fmt::format("{}: is not an image that pulmoseg reads, expected NIfTI, NRRD or a folder with a DICOM series",
                           file.string()));
 }

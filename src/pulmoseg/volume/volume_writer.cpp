@@ -10,6 +10,8 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/volume/nifti_geometry.hpp"
 #include "pulmoseg/volume/nifti_header.hpp"
+#include "pulmoseg/volume/nrrd_geometry.hpp"
+#include "pulmoseg/volume/nrrd_header.hpp"
 #include "pulmoseg/volume/output_bytes.hpp"
 #include "pulmoseg/volume/voxels.hpp"
 
@@ -20,6 +22,12 @@ namespace fs = std::filesystem;
 /// Writes the header and leaves `out` ready for the voxels.
 void begin_file(OutputBytes& out, const fs::path& file, const SourceInfo& like, VoxelType type) {
   const std::string name = file.filename().string();
+  if (name.ends_with(".nrrd")) {
+    const std::string header = nrrd_header_text(like.nrrd ? *like.nrrd : nrrd_header_for(like), type);
+    out.write(std::as_bytes(std::span(header)));
+    out.start_gzip();
+    return;
+  }
   const bool gzipped = name.ends_with(".nii.gz");
   if (!gzipped && !name.ends_with(".nii")) {
     throw UsageError(fmt::format("{}: no format of this name, expected .nii.gz, .nii or .nrrd", file.string()));

@@ -1,0 +1,225 @@
+#include "pulmoseg/volume/dicom.hpp"
+
+#include <fmt/format.h>
+#include <itkGDCMImageIO.h>
+#include <itkGDCMSeriesFileNames.h>
+#include <itkMetaDataObject.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string_view>
+#include <utility>
+
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/axes.hpp"
+#include "pulmoseg/volume/voxels.hpp"
+
+namespace pulmoseg::volume {
+namespace {
+namespace fs = std::filesystem;
+
+constexpr std::string_view what_to_expect = "one CT series, one slice a file";
+
+struct Slice {
+  fs::path file;
+  std::string instance_uid;
+  VoxelType type = VoxelType::int16;
+  std::array<std::int64_t, 2> size{};
+  Vector3 spacing{}, position{};
+  Matrix3 direction{};
+};
+
+[[noreturn]] void refuse(const fs::path& file, std::string_view found, std::string_view expected) {
+  throw Error(fmt::format("{}: {}, expected {}", file.string(), found, expected));
+}
+
+/// ITK's own words name source files and addresses of objects, over several lines.
+[[noreturn]] void refuse_unreadable(const fs::path& file) {
+  refuse(file, "cannot be decoded as a DICOM image", "a file that is neither damaged nor cut short");
+}
+
+VoxelType voxel_type(const itk::GDCMImageIO& io, const fs::path& file) {
+  using Component = itk::CommonEnums::IOComponent;
+  switch (io.GetComponentType()) {
+    case Component::UCHAR: return VoxelType::uint8;
+    case Component::CHAR: return VoxelType::int8;
+    case Component::USHORT: return VoxelType::uint16;
+    case Component::SHORT: return VoxelType::int16;
+    case Component::UINT: return VoxelType::uint32;
+    case Component::INT: return VoxelType::int32;
+    case Component::FLOAT: return VoxelType::float32;
+    case Component::DOUBLE: return VoxelType::float64;
+    default: refuse(file, "has voxels of an unknown type", "integers or floating-point numbers");
+  }
+}
+
+std::string text(const itk::MetaDataDictionary& dictionary, const std::string& tag) {
+  std::string value;
+  itk::ExposeMetaData<std::string>(dictionary, tag, value);
+  while (!value.empty() && (value.back() == ' ' || value.back() == '\0')) value.pop_back();
+  return value;
+}
+
+itk::GDCMImageIO::Pointer open_slice(const fs::path& file) {
+  auto io = itk::GDCMImageIO::New();
+  io->SetFileName(file.string());
+  try {
+    io->ReadImageInformation();
+  } catch (const std::exception&) {
+    refuse_unreadable(file);
+  }
+  return io;
+}
+
+Slice read_header(const fs::path& file, const itk::GDCMImageIO& io) {
+  if (io.GetNumberOfComponents() != 1) refuse(file, "is a colour image", what_to_expect);
+  if (io.GetNumberOfDimensions() > 2 && io.GetDimensions(2) > 1) {
+    refuse(file, fmt::format("is a multi-frame image ({} frames)", io.GetDimensions(2)), what_to_expect);
+  }
+  Slice slice{.file = file, .instance_uid = text(io.GetMetaDataDictionary(), "0008|0018"), .type = voxel_type(io, file)};
+  for (unsigned int c = 0; c < 2; ++c) slice.size[c] = static_cast<std::int64_t>(io.GetDimensions(c));
+  for (unsigned int c = 0; c < 3; ++c) {
+    slice.spacing[c] = io.GetSpacing(c);
+    slice.position[c] = io.GetOrigin(c);
+    const std::vector<double> axis = io.GetDirection(c);
+    std::copy_n(axis.begin(), 3, slice.direction[c].begin());
+  }
+  return slice;
+}
+
+std::map<std::string, std::string> read_attributes(const itk::MetaDataDictionary& dictionary) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 23> wanted{{
+      {"SOPClassUID", "0008|0016"},       {"StudyDate", "0008|0020"},         {"StudyTime", "0008|0030"},
+      {"AccessionNumber", "0008|0050"},   {"Modality", "0008|0060"},          {"Manufacturer", "0008|0070"},
+      {"ReferringPhysicianName", "0008|0090"}, {"StudyDescription", "0008|1030"}, {"SeriesDescription", "0008|103e"},
+      {"PatientName", "0010|0010"},       {"PatientID", "0010|0020"},         {"PatientBirthDate", "0010|0030"},
+      {"PatientSex", "0010|0040"},        {"PatientAge", "0010|1010"},        {"BodyPartExamined", "0018|0015"},
+      {"SliceThickness", "0018|0050"},    {"ConvolutionKernel", "0018|1210"}, {"StudyInstanceUID", "0020|000d"},
+      {"SeriesInstanceUID", "0020|000e"}, {"StudyID", "0020|0010"},           {"SeriesNumber", "0020|0011"},
+      {"FrameOfReferenceUID", "0020|0052"}, {"RescaleType", "0028|1054"}}};
+  std::map<std::string, std::string> attributes;
+  for (const auto& [keyword, tag] : wanted) {
+    std::string value = text(dictionary, std::string(tag));
+    if (!value.empty()) attributes.emplace(keyword, std::move(value));
+  }
+  return attributes;
+}
+
+std::vector<fs::path> find_files(const fs::path& folder) {
+  auto finder = itk::GDCMSeriesFileNames::New();
+  finder->SetUseSeriesDetails(false);
+  finder->SetInputDirectory(folder.string());
+  const std::vector<std::string> series = finder->GetSeriesUIDs();
+  if (series.empty()) refuse(folder, "is a folder without DICOM images", what_to_expect);
+  if (series.size() > 1) {
+    std::string list;
+    for (const std::string& uid : series) {
+      list += fmt::format("{}{} ({} files)", list.empty() ? "" : ", ", uid, finder->GetFileNames(uid).size());
+    }
+    refuse(folder, fmt::format("holds {} DICOM series: {}", series.size(), list), "one; give each a folder of its own");
+  }
+  const std::vector<std::string> names = finder->GetFileNames(series.front());
+  return {names.begin(), names.end()};
+}
+
+/// Sorts the slices along their normal and checks that they form one grid.
+Geometry stack(std::vector<Slice>& slices, const fs::path& folder) {
+  const Slice first = slices.front();
+  for (const Slice& slice : slices) {
+    double turn = 0;
+    for (std::size_t c = 0; c < 2; ++c) turn = std::max(turn, 1 - dot(slice.direction[c], first.direction[c]));
+    const bool same_pixels = std::abs(slice.spacing[0] - first.spacing[0]) <= 1e-3 * first.spacing[0] &&
+                             std::abs(slice.spacing[1] - first.spacing[1]) <= 1e-3 * first.spacing[1];
+    if (slice.size != first.size || !same_pixels || turn > 1e-5) {
+      refuse(slice.file, fmt::format("has another size, pixel spacing or orientation than {}", first.file.filename().string()),
+             "one stack of parallel slices; remove what does not belong to it");
+    }
+  }
+  const Vector3 normal = cross(first.direction[0], first.direction[1]);
+  std::stable_sort(slices.begin(), slices.end(),
+                   [&](const Slice& a, const Slice& b) { return dot(a.position, normal) < dot(b.position, normal); });
+
+  const Vector3& begin = slices.front().position;
+  const auto count = static_cast<std::int64_t>(slices.size());
+  Matrix3 steps = first.direction;
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (double& component : steps[c]) component *= first.spacing[c];
+  }
+  if (count > 1) {
+    for (std::size_t r = 0; r < 3; ++r) steps[2][r] = (slices.back().position[r] - begin[r]) / static_cast<double>(count - 1);
+  }
+  const double step = dot(steps[2], normal);
+  for (std::size_t n = 1; n < slices.size(); ++n) {
+    const double gap = dot(slices[n].position, normal) - dot(slices[n - 1].position, normal);
+    if (gap < 1e-3) {
+      refuse(folder, fmt::format("has two slices in one place ({} and {})", slices[n - 1].file.filename().string(),
+                                 slices[n].file.filename().string()), what_to_expect);
+    }
+    if (std::abs(gap - step) > 0.1 * step) {
+      refuse(folder, fmt::format("has slices {:.4g} mm apart where they are {:.4g} mm apart on average (between {} and {})", gap,
+                                 step, slices[n - 1].file.filename().string(), slices[n].file.filename().string()),
+             "evenly spaced slices; find the missing ones");
+    }
+  }
+  return geometry_from_steps({first.size[0], first.size[1], count}, steps, begin, folder);
+}
+
+class DicomVoxels : public StoredVoxels {
+ public:
+  DicomVoxels(std::vector<Slice> slices, VoxelType type) : slices_(std::move(slices)), type_(type) {}
+
+  void read(std::span<std::byte> bytes) override {
+    const Slice& first = slices_.front();
+    const std::size_t slice_bytes = static_cast<std::size_t>(first.size[0] * first.size[1]) * size_of(type_);
+    for (; !bytes.empty(); bytes = bytes.subspan(slice_bytes)) read_slice(slices_[next_++], bytes.first(slice_bytes));
+  }
+
+ private:
+  void read_slice(const Slice& slice, std::span<std::byte> bytes) const {
+    const auto io = open_slice(slice.file);
+    const std::size_t voxels = static_cast<std::size_t>(slice.size[0] * slice.size[1]);
+    if (static_cast<std::size_t>(io->GetImageSizeInBytes()) != voxels * size_of(slice.type)) refuse_unreadable(slice.file);
+    std::vector<std::byte> converted;
+    if (slice.type != type_) converted.resize(voxels * size_of(slice.type));
+    try {
+      io->Read(converted.empty() ? bytes.data() : converted.data());
+    } catch (const std::exception&) {
+      refuse_unreadable(slice.file);
+    }
+    if (converted.empty()) return;
+    const SliceLayout as_stored{.rows = slice.size[1], .columns = slice.size[0], .row_step = slice.size[0], .column_step = 1};
+    gather(converted, slice.type, as_stored, 1, 0, {reinterpret_cast<float*>(bytes.data()), voxels});
+  }
+
+  std::vector<Slice> slices_;
+  VoxelType type_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace
+
+OpenedImage open_dicom_series(const fs::path& folder) {
+  itk::Object::GlobalWarningDisplayOff();  // ITK would print them; what matters becomes an Error
+  SourceInfo source;
+  std::vector<Slice> slices;
+  for (const fs::path& file : find_files(folder)) {
+    const auto io = open_slice(file);
+    slices.push_back(read_header(file, *io));
+    if (source.attributes.empty()) source.attributes = read_attributes(io->GetMetaDataDictionary());
+  }
+  source.file = folder;
+  source.format = "DICOM series";
+  source.stored_geometry = stack(slices, folder);
+  source.order = canonical_order(source.stored_geometry);
+  // A rescale that differs from slice to slice gives slices of different types: floats hold them all.
+  source.voxel_type = slices.front().type;
+  for (const Slice& slice : slices) {
+    if (slice.type != source.voxel_type) source.voxel_type = VoxelType::float32;
+    source.files.push_back(slice.file);
+    source.instance_uids.push_back(slice.instance_uid);
+  }
+  return {source, std::make_unique<DicomVoxels>(std::move(slices), source.voxel_type)};
+}
+
+}  // namespace pulmoseg::volume
