@@ -33,11 +33,19 @@ std::string one_line(const std::exception& error) {
   return line;
 }
 
+/// "[?,1,256,256]": what is not fixed is a question mark.
+std::string describe(const ov::PartialShape& shape) {
+  if (shape.rank().is_dynamic()) return "[...]";
+  std::vector<std::string> sizes;
+  for (const auto& size : shape) sizes.push_back(size.is_static() ? fmt::to_string(size.get_length()) : "?");
+  return fmt::format("[{}]", fmt::join(sizes, ","));
+}
+
 std::string describe(const std::vector<ov::Output<const ov::Node>>& ports) {
   std::vector<std::string> texts;
   for (const auto& port : ports) {
     texts.push_back(fmt::format("'{}' {} {}", port.get_names().empty() ? "?" : *port.get_names().begin(),
-                                port.get_element_type().to_string(), port.get_partial_shape().to_string()));
+                                port.get_element_type().to_string(), describe(port.get_partial_shape())));
   }
   return fmt::format("{}", fmt::join(texts, ", "));
 }
@@ -155,7 +163,7 @@ void Engine::State::compile(std::int64_t new_rows, std::int64_t new_columns) {
     const ov::PartialShape expected{1, classes, new_rows, new_columns};
     if (const auto found = network->output().get_partial_shape(); found != expected) {
       throw Error(fmt::format("{}: gives logits of shape {} for an image of {}x{}, expected {}", file.string(),
-                              found.to_string(), new_rows, new_columns, expected.to_string()));
+                              describe(found), new_rows, new_columns, describe(expected)));
     }
     auto compiled = core.compile_model(network, "CPU", settings);
     const auto count = compiled.get_property(ov::optimal_number_of_infer_requests);
