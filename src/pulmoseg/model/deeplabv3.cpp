@@ -1,0 +1,165 @@
+#include "pulmoseg/model/deeplabv3.hpp"
+
+#include <torch/torch.h>
+
+#include <array>
+#include <utility>
+
+namespace pulmoseg::model {
+namespace {
+
+namespace nn = torch::nn;
+using torch::Tensor;
+
+/// A convolution without bias (BatchNorm follows it) that keeps the picture's size when its stride is 1.
+nn::Conv2d convolution(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride = 1,
+                       std::int64_t dilation = 1) {
+  const std::int64_t padding = dilation * (kernel - 1) / 2;
+  return nn::Conv2d(
+      nn::Conv2dOptions(in, out, kernel).stride(stride).padding(padding).dilation(dilation).bias(false));
+}
+
+nn::ReLU relu() { return nn::ReLU(nn::ReLUOptions().inplace(true)); }
+
+Tensor resize_bilinear(const Tensor& images, torch::IntArrayRef size) {
+  using Options = nn::functional::InterpolateFuncOptions;
+  return nn::functional::interpolate(
+      images, Options().size(std::vector<std::int64_t>(size.begin(), size.end())).mode(torch::kBilinear).align_corners(false));
+}
+
+/// 1x1 to `width` channels, 3x3 there, 1x1 to four times `width`, added to the input. The stride is in the 3x3 (ResNet v1.5).
+struct BottleneckImpl : nn::Module {
+  static constexpr std::int64_t expansion = 4;
+
+  BottleneckImpl(std::int64_t in, std::int64_t width, std::int64_t stride, std::int64_t dilation, bool project) {
+    conv1 = register_module("conv1", convolution(in, width, 1));
+    bn1 = register_module("bn1", nn::BatchNorm2d(width));
+    conv2 = register_module("conv2", convolution(width, width, 3, stride, dilation));
+    bn2 = register_module("bn2", nn::BatchNorm2d(width));
+    conv3 = register_module("conv3", convolution(width, width * expansion, 1));
+    bn3 = register_module("bn3", nn::BatchNorm2d(width * expansion));
+    if (project) {
+      downsample = nn::Sequential(convolution(in, width * expansion, 1, stride), nn::BatchNorm2d(width * expansion));
+      register_module("downsample", downsample);
+    }
+  }
+
+  Tensor forward(const Tensor& input) {
+    Tensor x = bn1(conv1(input)).relu_();
+    x = bn2(conv2(x)).relu_();
+    x = bn3(conv3(x));
+    return x.add_(downsample ? downsample->forward(input) : input).relu_();
+  }
+
+  nn::Conv2d conv1{nullptr}, conv2{nullptr}, conv3{nullptr};
+  nn::BatchNorm2d bn1{nullptr}, bn2{nullptr}, bn3{nullptr};
+  nn::Sequential downsample{nullptr};
+};
+TORCH_MODULE(Bottleneck);
+
+/// Atrous spatial pyramid pooling: a 1x1 convolution, three 3x3 convolutions of growing rate and the picture's mean look
+/// at the same features; their answers are stacked and projected.
+struct AsppImpl : nn::Module {
+  AsppImpl(std::int64_t in, const std::array<std::int64_t, 3>& rates, std::int64_t out = 256) {
+    convs->push_back(nn::Sequential(convolution(in, out, 1), nn::BatchNorm2d(out), relu()));
+    for (const std::int64_t rate : rates) {
+      convs->push_back(nn::Sequential(convolution(in, out, 3, 1, rate), nn::BatchNorm2d(out), relu()));
+    }
+    convs->push_back(nn::Sequential(nn::AdaptiveAvgPool2d(1), convolution(in, out, 1), nn::BatchNorm2d(out), relu()));
+    register_module("convs", convs);
+    const auto branches = static_cast<std::int64_t>(convs->size());
+    project = register_module("project", nn::Sequential(convolution(branches * out, out, 1), nn::BatchNorm2d(out), relu(),
+                                                        nn::Dropout(0.5)));
+  }
+
+  Tensor forward(const Tensor& features) {
+    std::vector<Tensor> answers;
+    for (const auto& branch : *convs) answers.push_back(branch->as<nn::Sequential>()->forward(features));
+    answers.back() = resize_bilinear(answers.back(), features.sizes().slice(2));
+    return project->forward(torch::cat(answers, 1));
+  }
+
+  nn::ModuleList convs;
+  nn::Sequential project{nullptr};
+};
+TORCH_MODULE(Aspp);
+
+}  // namespace
+
+/// ResNet-50 without its classifier. The last two stages dilate where the original would stride, so that the features
+/// stay at an eighth of the picture's size.
+class ResNet50Impl : public nn::Module {
+ public:
+  explicit ResNet50Impl(std::int64_t channels) {
+    conv1_ = register_module("conv1", nn::Conv2d(nn::Conv2dOptions(channels, 64, 7).stride(2).padding(3).bias(false)));
+    bn1_ = register_module("bn1", nn::BatchNorm2d(64));
+    layer1_ = register_module("layer1", make_layer(64, 3, {.stride = 1}));
+    layer2_ = register_module("layer2", make_layer(128, 4, {.stride = 2}));
+    layer3_ = register_module("layer3", make_layer(256, 6, {.first_dilation = 1, .dilation = 2}));
+    layer4_ = register_module("layer4", make_layer(512, 3, {.first_dilation = 2, .dilation = 4}));
+    for (const auto& module : modules(/*include_self=*/false)) {
+      if (auto* conv = module->as<nn::Conv2d>()) nn::init::kaiming_normal_(conv->weight, 0, torch::kFanOut, torch::kReLU);
+    }
+  }
+
+  Tensor forward(const Tensor& images) {
+    Tensor x = bn1_(conv1_(images)).relu_();
+    x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
+    x = layer1_->forward(x);
+    x = layer2_->forward(x);
+    x = layer3_->forward(x);
+    return layer4_->forward(x);
+  }
+
+  std::int64_t out_channels() const { return in_channels_; }
+
+ private:
+  struct Step {
+    std::int64_t stride = 1, first_dilation = 1, dilation = 1;
+  };
+
+  nn::Sequential make_layer(std::int64_t width, int blocks, const Step& step) {
+    nn::Sequential layer;
+    for (int block = 0; block < blocks; ++block) {
+      const bool first = block == 0;
+      layer->push_back(Bottleneck(in_channels_, width, first ? step.stride : 1,
+                                  first ? step.first_dilation : step.dilation, /*project=*/first));
+      in_channels_ = width * BottleneckImpl::expansion;
+    }
+    return layer;
+  }
+
+  std::int64_t in_channels_ = 64;
+  nn::Conv2d conv1_{nullptr};
+  nn::BatchNorm2d bn1_{nullptr};
+  nn::Sequential layer1_{nullptr}, layer2_{nullptr}, layer3_{nullptr}, layer4_{nullptr};
+};
+
+/// ASPP, one more 3x3 convolution, and a 1x1 convolution to the classes. Its children carry a Sequential's names 0 to 4.
+class DeepLabHeadImpl : public nn::Module {
+ public:
+  DeepLabHeadImpl(std::int64_t in, std::int64_t classes) {
+    aspp_ = register_module("0", Aspp(in, std::array<std::int64_t, 3>{12, 24, 36}));
+    conv_ = register_module("1", convolution(256, 256, 3));
+    bn_ = register_module("2", nn::BatchNorm2d(256));
+    logits_ = register_module("4", nn::Conv2d(nn::Conv2dOptions(256, classes, 1)));
+  }
+
+  Tensor forward(const Tensor& features) { return logits_(bn_(conv_(aspp_(features))).relu_()); }
+
+ private:
+  Aspp aspp_{nullptr};
+  nn::Conv2d conv_{nullptr}, logits_{nullptr};
+  nn::BatchNorm2d bn_{nullptr};
+};
+
+DeepLabV3Impl::DeepLabV3Impl(const DeepLabV3Options& options) : options_(options) {
+  backbone_ = register_module("backbone", std::make_shared<ResNet50Impl>(options.channels));
+  classifier_ = register_module("classifier", std::make_shared<DeepLabHeadImpl>(backbone_->out_channels(), options.classes));
+}
+
+Tensor DeepLabV3Impl::forward(const Tensor& images) {
+  return resize_bilinear(classifier_->forward(backbone_->forward(images)), images.sizes().slice(2));
+}
+
+}  // namespace pulmoseg::model
