@@ -1,0 +1,90 @@
+#include "pulmoseg/training/batches.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/training/augment.hpp"
+#include "pulmoseg/training/random.hpp"
+
+namespace pulmoseg::training {
+namespace {
+
+void check_labels(std::span<const std::uint8_t> labels, std::size_t classes, std::int64_t row) {
+  const std::uint8_t highest = std::ranges::max(labels);
+  if (highest < classes) return;
+  throw Error(fmt::format("row {} of the dataset: has a pixel of class {}, expected classes 0 to {}; prepare the dataset again",
+                          row, highest, classes - 1));
+}
+
+}  // namespace
+
+std::vector<Rows> make_batches(const Rows& rows, std::int64_t batch_size) {
+  std::vector<Rows> batches;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const bool full = batches.empty() || std::ssize(batches.back()) >= batch_size;
+    const bool alone = i + 1 == rows.size() && full && !batches.empty();
+    if (full && !alone) batches.emplace_back();
+    batches.back().push_back(rows[i]);
+  }
+  return batches;
+}
+
+std::vector<Rows> shuffled_batches(Rows rows, std::int64_t batch_size, std::uint64_t seed, std::int64_t epoch) {
+  Random random(RandomUse::shuffle, {seed, static_cast<std::uint64_t>(epoch)});
+  for (std::size_t i = rows.size(); i > 1; --i) std::swap(rows[i - 1], rows[random.below(i)]);
+  return make_batches(rows, batch_size);
+}
+
+dataset::Preprocessing preprocessing_for(const dataset::Dataset& dataset, const TrainingOptions& options) {
+  return {.size = dataset.rows(), .mean = options.mean, .standard_deviation = options.standard_deviation};
+}
+
+BatchLoader::BatchLoader(const dataset::Dataset& dataset, const TrainingOptions& options, std::vector<Rows> batches,
+                         std::optional<std::int64_t> augmented_epoch, std::size_t first)
+    : dataset_(dataset),
+      options_(options),
+      preprocessing_(preprocessing_for(dataset, options)),
+      classes_(class_names(options.classes).size()),
+      batches_(std::move(batches)),
+      augmented_epoch_(augmented_epoch),
+      position_(first) {
+  prepare_next();
+}
+
+std::optional<Batch> BatchLoader::next() {
+  if (!ahead_.valid()) return std::nullopt;
+  Batch batch = ahead_.get();
+  prepare_next();
+  return batch;
+}
+
+void BatchLoader::prepare_next() {
+  if (position_ >= batches_.size()) return;
+  ahead_ = std::async(std::launch::async, [this, &rows = batches_[position_]] { return load(rows); });
+  ++position_;
+}
+
+// Plain loops over torch's memory: an operator of torch would start a second pool of threads in this one.
+Batch BatchLoader::load(const Rows& rows) const {
+  const std::int64_t count = std::ssize(rows), size = dataset_.rows(), pixels = size * size;
+  Batch batch{.images = torch::empty({count, 1, size, size}, torch::MemoryFormat::ChannelsLast),
+              .targets = torch::empty({count, size, size}, torch::kInt64)};
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t row = rows[static_cast<std::size_t>(i)];
+    const std::span image(batch.images.data_ptr<float>() + i * pixels, static_cast<std::size_t>(pixels));
+    const std::span target(batch.targets.data_ptr<std::int64_t>() + i * pixels, static_cast<std::size_t>(pixels));
+    const auto labels = dataset_.lesion_mask(row);
+    check_labels(labels, classes_, row);
+    const Orientation orientation =
+        augmented_epoch_ ? draw_orientation(options_, *augmented_epoch_, row) : Orientation{};
+    orient(dataset_.image(row), image, size, orientation);
+    orient(labels, target, size, orientation);
+    dataset::normalise(image, preprocessing_);
+  }
+  return batch;
+}
+
+}  // namespace pulmoseg::training

@@ -1,0 +1,60 @@
+#pragma once
+// From a dataset's rows to the batches that the network sees: which rows together, in what orientation, one batch ahead.
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <future>
+#include <optional>
+#include <vector>
+
+#include "pulmoseg/dataset/dataset.hpp"
+#include "pulmoseg/dataset/preprocessing.hpp"
+#include "pulmoseg/training/options.hpp"
+
+namespace pulmoseg::training {
+
+struct Batch {
+  torch::Tensor images;   ///< N×1×H×W float32, channels last, normalised
+  torch::Tensor targets;  ///< N×H×W int64, a class for every pixel
+  std::int64_t size() const { return images.size(0); }
+};
+
+using Rows = std::vector<std::int64_t>;
+
+/// The rows in batches, in order. A last batch of one sample joins the batch before it: BatchNorm of the pooled ASPP branch
+/// has one value a channel and sample, and cannot train on a single one.
+std::vector<Rows> make_batches(const Rows& rows, std::int64_t batch_size);
+
+/// As make_batches, after shuffling: depends on the seed and the epoch alone.
+std::vector<Rows> shuffled_batches(Rows rows, std::int64_t batch_size, std::uint64_t seed, std::int64_t epoch);
+
+/// Hands out batches in order and prepares the next one in a thread of its own meanwhile.
+///
+/// The dataset must outlive the loader. Errors (a label beyond the classes, a row that is not there) come out of next().
+class BatchLoader {
+ public:
+  /// `augmented_epoch`: the epoch whose random orientations are applied; nothing: slices as they are.
+  BatchLoader(const dataset::Dataset& dataset, const TrainingOptions& options, std::vector<Rows> batches,
+              std::optional<std::int64_t> augmented_epoch, std::size_t first = 0);
+
+  std::optional<Batch> next();
+
+ private:
+  Batch load(const Rows& rows) const;
+  void prepare_next();
+
+  const dataset::Dataset& dataset_;
+  TrainingOptions options_;
+  dataset::Preprocessing preprocessing_;
+  std::size_t classes_;
+  std::vector<Rows> batches_;
+  std::optional<std::int64_t> augmented_epoch_;
+  std::size_t position_;
+  std::future<Batch> ahead_;  // last: its destructor waits for the thread, which uses the members above
+};
+
+/// What turns a stored slice into the network's input: the dataset's own size, the options' mean and deviation.
+dataset::Preprocessing preprocessing_for(const dataset::Dataset& dataset, const TrainingOptions& options);
+
+}  // namespace pulmoseg::training

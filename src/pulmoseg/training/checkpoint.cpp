@@ -1,0 +1,93 @@
+#include "pulmoseg/training/checkpoint.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/model/weights.hpp"
+
+namespace pulmoseg::training {
+namespace {
+
+constexpr std::string_view network_prefix = "network.", optimiser_prefix = "adam.";
+constexpr const char* random_key = "random_state";
+constexpr const char* state_key = "state.json";  // the RunState as UTF-8 bytes
+
+// JSON by nlohmann gives a double as many digits as bring it back exactly, so a resumed sum is the sum to the last bit.
+std::string to_json(const RunState& state) {
+  nlohmann::ordered_json history = nlohmann::ordered_json::array();
+  for (const auto& record : state.history) {
+    history.push_back({record.epoch, record.training_loss, record.validation_loss, record.learning_rate, record.seconds,
+                       record.samples_per_second});
+  }
+  nlohmann::ordered_json json{{"epoch", state.epoch}, {"batch", state.batch}, {"samples", state.samples},
+                              {"loss_sum", state.loss_sum}, {"training_seconds", state.training_seconds},
+                              {"best_epoch", state.best_epoch}, {"history", history}};
+  if (state.best_validation_loss) json["best_validation_loss"] = *state.best_validation_loss;
+  return json.dump();
+}
+
+RunState state_from_json(std::string_view text) {
+  const auto json = nlohmann::json::parse(text);
+  RunState state;
+  json.at("epoch").get_to(state.epoch);
+  json.at("batch").get_to(state.batch);
+  json.at("samples").get_to(state.samples);
+  json.at("loss_sum").get_to(state.loss_sum);
+  json.at("training_seconds").get_to(state.training_seconds);
+  json.at("best_epoch").get_to(state.best_epoch);
+  if (json.contains("best_validation_loss")) state.best_validation_loss = json["best_validation_loss"].get<double>();
+  for (const auto& row : json.at("history")) {
+    state.history.push_back({row.at(0), row.at(1), row.at(2), row.at(3), row.at(4), row.at(5)});
+  }
+  return state;
+}
+
+torch::Tensor to_bytes(std::string_view text) {
+  auto bytes = torch::empty({static_cast<std::int64_t>(text.size())}, torch::kUInt8);
+  std::memcpy(bytes.data_ptr(), text.data(), text.size());
+  return bytes;
+}
+
+model::StateDict with_prefix(const model::StateDict& all, std::string_view prefix) {
+  model::StateDict part;
+  for (const auto& [name, tensor] : all) {
+    if (name.starts_with(prefix)) part.emplace_back(name.substr(prefix.size()), tensor);
+  }
+  return part;
+}
+
+}  // namespace
+
+void write_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& file) {
+  model::StateDict all;
+  for (const auto& [name, tensor] : checkpoint.network) all.emplace_back(std::string(network_prefix) + name, tensor);
+  for (const auto& [name, tensor] : checkpoint.optimiser) all.emplace_back(std::string(optimiser_prefix) + name, tensor);
+  all.emplace_back(random_key, checkpoint.random_state);
+  all.emplace_back(state_key, to_bytes(to_json(checkpoint.state)));
+  model::write_weights(all, file);
+}
+
+Checkpoint read_checkpoint(const std::filesystem::path& file) {
+  const model::StateDict all = model::read_weights(file);
+  const torch::Tensor* state = model::find(all, state_key);
+  const torch::Tensor* random_state = model::find(all, random_key);
+  if (!state || !random_state || state->scalar_type() != torch::kUInt8) {
+    throw Error(fmt::format("{}: is no checkpoint of a training run (has no {})", file.string(), state_key));
+  }
+  try {
+    const std::string_view json(static_cast<const char*>(state->data_ptr()), static_cast<std::size_t>(state->numel()));
+    return {.state = state_from_json(json),
+            .network = with_prefix(all, network_prefix),
+            .optimiser = with_prefix(all, optimiser_prefix),
+            .random_state = *random_state};
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(fmt::format("{}: is a damaged checkpoint: {}", file.string(), error.what()));
+  }
+}
+
+}  // namespace pulmoseg::training

@@ -1,0 +1,49 @@
+#pragma once
+// Everything that a run needs to go on as if it had never stopped, in one file that appears whole or not at all.
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "pulmoseg/model/state_dict.hpp"
+
+namespace pulmoseg::training {
+
+/// A line of history.csv.
+struct EpochRecord {
+  std::int64_t epoch = 0;  ///< counted from 1
+  double training_loss = 0, validation_loss = 0;  ///< means over the slices of the part
+  double learning_rate = 0;
+  double seconds = 0;             ///< of training and validation
+  double samples_per_second = 0;  ///< of training
+};
+
+/// Where a run stands.
+struct RunState {
+  std::int64_t epoch = 0;    ///< epochs finished
+  std::int64_t batch = 0;    ///< batches finished of the epoch under way
+  std::int64_t samples = 0;  ///< in those batches
+  double loss_sum = 0;       ///< over those samples
+  double training_seconds = 0;
+  std::vector<EpochRecord> history;  ///< of the finished epochs
+  std::int64_t best_epoch = 0;       ///< counted from 1, 0: none yet
+  std::optional<double> best_validation_loss;
+};
+
+struct Checkpoint {
+  RunState state;
+  model::StateDict network, optimiser;
+  torch::Tensor random_state;  ///< of the generator that dropout draws from
+};
+
+/// A state dict of tensors (".safetensors"): reading one never runs code.
+/// Error when the disk is full or the folder cannot be written; the checkpoint before it then stays.
+void write_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& file);
+
+/// Error when the file is missing, damaged or no checkpoint.
+Checkpoint read_checkpoint(const std::filesystem::path& file);
+
+}  // namespace pulmoseg::training

@@ -1,0 +1,58 @@
+#include "pulmoseg/training/device.hpp"
+
+#include <ATen/autocast_mode.h>
+#include <ATen/cpu/Utils.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <fstream>
+
+#include "pulmoseg/base/error.hpp"
+
+namespace pulmoseg::training {
+
+torch::Device open_device(const std::string& name) {
+  if (name == "cpu") return torch::kCPU;
+  // Loading it registers its kernels. It stays loaded for as long as the process lives.
+  if (!::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
+    throw Error(fmt::format("--device cuda: this LibTorch has no CUDA half ({}); install the CUDA build of the torch wheel, "
+                            "or train with --device cpu", ::dlerror()));
+  }
+  if (!torch::cuda::is_available()) {
+    throw Error("--device cuda: no usable NVIDIA GPU or driver was found; train with --device cpu");
+  }
+  return torch::kCUDA;
+}
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const auto value = line.find(": ");
+    if (line.starts_with("model name") && value != std::string::npos) return line.substr(value + 2);
+  }
+  return "unknown processor";
+}
+
+bool has_fast_bfloat16() {
+  const auto capabilities = at::cpu::get_cpu_capabilities();
+  const auto has = [&](const char* name) {
+    const auto found = capabilities.find(name);
+    return found != capabilities.end() && found->second.isBool() && found->second.toBool();
+  };
+  return has("avx512_bf16") || has("amx_bf16");
+}
+
+Autocast::Autocast(bool enabled, torch::DeviceType device) : enabled_(enabled), device_(device) {
+  if (!enabled_) return;
+  at::autocast::set_autocast_dtype(device_, torch::kBFloat16);
+  at::autocast::set_autocast_enabled(device_, true);
+  at::autocast::increment_nesting();
+}
+
+Autocast::~Autocast() {
+  if (!enabled_) return;
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();  // the weights cast for this forward pass
+  at::autocast::set_autocast_enabled(device_, false);
+}
+
+}  // namespace pulmoseg::training

@@ -1,0 +1,34 @@
+#pragma once
+// The hardware that a training runs on: what it is called, what it can do, and computing in bfloat16 on it.
+
+#include <torch/torch.h>
+
+#include <string>
+
+namespace pulmoseg::training {
+
+/// "cpu" or "cuda". LibTorch's CUDA half is opened here, at run time, so that one build works with and without it.
+/// Error when there is none or when no GPU can be used.
+torch::Device open_device(const std::string& name);
+
+/// "AMD EPYC 9V74 80-Core Processor": what the system calls the processor.
+std::string processor_name();
+
+/// Whether the processor computes bfloat16 in hardware (AVX512_BF16, AMX). Elsewhere it is emulated, many times slower.
+bool has_fast_bfloat16();
+
+/// While it lives and is enabled, LibTorch runs convolutions and matrix products of this thread in bfloat16 and leaves what
+/// needs the range to 32-bit (autocast). Parameters stay 32-bit.
+class Autocast {
+ public:
+  Autocast(bool enabled, torch::DeviceType device);
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+  ~Autocast();
+
+ private:
+  bool enabled_;
+  torch::DeviceType device_;
+};
+
+}  // namespace pulmoseg::training

@@ -1,0 +1,55 @@
+#include "pulmoseg/training/options.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "pulmoseg/base/error.hpp"
+
+namespace pulmoseg::training {
+
+std::string_view name(Precision precision) {
+  switch (precision) {
+    case Precision::fp32: return "fp32";
+    case Precision::bf16: return "bf16";
+    case Precision::automatic: break;
+  }
+  return "auto";
+}
+
+Precision parse_precision(std::string_view text) {
+  for (const Precision precision : {Precision::automatic, Precision::fp32, Precision::bf16}) {
+    if (text == name(precision)) return precision;
+  }
+  throw UsageError(fmt::format("--precision {}: there are auto, fp32 and bf16", text));
+}
+
+TrainingOptions recipe(std::string_view name) {
+  if (name == "original") return TrainingOptions{};
+  throw UsageError(fmt::format("--recipe {}: there is original", name));
+}
+
+std::vector<std::string> class_names(std::string_view classes) {
+  if (classes == "lesion") return {"background", "lesion"};
+  throw UsageError(fmt::format("--classes {}: there is lesion", classes));
+}
+
+void check(const TrainingOptions& options) {
+  const auto require = [](bool holds, std::string_view message) {
+    if (!holds) throw UsageError(std::string(message));
+  };
+  recipe(options.recipe);
+  class_names(options.classes);
+  require(options.batch_size >= 2, "--batch-size: expected at least 2, since BatchNorm cannot train on a single sample");
+  require(options.epochs >= 1, "--epochs: expected at least 1");
+  require(options.learning_rate > 0 && std::isfinite(options.learning_rate), "--learning-rate: expected more than 0");
+  require(options.flip_probability >= 0 && options.flip_probability <= 1, "--flip-probability: expected 0 to 1");
+  require(options.standard_deviation > 0 && std::isfinite(options.standard_deviation) && std::isfinite(options.mean),
+          "--mean, --standard-deviation: expected finite numbers, the deviation above 0");
+  require(options.threads >= 0, "--threads: expected 0 (one a core) or more");
+  require(!options.max_minutes || *options.max_minutes > 0, "--max-minutes: expected more than 0");
+  require(options.checkpoint_minutes > 0, "--checkpoint-minutes: expected more than 0");
+  require(options.device == "cpu" || options.device == "cuda", "--device: there are cpu and cuda");
+}
+
+}  // namespace pulmoseg::training

@@ -1,0 +1,77 @@
+#pragma once
+// What a training can be told. Defaults are those of the original system; a recipe is a set of other defaults.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pulmoseg::training {
+
+/// automatic: what the recipe says (32-bit in recipe `original`). bf16: forward and backward in bfloat16 by autocast, weights
+/// and Adam in 32-bit; fast where the processor has the instructions (AVX512_BF16, AMX) and slower than 32-bit elsewhere.
+enum class Precision { automatic, fp32, bf16 };
+
+std::string_view name(Precision precision);
+Precision parse_precision(std::string_view text);  ///< "auto", "fp32", "bf16"; UsageError otherwise
+
+struct TrainingOptions {
+  // What is learnt. These decide the result, so a resumed run must have the same.
+  std::string recipe = "original";
+  std::string classes = "lesion";     ///< see class_names()
+  std::int64_t batch_size = 4;        ///< at least 2: BatchNorm of the pooled ASPP branch has one value a sample and channel
+  double learning_rate = 1e-4;        ///< of Adam (betas 0.9 and 0.999, epsilon 1e-8, no weight decay)
+  double flip_probability = 0.5;      ///< horizontal flip
+  bool quarter_turns = true;          ///< rotation by 0, 90, 180 or 270 degrees, each as likely
+  double mean = 0.0, standard_deviation = 1.0;  ///< normalisation (x - mean) / standard_deviation after min-max scaling
+  std::uint64_t seed = 0;             ///< of initial weights, shuffling, augmentation and dropout
+  Precision precision = Precision::automatic;
+  std::filesystem::path init;         ///< weights of another model to start from (.pth, .safetensors); empty: random
+
+  // How far and how it runs. A resumed run may have others.
+  std::int64_t epochs = 20;
+  std::optional<double> max_minutes;  ///< train no longer than this, then validate and finish
+  double checkpoint_minutes = 10;     ///< a checkpoint within an epoch at least this often (each epoch ends with one)
+  int threads = 0;                    ///< of the computation; 0: one a core. The same number gives the same bytes
+  std::string device = "cpu";         ///< "cpu" or "cuda"
+  bool resume = false;                ///< go on from the checkpoint in the run folder
+};
+
+/// The defaults of a recipe. UsageError naming the recipes there are.
+TrainingOptions recipe(std::string_view name);
+
+/// The classes of `--classes NAME`, background first: "lesion" is {"background", "lesion"}. UsageError naming what there is.
+std::vector<std::string> class_names(std::string_view classes);
+
+/// UsageError for a value that cannot be (batch size below 2, no epoch, a probability above 1 …).
+void check(const TrainingOptions& options);
+
+/// Calls visit(name, field) for every option that decides the result, then for every option that does not.
+template <class Options, class Visitor>
+void each_result_option(Options& options, Visitor&& visit) {
+  visit("recipe", options.recipe);
+  visit("classes", options.classes);
+  visit("batch_size", options.batch_size);
+  visit("learning_rate", options.learning_rate);
+  visit("flip_probability", options.flip_probability);
+  visit("quarter_turns", options.quarter_turns);
+  visit("mean", options.mean);
+  visit("standard_deviation", options.standard_deviation);
+  visit("seed", options.seed);
+  visit("precision", options.precision);
+  visit("init", options.init);
+}
+
+template <class Options, class Visitor>
+void each_option(Options& options, Visitor&& visit) {
+  each_result_option(options, visit);
+  visit("epochs", options.epochs);
+  visit("max_minutes", options.max_minutes);
+  visit("checkpoint_minutes", options.checkpoint_minutes);
+  visit("threads", options.threads);
+  visit("device", options.device);
+}
+
+}  // namespace pulmoseg::training

@@ -1,0 +1,151 @@
+#include "pulmoseg/training/run_folder.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+#include <torch/version.h>
+
+#include <nlohmann/json.hpp>
+
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/training/batches.hpp"
+#include "pulmoseg/training/device.hpp"
+
+namespace pulmoseg::training {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* schema = "pulmoseg.run/1";
+constexpr const char* research_use = "Research use only. Not a medical device.";
+
+// One pair of overloads a type of option: to JSON and back.
+template <class T>
+Json to_json(const T& value) { return value; }
+Json to_json(const Precision& value) { return name(value); }
+Json to_json(const std::filesystem::path& value) { return value.string(); }
+Json to_json(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+template <class T>
+void from_json(const Json& json, T& value) { value = json.get<T>(); }
+void from_json(const Json& json, Precision& value) { value = parse_precision(json.get<std::string>()); }
+void from_json(const Json& json, std::filesystem::path& value) { value = json.get<std::string>(); }
+void from_json(const Json& json, std::optional<double>& value) {
+  value = json.is_null() ? std::nullopt : std::optional(json.get<double>());
+}
+
+Json split_to_json(const dataset::Split& split) {
+  Json json{{"kind", split.kind}, {"seed", split.seed}};
+  if (split.folds > 0) json["fold"] = fmt::format("{}/{}", split.fold, split.folds);
+  for (const auto part : {dataset::Part::training, dataset::Part::validation, dataset::Part::test}) {
+    json[std::string(name(part)) + "_slices"] = split.rows(part).size();
+  }
+  return json;
+}
+
+[[noreturn]] void refuse(const RunFolder& run, std::string_view what, std::string_view before, std::string_view now) {
+  throw Error(fmt::format("{}: cannot be resumed: it was started with {} {}, now it is {}; resume with the same, or train "
+                          "into another folder", run.folder.string(), what, before, now));
+}
+
+}  // namespace
+
+RunConfig describe_run(const dataset::Dataset& dataset, const TrainingOptions& options) {
+  return {.options = options,
+          .dataset_name = std::filesystem::weakly_canonical(dataset.folder()).filename().string(),
+          .dataset_fingerprint = dataset.fingerprint(),
+          .size = dataset.rows(),
+          .threads = at::get_num_threads(),
+          .processor = processor_name()};
+}
+
+void write_config(const RunConfig& config, const dataset::Dataset& dataset, const dataset::Split& split,
+                  const RunFolder& run) {
+  Json options;
+  each_option(config.options, [&](const char* name, const auto& value) { options[name] = to_json(value); });
+  const Json json{
+      {"schema", schema},
+      {"research_use", research_use},
+      {"pulmoseg_version", PULMOSEG_VERSION},
+      {"libtorch_version", TORCH_VERSION},
+      {"processor", config.processor},
+      {"threads", config.threads},
+      {"options", options},
+      {"classes", class_names(config.options.classes)},
+      {"preprocessing", preprocessing_for(dataset, config.options).to_metadata()},
+      {"dataset", {{"name", config.dataset_name}, {"fingerprint", config.dataset_fingerprint}, {"size", config.size},
+                   {"slices", dataset.size()}, {"cases", dataset.info().cases.size()}}},
+      {"split", split_to_json(split)}};
+  write_file(run.config(), json.dump(2) + '\n');
+}
+
+RunConfig read_config(const RunFolder& run) {
+  const auto file = run.config();
+  if (!std::filesystem::exists(file)) {
+    throw Error(fmt::format("{}: holds no training run (no config.json); start one without --resume", run.folder.string()));
+  }
+  try {
+    const Json json = Json::parse(read_file(file));
+    if (json.at("schema") != schema) {
+      throw Error(fmt::format("{}: has the schema {}, expected {}", file.string(), json.at("schema").dump(), schema));
+    }
+    RunConfig config{.options = {},
+                     .dataset_name = json.at("dataset").at("name"),
+                     .dataset_fingerprint = json.at("dataset").at("fingerprint"),
+                     .size = json.at("dataset").at("size"),
+                     .threads = json.at("threads"),
+                     .processor = json.at("processor")};
+    const Json& options = json.at("options");
+    each_option(config.options, [&](const char* name, auto& value) { from_json(options.at(name), value); });
+    return config;
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(fmt::format("{}: is damaged: {}", file.string(), error.what()));
+  }
+}
+
+void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const dataset::Split& split,
+                    const RunFolder& run) {
+  const RunConfig before = read_config(run);
+  if (before.dataset_fingerprint != now.dataset_fingerprint) {
+    refuse(run, "the dataset", fmt::format("{} ({})", before.dataset_name, before.dataset_fingerprint),
+           fmt::format("{} ({})", now.dataset_name, now.dataset_fingerprint));
+  }
+  if (before.size != now.size) refuse(run, "slices of size", std::to_string(before.size), std::to_string(now.size));
+  std::map<std::string, std::string> options_before;
+  each_result_option(before.options, [&](const char* name, const auto& value) { options_before[name] = to_json(value).dump(); });
+  each_result_option(now.options, [&](const char* name, const auto& value) {
+    const std::string text = to_json(value).dump();
+    if (options_before[name] != text) refuse(run, name, options_before[name], text);
+  });
+  if (dataset::read_split(run.split(), dataset).parts != split.parts) refuse(run, "the split", "in split.csv", "another");
+  if (before.threads != now.threads || before.processor != now.processor) {
+    spdlog::warn("{}: was started with {} threads on {}, goes on with {} on {}: the last bits may differ from an "
+                 "uninterrupted run", run.folder.string(), before.threads, before.processor, now.threads, now.processor);
+  }
+}
+
+void write_history(std::span<const EpochRecord> history, const std::filesystem::path& file) {
+  std::string text = "epoch,training_loss,validation_loss,learning_rate,seconds,samples_per_second\n";
+  for (const auto& record : history) {
+    text += fmt::format("{},{},{},{},{:.3f},{:.4f}\n", record.epoch, record.training_loss, record.validation_loss,
+                        record.learning_rate, record.seconds, record.samples_per_second);
+  }
+  write_file(file, text);
+}
+
+std::map<std::string, std::string> model_metadata(const RunConfig& config, const dataset::Dataset& dataset,
+                                                  const dataset::Split& split) {
+  auto metadata = preprocessing_for(dataset, config.options).to_metadata();
+  metadata["pulmoseg.classes"] = fmt::format("{}", fmt::join(class_names(config.options.classes), ","));
+  metadata["pulmoseg.version"] = PULMOSEG_VERSION;
+  metadata["pulmoseg.recipe"] = config.options.recipe;
+  metadata["pulmoseg.trained_on"] = fmt::format("{} ({})", config.dataset_name, config.dataset_fingerprint);
+  metadata["pulmoseg.split"] =
+      split.folds > 0 ? fmt::format("{} {}/{} seed {}", split.kind, split.fold, split.folds, split.seed)
+                      : fmt::format("{} seed {}", split.kind, split.seed);
+  metadata["pulmoseg.research_use"] = research_use;
+  return metadata;
+}
+
+}  // namespace pulmoseg::training

@@ -1,0 +1,59 @@
+#pragma once
+// A run's folder: the names in it, and its files that are text.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pulmoseg/dataset/dataset.hpp"
+#include "pulmoseg/dataset/split.hpp"
+#include "pulmoseg/training/checkpoint.hpp"
+#include "pulmoseg/training/options.hpp"
+
+namespace pulmoseg::training {
+
+struct RunFolder {
+  std::filesystem::path folder;
+
+  std::filesystem::path config() const { return folder / "config.json"; }
+  std::filesystem::path split() const { return folder / "split.csv"; }
+  std::filesystem::path history() const { return folder / "history.csv"; }
+  std::filesystem::path checkpoint() const { return folder / "checkpoint.safetensors"; }
+  std::filesystem::path best_weights() const { return folder / "deeplabv3_resnet50_trained.pth"; }
+  std::filesystem::path last_weights() const { return folder / "last.pth"; }
+  std::filesystem::path onnx() const { return folder / "model.onnx"; }
+};
+
+/// What a run is: its options, its data, the machine. Written once, when it starts.
+struct RunConfig {
+  TrainingOptions options;
+  std::string dataset_name;         ///< its folder's own name
+  std::string dataset_fingerprint;
+  std::int64_t size = 0;            ///< of its slices
+  int threads = 0;                  ///< that really computed
+  std::string processor;
+};
+RunConfig describe_run(const dataset::Dataset& dataset, const TrainingOptions& options);
+
+/// config.json, schema "pulmoseg.run/1".
+void write_config(const RunConfig& config, const dataset::Dataset& dataset, const dataset::Split& split,
+                  const RunFolder& run);
+/// Error when the folder holds no run, or its config.json is damaged or of another schema.
+RunConfig read_config(const RunFolder& run);
+
+/// Error naming the first difference between the run that is there and the one that would go on: the dataset, the split, or
+/// an option that decides the result. Another number of threads is only warned of: it may change the last bits.
+void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const dataset::Split& split,
+                    const RunFolder& run);
+
+/// history.csv: epoch,training_loss,validation_loss,learning_rate,seconds,samples_per_second; numbers in full precision.
+void write_history(std::span<const EpochRecord> history, const std::filesystem::path& file);
+
+/// Metadata of the run's model.onnx: classes, preprocessing, and where the weights come from.
+std::map<std::string, std::string> model_metadata(const RunConfig& config, const dataset::Dataset& dataset,
+                                                  const dataset::Split& split);
+
+}  // namespace pulmoseg::training

@@ -1,0 +1,91 @@
+#include "pulmoseg/training/train.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/model/deeplabv3.hpp"
+#include "pulmoseg/model/export_onnx.hpp"
+#include "pulmoseg/model/weights.hpp"
+#include "pulmoseg/onnx/model.hpp"
+#include "pulmoseg/training/device.hpp"
+
+namespace pulmoseg::training {
+namespace {
+
+/// 32-bit unless asked: recipe `original` promises the original's numbers.
+Precision choose_precision(const TrainingOptions& options) {
+  if (options.precision == Precision::automatic) return Precision::fp32;
+  if (options.precision == Precision::bf16 && options.device == "cpu" && !has_fast_bfloat16()) {
+    spdlog::warn("--precision bf16: {} has no bfloat16 instructions (AVX512_BF16, AMX), so it is emulated, several times "
+                 "slower than fp32", processor_name());
+  }
+  return options.precision;
+}
+
+Network deeplabv3(std::size_t classes, std::map<std::string, std::string> onnx_metadata) {
+  model::DeepLabV3 network(model::DeepLabV3Options{.classes = static_cast<std::int64_t>(classes)});
+  return {.module = network.ptr(),
+          .forward = [network](const torch::Tensor& images) mutable { return network->forward(images); },
+          .write_onnx = [network, metadata = std::move(onnx_metadata)](const std::filesystem::path& file) {
+            onnx::write(model::to_onnx(network, metadata), file);
+          }};
+}
+
+void initialise(torch::nn::Module& network, const std::filesystem::path& file) {
+  const auto report = model::init_from(network, model::read_weights(file), file.string());
+  const std::size_t tensors = report.taken.size() + report.summed_to_one_channel.size() + report.missing.size() +
+                              report.wrong_shape.size();
+  spdlog::info("{}: {} of the network's {} tensors start from it", file.string(),
+               report.taken.size() + report.summed_to_one_channel.size(), tensors);
+  const auto list = [](const char* what, const std::vector<std::string>& names) {
+    if (names.empty()) return;
+    spdlog::info("  {}: {} ({}{})", what, names.size(), names.front(), names.size() > 1 ? ", ..., " + names.back() : "");
+  };
+  list("taken as they are", report.taken);
+  list("summed to one channel", report.summed_to_one_channel);
+  list("not in the file, random", report.missing);
+  list("of another shape, random", report.wrong_shape);
+  list("in the file, not used", report.unused);
+}
+
+}  // namespace
+
+TrainingResult train(const dataset::Dataset& dataset, const dataset::Split& split, const std::filesystem::path& run,
+                     const TrainingOptions& options, const TrainingCallbacks& callbacks) {
+  return train_network(deeplabv3, dataset, split, run, options, callbacks);
+}
+
+TrainingResult train_network(const NetworkFactory& make_network, const dataset::Dataset& dataset,
+                             const dataset::Split& split, const std::filesystem::path& run,
+                             const TrainingOptions& given_options, const TrainingCallbacks& callbacks) {
+  check(given_options);
+  TrainingOptions options = given_options;
+  options.precision = choose_precision(options);
+  if (options.threads > 0) at::set_num_threads(options.threads);
+
+  const RunFolder folder{run};
+  const FolderLock lock(run);
+  const RunConfig config = describe_run(dataset, options);
+  if (options.resume) {
+    check_same_run(config, dataset, split, folder);
+  } else if (std::filesystem::exists(folder.config())) {
+    throw Error(fmt::format("{}: holds a training run already; go on with --resume or train into another folder", run.string()));
+  }
+
+  torch::manual_seed(options.seed);
+  Network network = make_network(class_names(options.classes).size(), model_metadata(config, dataset, split));
+  const bool goes_on = options.resume && std::filesystem::exists(folder.checkpoint());
+  if (!options.init.empty() && !goes_on) initialise(*network.module, options.init);
+  Trainer trainer(network, dataset, split, folder, options, callbacks);
+  if (goes_on) {
+    trainer.resume();
+  } else {
+    dataset::write_split(split, dataset, folder.split());
+    write_config(config, dataset, split, folder);  // last: with it, the folder is a run
+  }
+  return trainer.run();
+}
+
+}  // namespace pulmoseg::training

@@ -1,0 +1,31 @@
+#pragma once
+// From a dataset and a split to a trained DeepLabV3 in a run folder.
+
+#include "pulmoseg/training/trainer.hpp"
+
+namespace pulmoseg::training {
+
+/// Trains DeepLabV3-ResNet50 on the training part, measures every epoch on the validation part, and fills the folder `run`:
+///   config.json                      options, dataset, split, versions, processor
+///   split.csv                        which slice belongs to which part
+///   history.csv                      a line an epoch
+///   checkpoint.safetensors           to go on from: weights, optimiser, position, random state
+///   deeplabv3_resnet50_trained.pth   the epoch with the lowest validation loss
+///   model.onnx                       the same, for inference
+///   last.pth                         the last epoch
+/// With options.max_minutes, training stops in mid-epoch when the time is up, the weights are validated and recorded as a
+/// last epoch, and a resumed run goes on within that epoch as if there had been no validation.
+///
+/// Sets LibTorch's global seed and number of threads. With options.resume, `split` must be the run's own.
+/// Errors: see Trainer; Error also when the folder holds a run already, is in use, or is resumed with another dataset, split
+/// or option; UsageError for impossible options.
+TrainingResult train(const dataset::Dataset& dataset, const dataset::Split& split, const std::filesystem::path& run,
+                     const TrainingOptions& options, const TrainingCallbacks& callbacks = {});
+
+/// As train(), for a network that `make_network` builds after the seed is set (and gives the ONNX metadata to).
+using NetworkFactory = std::function<Network(std::size_t classes, std::map<std::string, std::string> onnx_metadata)>;
+TrainingResult train_network(const NetworkFactory& make_network, const dataset::Dataset& dataset,
+                             const dataset::Split& split, const std::filesystem::path& run,
+                             const TrainingOptions& options, const TrainingCallbacks& callbacks = {});
+
+}  // namespace pulmoseg::training

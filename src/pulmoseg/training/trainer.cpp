@@ -1,0 +1,196 @@
+#include "pulmoseg/training/trainer.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <utility>
+
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/model/weights.hpp"
+#include "pulmoseg/training/device.hpp"
+
+namespace pulmoseg::training {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Convolutions are fastest on CPUs when channels run fastest in memory; the numbers do not change.
+void make_channels_last(torch::nn::Module& network) {
+  for (auto& parameter : network.parameters()) {
+    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+  }
+}
+
+torch::nn::Module& placed(torch::nn::Module& network, torch::Device device) {
+  network.to(device);
+  make_channels_last(network);
+  return network;
+}
+
+}  // namespace
+
+Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset::Split& split, RunFolder run,
+                 const TrainingOptions& options, const TrainingCallbacks& callbacks)
+    : network_(std::move(network)),
+      dataset_(dataset),
+      run_(std::move(run)),
+      options_(options),
+      callbacks_(callbacks),
+      device_(open_device(options.device)),
+      training_rows_(split.rows(dataset::Part::training)),
+      validation_rows_(split.rows(dataset::Part::validation)),
+      optimiser_(placed(*network_.module, device_), options.learning_rate) {
+  if (training_rows_.size() < 2 || validation_rows_.empty()) {
+    throw Error(fmt::format("{}: has {} slices for training and {} for validation, expected at least 2 and 1; prepare more "
+                            "slices or split otherwise", dataset.folder().string(), training_rows_.size(),
+                            validation_rows_.size()));
+  }
+}
+
+TrainingResult Trainer::run() {
+  while (state_.epoch < options_.epochs && !time_is_up()) {
+    train_epoch();
+    finish_epoch(validate());
+  }
+  return {.history = history_,
+          .best_epoch = state_.best_epoch,
+          .best_validation_loss = state_.best_validation_loss.value_or(NAN)};
+}
+
+void Trainer::train_epoch() {
+  network_.module->train();
+  const auto batches = shuffled_batches(training_rows_, options_.batch_size, options_.seed, state_.epoch);
+  BatchLoader loader(dataset_, options_, batches, state_.epoch, static_cast<std::size_t>(state_.batch));
+  auto step_start = Clock::now();
+  while (const auto batch = loader.next()) {
+    state_.loss_sum += train_step(*batch) * static_cast<double>(batch->size());
+    state_.samples += batch->size();
+    state_.batch += 1;
+    state_.training_seconds += seconds_since(std::exchange(step_start, Clock::now()));
+    report_step(batches);
+    stop_if_asked();
+    if (time_is_up()) return;
+    if (seconds_since(last_checkpoint_) > 60 * options_.checkpoint_minutes) save_checkpoint();
+  }
+}
+
+double Trainer::train_step(const Batch& batch) {
+  const torch::Tensor batch_loss = loss(batch);
+  const double value = require_number(batch_loss.item<double>(), "training");
+  optimiser_.zero_gradients();
+  batch_loss.backward();
+  optimiser_.step();
+  return value;
+}
+
+double Trainer::validate() {
+  const torch::NoGradGuard no_gradients;
+  network_.module->eval();
+  const auto start = Clock::now();
+  double sum = 0;
+  BatchLoader loader(dataset_, options_, make_batches(validation_rows_, options_.batch_size), std::nullopt);
+  while (const auto batch = loader.next()) {
+    sum += loss(*batch).item<double>() * static_cast<double>(batch->size());
+    stop_if_asked();
+  }
+  validation_seconds_ = seconds_since(start);
+  return require_number(sum / static_cast<double>(validation_rows_.size()), "validation");
+}
+
+torch::Tensor Trainer::loss(const Batch& batch) const {
+  const Autocast autocast(options_.precision == Precision::bf16, device_.type());
+  const torch::Tensor logits = network_.forward(batch.images.to(device_));
+  return torch::nn::functional::cross_entropy(logits.to(torch::kFloat32), batch.targets.to(device_));
+}
+
+/// The files of an epoch, each whole: results first, then the checkpoint that counts the epoch as done. Whatever is missing
+/// after a kill in between is written again by the resumed run.
+void Trainer::finish_epoch(double validation_loss) {
+  const auto samples = static_cast<double>(state_.samples);
+  const EpochRecord record{.epoch = state_.epoch + 1,
+                           .training_loss = state_.loss_sum / samples,
+                           .validation_loss = validation_loss,
+                           .learning_rate = optimiser_.learning_rate(),
+                           .seconds = state_.training_seconds + validation_seconds_,
+                           .samples_per_second = samples / state_.training_seconds};
+  history_.push_back(record);
+  const model::StateDict weights = model::state_dict(*network_.module);
+  if (!state_.best_validation_loss || validation_loss < *state_.best_validation_loss) {
+    state_.best_validation_loss = validation_loss;
+    state_.best_epoch = record.epoch;
+    model::write_weights(weights, run_.best_weights());
+    network_.write_onnx(run_.onnx());
+  }
+  model::write_weights(weights, run_.last_weights());
+  if (state_.samples == std::ssize(training_rows_)) {  // else the time limit ended it, and --resume goes on within it
+    state_.history = history_;
+    state_.epoch += 1;
+    state_.batch = state_.samples = 0;
+    state_.loss_sum = state_.training_seconds = 0;
+  }
+  save_checkpoint();
+  write_history(history_, run_.history());
+  if (callbacks_.on_epoch) callbacks_.on_epoch(history_);
+}
+
+void Trainer::save_checkpoint() {
+  write_checkpoint({.state = state_,
+                    .network = model::state_dict(*network_.module),
+                    .optimiser = optimiser_.state_dict(),
+                    .random_state = generator().get_state()},
+                   run_.checkpoint());
+  last_checkpoint_ = Clock::now();
+}
+
+void Trainer::resume() {
+  const auto file = run_.checkpoint();
+  const Checkpoint checkpoint = read_checkpoint(file);
+  state_ = checkpoint.state;
+  history_ = state_.history;
+  model::load_state_dict(*network_.module, checkpoint.network, file.string());
+  optimiser_.load_state_dict(checkpoint.optimiser, file.string());
+  auto random = generator();
+  random.set_state(checkpoint.random_state);
+  if (!history_.empty()) write_history(history_, run_.history());
+}
+
+void Trainer::stop_if_asked() {
+  if (!callbacks_.stop.stop_requested()) return;
+  save_checkpoint();
+  throw Interrupted(fmt::format("{}: stopped in epoch {} of {} after {} of its {} training slices; go on with --resume",
+                                run_.folder.string(), state_.epoch + 1, options_.epochs, state_.samples,
+                                training_rows_.size()));
+}
+
+bool Trainer::time_is_up() const { return options_.max_minutes && seconds_since(start_) > 60 * *options_.max_minutes; }
+
+double Trainer::require_number(double loss, std::string_view part) const {
+  if (std::isfinite(loss)) return loss;
+  throw Error(fmt::format("{}: the {} loss became {} in epoch {} after {} batches; the last checkpoint is kept: train anew "
+                          "with a smaller --learning-rate or with --precision fp32", run_.folder.string(), part, loss,
+                          state_.epoch + 1, state_.batch));
+}
+
+void Trainer::report_step(const std::vector<Rows>& batches) const {
+  if (!callbacks_.on_step) return;
+  const double rate = static_cast<double>(state_.samples) / state_.training_seconds;
+  const auto epochs_left = static_cast<double>(options_.epochs - state_.epoch);
+  // Before the first validation: forward only, about a third of a training step.
+  const double validation = validation_seconds_ > 0 ? validation_seconds_ : static_cast<double>(validation_rows_.size()) / rate / 3;
+  const double samples_left = epochs_left * static_cast<double>(training_rows_.size()) - static_cast<double>(state_.samples);
+  double left = samples_left / rate + epochs_left * validation;
+  if (options_.max_minutes) left = std::min(left, 60 * *options_.max_minutes - seconds_since(start_) + validation);
+  callbacks_.on_step({.epoch = state_.epoch + 1,
+                      .epochs = options_.epochs,
+                      .batch = state_.batch,
+                      .batches = std::ssize(batches),
+                      .training_loss = state_.loss_sum / static_cast<double>(state_.samples),
+                      .samples_per_second = rate,
+                      .seconds_left = std::max(left, 0.0)});
+}
+
+at::Generator Trainer::generator() const { return at::globalContext().defaultGenerator(device_); }
+
+}  // namespace pulmoseg::training

@@ -1,0 +1,96 @@
+#pragma once
+// The training loop, for any network that maps images to logits.
+
+#include <torch/torch.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "pulmoseg/dataset/dataset.hpp"
+#include "pulmoseg/dataset/split.hpp"
+#include "pulmoseg/training/adam.hpp"
+#include "pulmoseg/training/batches.hpp"
+#include "pulmoseg/training/checkpoint.hpp"
+#include "pulmoseg/training/options.hpp"
+#include "pulmoseg/training/run_folder.hpp"
+
+namespace pulmoseg::training {
+
+/// After each batch: where the run stands.
+struct StepRecord {
+  std::int64_t epoch = 0, epochs = 0;   ///< epoch counted from 1
+  std::int64_t batch = 0, batches = 0;  ///< batches finished of the epoch
+  double training_loss = 0;             ///< mean of the epoch so far
+  double samples_per_second = 0;        ///< of the epoch so far
+  double seconds_left = 0;              ///< to the end of the run, validation included
+};
+
+/// Called in the thread that trains. An exception from one ends the run; the last checkpoint stays.
+struct TrainingCallbacks {
+  std::function<void(const StepRecord&)> on_step;
+  std::function<void(const std::vector<EpochRecord>&)> on_epoch;  ///< the whole history, the newest last
+  std::stop_token stop;  ///< asks for a checkpoint and the end (Ctrl-C)
+};
+
+struct TrainingResult {
+  std::vector<EpochRecord> history;
+  std::int64_t best_epoch = 0;  ///< counted from 1
+  double best_validation_loss = 0;
+};
+
+/// What is trained.
+struct Network {
+  std::shared_ptr<torch::nn::Module> module;
+  std::function<torch::Tensor(const torch::Tensor&)> forward;       ///< images N×1×H×W -> logits N×C×H×W
+  std::function<void(const std::filesystem::path&)> write_onnx;     ///< of the weights as they are
+};
+
+/// One training run in its folder: cross-entropy, Adam, an epoch of augmented slices, a validation, again.
+///
+/// Everything that is random depends on the seed and the position alone, and the checkpoint holds the rest, so a run that
+/// was stopped and resumed gives the same bytes as one that was not (same processor, same number of threads).
+/// Errors: Error when a part is too small, when the loss is no longer a number, or when a file cannot be written;
+/// Interrupted after the stop token's checkpoint. Threads: one at a time.
+class Trainer {
+ public:
+  Trainer(Network network, const dataset::Dataset& dataset, const dataset::Split& split, RunFolder run,
+          const TrainingOptions& options, const TrainingCallbacks& callbacks);
+
+  void resume();  ///< goes on from the folder's checkpoint
+  TrainingResult run();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void train_epoch();
+  double train_step(const Batch& batch);
+  double validate();
+  void finish_epoch(double validation_loss);
+
+  torch::Tensor loss(const Batch& batch) const;
+  void save_checkpoint();
+  void stop_if_asked();
+  void report_step(const std::vector<Rows>& batches) const;
+  bool time_is_up() const;
+  double require_number(double loss, std::string_view part) const;
+  at::Generator generator() const;
+
+  Network network_;
+  const dataset::Dataset& dataset_;
+  RunFolder run_;
+  TrainingOptions options_;
+  TrainingCallbacks callbacks_;
+  torch::Device device_;
+  Rows training_rows_, validation_rows_;
+  Adam optimiser_;
+  RunState state_;
+  std::vector<EpochRecord> history_;  // with the last, partial epoch of a run that was ended by its time limit
+  double validation_seconds_ = 0;     // of the last validation
+  Clock::time_point start_ = Clock::now(), last_checkpoint_ = start_;
+};
+
+}  // namespace pulmoseg::training

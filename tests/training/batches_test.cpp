@@ -1,0 +1,116 @@
+#include "pulmoseg/training/batches.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "fixture.hpp"
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/dataset/npy.hpp"
+#include "pulmoseg/training/augment.hpp"
+
+namespace pulmoseg::training {
+namespace {
+
+using test::make_dataset;
+using test::message_of;
+
+Rows rows_up_to(std::int64_t count) {
+  Rows rows(static_cast<std::size_t>(count));
+  std::iota(rows.begin(), rows.end(), 0);
+  return rows;
+}
+
+std::vector<std::size_t> sizes(std::int64_t rows, std::int64_t batch_size) {
+  std::vector<std::size_t> sizes;
+  for (const auto& batch : make_batches(rows_up_to(rows), batch_size)) sizes.push_back(batch.size());
+  return sizes;
+}
+
+TEST(Batches, ALastBatchOfOneJoinsTheBatchBefore) {
+  EXPECT_EQ(sizes(8, 4), (std::vector<std::size_t>{4, 4}));
+  EXPECT_EQ(sizes(9, 4), (std::vector<std::size_t>{4, 5}));
+  EXPECT_EQ(sizes(10, 4), (std::vector<std::size_t>{4, 4, 2}));
+  EXPECT_EQ(sizes(3, 2), (std::vector<std::size_t>{3}));
+  EXPECT_EQ(sizes(1, 4), (std::vector<std::size_t>{1}));  // validation of one slice
+  EXPECT_TRUE(sizes(0, 4).empty());
+}
+
+TEST(Batches, ShufflingKeepsEveryRowOnceAndDependsOnSeedAndEpoch) {
+  const auto flat = [](std::uint64_t seed, std::int64_t epoch) {
+    Rows all;
+    for (const auto& batch : shuffled_batches(rows_up_to(101), 4, seed, epoch)) all.insert(all.end(), batch.begin(), batch.end());
+    return all;
+  };
+  Rows sorted = flat(5, 2);
+  EXPECT_NE(sorted, rows_up_to(101));
+  std::ranges::sort(sorted);
+  EXPECT_EQ(sorted, rows_up_to(101));
+  EXPECT_EQ(flat(5, 2), flat(5, 2));
+  EXPECT_NE(flat(5, 2), flat(5, 3));
+  EXPECT_NE(flat(5, 2), flat(6, 2));
+}
+
+TEST(Batches, ImageAndMaskTurnTogetherAndAreNormalised) {
+  const test::TemporaryFolder folder;
+  const auto dataset = make_dataset(folder / "data", 6, 12);
+  TrainingOptions options;
+  options.mean = 0.25;
+  options.standard_deviation = 0.5;
+  BatchLoader loader(dataset, options, {{4, 1, 3}, {0, 5}}, 7);
+
+  for (const Rows& rows : {Rows{4, 1, 3}, Rows{0, 5}}) {
+    const auto batch = loader.next();
+    ASSERT_TRUE(batch);
+    ASSERT_EQ(batch->images.sizes(), (std::vector<std::int64_t>{std::ssize(rows), 1, 12, 12}));
+    ASSERT_EQ(batch->targets.sizes(), (std::vector<std::int64_t>{std::ssize(rows), 12, 12}));
+    ASSERT_EQ(batch->targets.scalar_type(), torch::kInt64);
+    for (std::int64_t i = 0; i < std::ssize(rows); ++i) {
+      const auto row = rows[static_cast<std::size_t>(i)];
+      // LibTorch's own flip and rot90 are the other implementation.
+      auto image = torch::from_blob(const_cast<float*>(dataset.image(row).data()), {12, 12}, torch::kFloat32);
+      auto mask = torch::from_blob(const_cast<std::uint8_t*>(dataset.lesion_mask(row).data()), {12, 12}, torch::kUInt8);
+      const auto orientation = draw_orientation(options, 7, row);
+      if (orientation.flipped) image = image.flip({1}), mask = mask.flip({1});
+      image = image.rot90(orientation.quarter_turns), mask = mask.rot90(orientation.quarter_turns);
+      EXPECT_TRUE(torch::allclose(batch->images[i][0], (image - 0.25) / 0.5, 0, 1e-6));
+      EXPECT_TRUE(torch::equal(batch->targets[i], mask.to(torch::kInt64)));
+    }
+  }
+  EXPECT_FALSE(loader.next());
+}
+
+TEST(Batches, StartsInTheMiddleForAResumedEpoch) {
+  const test::TemporaryFolder folder;
+  const auto dataset = make_dataset(folder / "data", 6);
+  const std::vector<Rows> batches{{0, 1}, {2, 3}, {4, 5}};
+  BatchLoader all(dataset, {}, batches, 0), rest(dataset, {}, batches, 0, 1);
+  all.next();
+  EXPECT_TRUE(torch::equal(all.next()->images, rest.next()->images));
+  EXPECT_TRUE(torch::equal(all.next()->images, rest.next()->images));
+  EXPECT_FALSE(rest.next());
+}
+
+TEST(Batches, AnUnknownClassIsNamedWithItsRow) {
+  const test::TemporaryFolder folder;
+  make_dataset(folder / "data", 4, 8);
+  {
+    dataset::NpyWriter writer(folder / "data/lesion_masks.npy", dataset::NpyType::uint8, {8, 8});
+    for (std::int64_t row = 0; row < 4; ++row) {
+      std::vector<std::uint8_t> mask(64);
+      if (row == 2) mask[13] = 7;
+      writer.write_row(row, mask);
+    }
+    writer.commit(4);
+  }
+  const auto dataset = dataset::Dataset::open(folder / "data");
+  BatchLoader loader(dataset, {}, {{0, 1}, {2, 3}}, std::nullopt);
+  EXPECT_TRUE(loader.next());
+  const auto message = message_of<Error>([&] { loader.next(); });
+  EXPECT_NE(message.find("row 2"), std::string::npos) << message;
+  EXPECT_NE(message.find("class 7, expected classes 0 to 1"), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace pulmoseg::training

@@ -1,0 +1,48 @@
+#include "pulmoseg/training/options.hpp"
+
+#include <gtest/gtest.h>
+
+#include "fixture.hpp"
+#include "pulmoseg/base/error.hpp"
+
+namespace pulmoseg::training {
+namespace {
+
+using test::message_of;
+
+TEST(TrainingOptions, DefaultsAreTheOriginals) {
+  const TrainingOptions options = recipe("original");
+  EXPECT_EQ(options.epochs, 20);
+  EXPECT_EQ(options.batch_size, 4);
+  EXPECT_EQ(options.learning_rate, 1e-4);
+  EXPECT_EQ(options.flip_probability, 0.5);
+  EXPECT_TRUE(options.quarter_turns);
+  EXPECT_EQ(options.mean, 0.0);
+  EXPECT_EQ(options.standard_deviation, 1.0);
+  EXPECT_EQ(class_names(options.classes), (std::vector<std::string>{"background", "lesion"}));
+}
+
+TEST(TrainingOptions, WhatIsUnknownIsAnsweredWithWhatThereIs) {
+  EXPECT_EQ(message_of<UsageError>([] { recipe("slow"); }), "--recipe slow: there is original");
+  EXPECT_EQ(message_of<UsageError>([] { class_names("liver"); }), "--classes liver: there is lesion");
+  EXPECT_EQ(message_of<UsageError>([] { parse_precision("fp8"); }), "--precision fp8: there are auto, fp32 and bf16");
+}
+
+TEST(TrainingOptions, ImpossibleValuesAreRefused) {
+  const auto message = [](auto change) {
+    TrainingOptions options;
+    change(options);
+    return message_of<UsageError>([&] { check(options); });
+  };
+  EXPECT_EQ(message([](auto&) {}), "");
+  EXPECT_NE(message([](auto& options) { options.batch_size = 1; }).find("--batch-size"), std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.epochs = 0; }).find("--epochs"), std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.learning_rate = NAN; }).find("--learning-rate"), std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.flip_probability = 1.5; }).find("--flip-probability"), std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.standard_deviation = 0; }).find("--standard-deviation"), std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.device = "tpu"; }).find("--device"), std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.max_minutes = 0; }).find("--max-minutes"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace pulmoseg::training
