@@ -1,6 +1,8 @@
 #include "pulmoseg/volume/dicom.hpp"
 
 #include <fmt/format.h>
+#include <gdcmReader.h>
+#include <gdcmTrace.h>
 #include <itkGDCMImageIO.h>
 #include <itkGDCMSeriesFileNames.h>
 #include <itkMetaDataObject.h>
@@ -8,10 +10,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <fstream>
 #include <string_view>
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/number.hpp"
 #include "pulmoseg/volume/axes.hpp"
 #include "pulmoseg/volume/voxels.hpp"
 
@@ -61,6 +65,12 @@ std::string text(const itk::MetaDataDictionary& dictionary, const std::string& t
   return value;
 }
 
+/// Of the pixels in the file (before the rescale).
+std::size_t stored_bytes(const itk::GDCMImageIO& io) {
+  const auto bits = parse_number<std::size_t>(text(io.GetMetaDataDictionary(), "0028|0100"));
+  return static_cast<std::size_t>(io.GetImageSizeInPixels()) * bits.value_or(8) / 8;
+}
+
 itk::GDCMImageIO::Pointer open_slice(const fs::path& file) {
   auto io = itk::GDCMImageIO::New();
   io->SetFileName(file.string());
@@ -72,12 +82,35 @@ itk::GDCMImageIO::Pointer open_slice(const fs::path& file) {
   return io;
 }
 
+/// GDCM fills up with zeros what is missing at the end of a file. Air or tissue of 0 HU is no answer to a broken copy.
+void check_complete(const fs::path& file, std::size_t pixel_bytes) {
+  std::ifstream stream(file, std::ios::binary);
+  gdcm::Reader reader;
+  reader.SetStream(stream);
+  const gdcm::Tag pixel_data(0x7fe0, 0x0010);
+  const bool found = reader.ReadUpToTag(pixel_data, {pixel_data});  // the stream stops where its value begins
+  const std::streamoff begin = stream.tellg();
+  const auto size = static_cast<std::streamoff>(fs::file_size(file));
+  bool complete = found && begin >= 0;
+  if (complete && reader.GetFile().GetHeader().GetDataSetTransferSyntax().IsEncapsulated()) {
+    constexpr std::string_view end_of_fragments("\xfe\xff\xdd\xe0", 4);  // DICOM PS3.5, A.4
+    std::string tail(static_cast<std::size_t>(std::min<std::streamoff>(size - begin, 1 << 16)), '\0');
+    stream.seekg(-static_cast<std::streamoff>(tail.size()), std::ios::end);
+    stream.read(tail.data(), static_cast<std::streamsize>(tail.size()));
+    complete = tail.find(end_of_fragments) != tail.npos;
+  } else if (complete) {
+    complete = size - begin >= static_cast<std::streamoff>(pixel_bytes);
+  }
+  if (!complete) refuse(file, "is cut short", "the whole DICOM image; copy or download the file again");
+}
+
 Slice read_header(const fs::path& file, const itk::GDCMImageIO& io) {
   if (io.GetNumberOfComponents() != 1) refuse(file, "is a colour image", what_to_expect);
   if (io.GetNumberOfDimensions() > 2 && io.GetDimensions(2) > 1) {
     refuse(file, fmt::format("is a multi-frame image ({} frames)", io.GetDimensions(2)), what_to_expect);
   }
   Slice slice{.file = file, .instance_uid = text(io.GetMetaDataDictionary(), "0008|0018"), .type = voxel_type(io, file)};
+  check_complete(file, stored_bytes(io));
   for (unsigned int c = 0; c < 2; ++c) slice.size[c] = static_cast<std::int64_t>(io.GetDimensions(c));
   for (unsigned int c = 0; c < 3; ++c) {
     slice.spacing[c] = io.GetSpacing(c);
@@ -123,6 +156,26 @@ std::vector<fs::path> find_files(const fs::path& folder) {
   return {names.begin(), names.end()};
 }
 
+void check_gaps(const std::vector<Slice>& slices, const Vector3& normal, const fs::path& folder) {
+  std::vector<double> gaps;
+  for (std::size_t n = 1; n < slices.size(); ++n) {
+    gaps.push_back(dot(slices[n].position, normal) - dot(slices[n - 1].position, normal));
+    if (gaps.back() < 1e-3) {
+      refuse(folder, fmt::format("has two slices in one place ({} and {})", slices[n - 1].file.filename().string(),
+                                 slices[n].file.filename().string()), what_to_expect);
+    }
+  }
+  std::vector<double> sorted = gaps;
+  std::sort(sorted.begin(), sorted.end());
+  for (std::size_t n = 0; n < gaps.size(); ++n) {
+    const double usual = sorted[(sorted.size() - 1) / 2];
+    if (std::abs(gaps[n] - usual) <= 0.1 * usual) continue;
+    refuse(folder, fmt::format("has slices {:.4g} mm apart ({} and {}) where others are {:.4g} mm apart", gaps[n],
+                               slices[n].file.filename().string(), slices[n + 1].file.filename().string(), usual),
+           "evenly spaced slices; find the missing ones");
+  }
+}
+
 /// Sorts the slices along their normal and checks that they form one grid.
 Geometry stack(std::vector<Slice>& slices, const fs::path& folder) {
   const Slice first = slices.front();
@@ -149,19 +202,7 @@ Geometry stack(std::vector<Slice>& slices, const fs::path& folder) {
   if (count > 1) {
     for (std::size_t r = 0; r < 3; ++r) steps[2][r] = (slices.back().position[r] - begin[r]) / static_cast<double>(count - 1);
   }
-  const double step = dot(steps[2], normal);
-  for (std::size_t n = 1; n < slices.size(); ++n) {
-    const double gap = dot(slices[n].position, normal) - dot(slices[n - 1].position, normal);
-    if (gap < 1e-3) {
-      refuse(folder, fmt::format("has two slices in one place ({} and {})", slices[n - 1].file.filename().string(),
-                                 slices[n].file.filename().string()), what_to_expect);
-    }
-    if (std::abs(gap - step) > 0.1 * step) {
-      refuse(folder, fmt::format("has slices {:.4g} mm apart where they are {:.4g} mm apart on average (between {} and {})", gap,
-                                 step, slices[n - 1].file.filename().string(), slices[n].file.filename().string()),
-             "evenly spaced slices; find the missing ones");
-    }
-  }
+  check_gaps(slices, normal, folder);
   return geometry_from_steps({first.size[0], first.size[1], count}, steps, begin, folder);
 }
 
@@ -200,7 +241,10 @@ class DicomVoxels : public StoredVoxels {
 }  // namespace
 
 OpenedImage open_dicom_series(const fs::path& folder) {
-  itk::Object::GlobalWarningDisplayOff();  // ITK would print them; what matters becomes an Error
+  // The two libraries would print; what matters becomes an Error.
+  itk::Object::GlobalWarningDisplayOff();
+  gdcm::Trace::WarningOff();
+  gdcm::Trace::ErrorOff();
   SourceInfo source;
   std::vector<Slice> slices;
   for (const fs::path& file : find_files(folder)) {

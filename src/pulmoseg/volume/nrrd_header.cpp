@@ -40,22 +40,24 @@ std::string_view trimmed(std::string_view text) {
 }
 
 struct HeaderText {
-  std::string text;
-  std::uint64_t length = 0;  ///< of the header with the blank line that ends it
+  std::string text;          ///< whole lines
+  std::uint64_t length = 0;  ///< in the file, with the blank line that ends it
 };
 
 HeaderText read_text(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
-  HeaderText header;
-  std::string line;
-  while (std::getline(stream, line)) {
-    header.length += line.size() + (stream.eof() ? 0 : 1);
-    if (line.empty() || line == "\r") return header;
-    header.text += line + '\n';
-    if (header.length > longest_header) break;
+  std::string bytes(longest_header, '\0');
+  stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(stream.gcount()));
+  for (std::size_t begin = 0; begin < bytes.size();) {
+    const std::size_t end = std::min(bytes.find('\n', begin), bytes.size());
+    const std::string_view line = std::string_view(bytes).substr(begin, end - begin);
+    if (line.empty() || line == "\r") return {bytes.substr(0, begin), end + 1};
+    begin = end + 1;
   }
-  if (!stream.eof()) refuse(file, "has an NRRD header without end", "a blank line behind the header");
-  return header;  // a detached header may end with its file
+  if (bytes.size() == longest_header) refuse(file, "has an NRRD header without end", "a blank line behind the header");
+  const std::uint64_t length = bytes.size();
+  return {bytes + '\n', length};  // a detached header may end with its file
 }
 
 struct Fields {

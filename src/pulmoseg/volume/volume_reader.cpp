@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -43,15 +45,21 @@ OpenedImage open_image(const fs::path& file) {
                           file.string()));
 }
 
+/// NaN and infinity have all bits of the exponent set. (A loop that the compiler turns into vector instructions.)
+bool all_finite(std::span<const float> pixels) {
+  std::uint32_t largest = 0;
+  for (const float pixel : pixels) largest = std::max(largest, std::bit_cast<std::uint32_t>(pixel) & 0x7fffffffU);
+  return largest < 0x7f800000U;
+}
+
 void check_finite(const AxialSlice& slice, const fs::path& file) {
-  for (std::size_t i = 0; i < slice.pixels.size(); ++i) {
-    if (std::isfinite(slice.pixels[i])) continue;
-    const auto at = static_cast<std::int64_t>(i);
-    throw Error(fmt::format("{}: axial slice {} has a voxel that is {} (row {}, column {}), expected finite numbers; replace "
-                            "such voxels, e.g. by air",
-                            file.string(), slice.index, std::isnan(slice.pixels[i]) ? "not a number" : "infinite",
-                            at / slice.columns, at % slice.columns));
-  }
+  if (all_finite(slice.pixels)) return;
+  const auto bad = std::find_if(slice.pixels.begin(), slice.pixels.end(), [](float pixel) { return !std::isfinite(pixel); });
+  const std::int64_t at = bad - slice.pixels.begin();
+  throw Error(fmt::format("{}: axial slice {} has a voxel that is {} (row {}, column {}), expected finite numbers; replace such "
+                          "voxels, e.g. by air",
+                          file.string(), slice.index, std::isnan(*bad) ? "not a number" : "infinite", at / slice.columns,
+                          at % slice.columns));
 }
 
 }  // namespace
@@ -97,6 +105,9 @@ VolumeReader VolumeReader::open_on_grid_of(const SourceInfo& grid, const fs::pat
   source.stored_geometry = grid.stored_geometry;
   source.order = grid.order;
   source.has_geometry = grid.has_geometry;
+  source.dimensions = grid.dimensions;
+  source.nifti = grid.nifti;
+  source.nrrd = grid.nrrd;
   reader.state_->geometry = reorder(source.stored_geometry, source.order);
   return reader;
 }

@@ -1,7 +1,7 @@
 #include "pulmoseg/volume/voxels.hpp"
 
-#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -44,6 +44,16 @@ T convert(float value) {
     return value;
   } else {
     return static_cast<T>(value);  // rounded before
+  }
+}
+
+template <class Bits, class Swap>
+void swap_each(std::byte* bytes, std::size_t count, Swap swap) {
+  for (std::size_t i = 0; i < count; ++i, bytes += sizeof(Bits)) {
+    Bits bits;
+    std::memcpy(&bits, bytes, sizeof bits);
+    bits = swap(bits);
+    std::memcpy(bytes, &bits, sizeof bits);
   }
 }
 
@@ -119,10 +129,13 @@ std::size_t scatter(std::span<const float> pixels, const SliceLayout& layout, Vo
 }
 
 void swap_bytes(std::span<std::byte> stored, VoxelType type) {
-  const std::size_t size = size_of(type);
-  if (size == 1) return;
-  for (std::size_t at = 0; at + size <= stored.size(); at += size) {
-    std::reverse(stored.begin() + static_cast<std::ptrdiff_t>(at), stored.begin() + static_cast<std::ptrdiff_t>(at + size));
+  const std::size_t voxels = stored.size() / size_of(type);
+  std::byte* bytes = stored.data();
+  switch (size_of(type)) {
+    case 2: return swap_each<std::uint16_t>(bytes, voxels, [](std::uint16_t x) { return __builtin_bswap16(x); });
+    case 4: return swap_each<std::uint32_t>(bytes, voxels, [](std::uint32_t x) { return __builtin_bswap32(x); });
+    case 8: return swap_each<std::uint64_t>(bytes, voxels, [](std::uint64_t x) { return __builtin_bswap64(x); });
+    default: return;
   }
 }
 
