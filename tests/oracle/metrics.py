@@ -80,7 +80,7 @@ def probability_sets():
 def golden():
     import scipy
     import sklearn
-    from scipy import stats
+    from scipy import special, stats
     from sklearn import metrics
 
     sets = []
@@ -103,6 +103,20 @@ def golden():
             rates = metrics.roc_curve(flat, scores, drop_intermediate=False)
             entry["roc"] = [[float(f), float(t)] for f, t, _ in zip(*rates)]
         sets.append(entry)
+    logits = []
+    for classes in (2, 3):
+        random = np.random.default_rng(classes)
+        values = (random.normal(0, 6, (classes, 24)) * random.choice([1, 20], 24)).astype(np.float32)
+        truth = random.integers(0, 2, 24)
+        log_probability = special.log_softmax(values.astype(np.float64), axis=0)
+        logits.append({
+            "classes": classes,
+            "logits": [float(str(v)) for v in values.ravel()],
+            "truth": truth.tolist(),
+            "lesion_probability": np.exp(log_probability[1]).tolist(),
+            "lesion": (values.argmax(axis=0) == 1).astype(int).tolist(),
+            "loss": float(-log_probability[truth, np.arange(24)].mean()) if classes == 2 else None,
+        })
     values = [0.81, 0.64, 0.72, 0.05, 0.93, 0.77, 0.58, 0.69, 0.86, 0.41]
     interval = stats.bootstrap((values,), np.mean, n_resamples=400_000, batch=10_000, method="percentile",
                                random_state=np.random.default_rng(1)).confidence_interval
@@ -111,6 +125,7 @@ def golden():
         "versions": {"python": sys.version.split()[0], "numpy": np.__version__, "scikit-learn": sklearn.__version__,
                      "scipy": scipy.__version__},
         "sets": sets,
+        "logits": logits,
         "bootstrap": {"values": values, "lower": float(interval.low), "upper": float(interval.high)},
     }
     GOLDEN.parent.mkdir(parents=True, exist_ok=True)

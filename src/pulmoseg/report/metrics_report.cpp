@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pulmoseg/base/csv.hpp"
+#include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/report/research_use.hpp"
 
@@ -12,6 +13,8 @@ namespace pulmoseg::report {
 namespace {
 
 using nlohmann::ordered_json;
+
+constexpr const char *metrics_name = "metrics.json", *slices_name = "slices.csv", *cases_name = "cases.csv";
 
 ordered_json value(const std::optional<double>& number) { return number ? ordered_json(*number) : ordered_json(); }
 ordered_json value(const std::string& text) { return text.empty() ? ordered_json() : ordered_json(text); }
@@ -213,6 +216,23 @@ void write_cases_csv(std::span<const metrics::CaseResult> cases, const std::file
     text += csv_line(cells);
   }
   write_file(csv, text);
+}
+
+void write_metrics(const metrics::Figures& figures, std::span<const metrics::SliceResult> slices,
+                   const EvaluationProvenance& provenance, const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw Error(fmt::format("{}: cannot be created: {}", folder.string(), error.message()));
+  write_slices_csv(slices, figures.part, folder / slices_name);
+  write_cases_csv(figures.cases, folder / cases_name);
+  write_metrics_json(figures, provenance, folder / metrics_name);
+}
+
+void refuse_existing_metrics(const std::filesystem::path& folder) {
+  for (const char* name : {metrics_name, slices_name, cases_name}) {
+    if (!std::filesystem::exists(folder / name)) continue;
+    throw Error(fmt::format("{}: holds results already ({}); choose another folder or say --overwrite", folder.string(), name));
+  }
 }
 
 std::string metrics_text(const metrics::Figures& figures, const EvaluationProvenance& provenance) {

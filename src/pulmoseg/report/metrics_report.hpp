@@ -62,6 +62,13 @@ void write_metrics_json(const metrics::Figures& figures, const EvaluationProvena
 void write_slices_csv(std::span<const metrics::SliceResult> slices, const std::string& part, const std::filesystem::path& csv);
 void write_cases_csv(std::span<const metrics::CaseResult> cases, const std::filesystem::path& csv);
 
+/// The three files in `folder`, which is created; metrics.json last, so that where it stands the others do, too.
+void write_metrics(const metrics::Figures& figures, std::span<const metrics::SliceResult> slices,
+                   const EvaluationProvenance& provenance, const std::filesystem::path& folder);
+
+/// Error when `folder` holds such files already.
+void refuse_existing_metrics(const std::filesystem::path& folder);
+
 /// The table for a terminal, several lines, each figure under the name of its convention.
 std::string metrics_text(const metrics::Figures& figures, const EvaluationProvenance& provenance);
 
