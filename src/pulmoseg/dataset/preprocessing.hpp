@@ -31,12 +31,14 @@ struct Preprocessing {
 };
 
 /// Bilinear, beyond the outermost pixel centres the edge pixel. `in` is rows x columns, `out` is out_rows x out_columns,
-/// both row-major. Sizes that are equal copy. Equals cv2.resize(INTER_LINEAR) and torch's interpolate(bilinear).
+/// both row-major. Sizes that are equal copy. Equals cv2.resize(INTER_LINEAR), and PyTorch's interpolate(mode='bilinear') of
+/// doubles; of floats, PyTorch rounds the places of the pixels where out_length is no power of two.
 void resize_bilinear(std::span<const float> in, std::int64_t rows, std::int64_t columns, std::span<float> out,
                      std::int64_t out_rows, std::int64_t out_columns);
 
 /// The source index that nearest neighbour takes for output index i: floor((i + 1/2) * in_length / out_length), in whole
-/// numbers. Equals PyTorch's `nearest-exact` and OpenCV's INTER_NEAREST_EXACT.
+/// numbers. Equals PyTorch's `nearest-exact` and OpenCV's INTER_NEAREST_EXACT, but for centres that fall exactly onto a
+/// border where out_length is no power of two: there each of the two rounds in its own way.
 constexpr std::int64_t nearest_index(std::int64_t i, std::int64_t in_length, std::int64_t out_length) {
   return (2 * i + 1) * in_length / (2 * out_length);
 }
