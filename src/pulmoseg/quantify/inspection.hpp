@@ -9,7 +9,7 @@
 #include "pulmoseg/quantify/intensity.hpp"
 #include "pulmoseg/quantify/measurements.hpp"
 #include "pulmoseg/volume/geometry.hpp"
-#include "pulmoseg/volume/volume_reader.hpp"
+#include "pulmoseg/volume/source.hpp"
 
 namespace pulmoseg::quantify {
 

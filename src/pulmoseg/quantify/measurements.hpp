@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "pulmoseg/volume/geometry.hpp"
-#include "pulmoseg/volume/volume_reader.hpp"
+#include "pulmoseg/volume/source.hpp"
 
 namespace pulmoseg::quantify {
 
@@ -86,6 +86,9 @@ class Measurer {
 
 /// False when the header declares no position and its spacing is 1 × 1 × 1: that is a header's way to say nothing.
 bool spacing_is_known(const volume::SourceInfo& source);
+
+/// Area of a pixel in the plane of its slice: the spacings times the sine of the angle between rows and columns.
+double pixel_area_mm2(const volume::Geometry& grid);
 
 /// One slice on its way through measure_files(), valid during the call.
 struct MeasuredSlice {

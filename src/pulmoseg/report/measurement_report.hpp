@@ -12,7 +12,6 @@
 
 #include "pulmoseg/quantify/measurements.hpp"
 #include "pulmoseg/report/image.hpp"
-#include "pulmoseg/volume/volume_reader.hpp"
 
 namespace pulmoseg::report {
 
@@ -22,6 +21,7 @@ struct Provenance {
   std::filesystem::path image, lesion_mask;
   std::filesystem::path lung_mask;             ///< empty: none
   std::filesystem::path model;                 ///< empty: the mask was there already
+  std::string model_sha256;                    ///< of the model's file, as `sha256sum` prints it
   std::map<std::string, std::string> model_metadata;
 };
 

@@ -1,0 +1,101 @@
+#include "pulmoseg/quantify/intensity.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "pulmoseg/base/error.hpp"
+
+namespace pulmoseg::quantify {
+namespace {
+
+constexpr int kept_bits = 20, dropped_bits = 32 - kept_bits;
+constexpr std::uint32_t sign = 1u << (kept_bits - 1);
+
+/// The leading bits of a number, turned so that a larger number never has a smaller key.
+std::uint32_t key_of(float value) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value) >> dropped_bits;
+  return bits & sign ? (sign << 1) - 1 - bits : bits | sign;
+}
+
+/// The number nearest to 0 that has this key.
+float value_of(std::uint32_t key) {
+  const std::uint32_t bits = key & sign ? key & ~sign : (sign << 1) - 1 - key;
+  return std::bit_cast<float>(bits << dropped_bits);
+}
+
+/// The smallest value with at least `part` of all voxels at or below it.
+double percentile(const std::vector<std::int64_t>& histogram, std::int64_t voxels, double part) {
+  const auto wanted = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(part * static_cast<double>(voxels))));
+  std::int64_t seen = 0;
+  for (std::uint32_t key = 0; key < histogram.size(); ++key) {
+    seen += histogram[key];
+    if (seen >= wanted) return value_of(key);
+  }
+  return value_of(static_cast<std::uint32_t>(histogram.size() - 1));
+}
+
+IntensityScale scale_of(const IntensityStatistics& facts) {
+  if (facts.minimum <= -900 && facts.maximum >= 0 && facts.maximum <= 32767) return IntensityScale::hounsfield;
+  if (facts.minimum < 0) return IntensityScale::unknown;
+  if (facts.whole_numbers && facts.maximum <= 9) return IntensityScale::labels;
+  if (facts.maximum <= 1) return IntensityScale::unit;
+  if (facts.maximum <= 255) return IntensityScale::eight_bit;
+  if (facts.whole_numbers && facts.maximum >= 1000 && facts.maximum <= 65535) return IntensityScale::shifted;
+  return IntensityScale::unknown;
+}
+
+}  // namespace
+
+std::string_view describe(IntensityScale scale) {
+  switch (scale) {
+    case IntensityScale::hounsfield: return "Hounsfield units";
+    case IntensityScale::shifted: return "whole numbers from 0 up: raw scanner values, not Hounsfield units";
+    case IntensityScale::eight_bit: return "within 0 to 255: a picture, not Hounsfield units";
+    case IntensityScale::unit: return "within 0 to 1: scaled, not Hounsfield units";
+    case IntensityScale::labels: return "a few small whole numbers: a mask";
+    case IntensityScale::unknown: break;
+  }
+  return "an unknown scale, not Hounsfield units";
+}
+
+IntensityAccumulator::IntensityAccumulator()
+    : minimum_(std::numeric_limits<double>::infinity()), maximum_(-minimum_), histogram_(std::size_t{1} << kept_bits) {}
+
+void IntensityAccumulator::add_slice(std::int64_t index, std::span<const float> pixels) {
+  if (pixels.empty()) return;
+  const auto [low, high] = std::minmax_element(pixels.begin(), pixels.end());
+  if (*low == *high) constant_slices_.push_back(index);
+  minimum_ = std::min<double>(minimum_, *low);
+  maximum_ = std::max<double>(maximum_, *high);
+  for (const float pixel : pixels) {
+    const double value = pixel;
+    sum_ += value;
+    sum_of_squares_ += value * value;
+    whole_numbers_ = whole_numbers_ && std::nearbyint(value) == value;
+    ++histogram_[key_of(pixel)];
+  }
+  voxels_ += static_cast<std::int64_t>(pixels.size());
+}
+
+IntensityStatistics IntensityAccumulator::finish() const {
+  if (voxels_ == 0) throw Error("no voxel was given, so there are no statistics");
+  IntensityStatistics facts;
+  facts.voxels = voxels_;
+  facts.minimum = minimum_;
+  facts.maximum = maximum_;
+  facts.mean = sum_ / static_cast<double>(voxels_);
+  facts.standard_deviation = std::sqrt(std::max(0.0, sum_of_squares_ / static_cast<double>(voxels_) - facts.mean * facts.mean));
+  const auto within = [&](double part) { return std::clamp(percentile(histogram_, voxels_, part), minimum_, maximum_); };
+  facts.percentile_1 = within(0.01);
+  facts.median = within(0.5);
+  facts.percentile_99 = within(0.99);
+  facts.whole_numbers = whole_numbers_;
+  facts.constant_slices = constant_slices_;
+  std::sort(facts.constant_slices.begin(), facts.constant_slices.end());
+  facts.scale = scale_of(facts);
+  return facts;
+}
+
+}  // namespace pulmoseg::quantify
