@@ -2,8 +2,7 @@
 
 #include <torch/torch.h>
 
-#include <array>
-#include <utility>
+#include <vector>
 
 namespace pulmoseg::model {
 namespace {
@@ -29,17 +28,15 @@ Tensor resize_bilinear(const Tensor& images, torch::IntArrayRef size) {
 
 /// 1x1 to `width` channels, 3x3 there, 1x1 to four times `width`, added to the input. The stride is in the 3x3 (ResNet v1.5).
 struct BottleneckImpl : nn::Module {
-  static constexpr std::int64_t expansion = 4;
-
   BottleneckImpl(std::int64_t in, std::int64_t width, std::int64_t stride, std::int64_t dilation, bool project) {
     conv1 = register_module("conv1", convolution(in, width, 1));
     bn1 = register_module("bn1", nn::BatchNorm2d(width));
     conv2 = register_module("conv2", convolution(width, width, 3, stride, dilation));
     bn2 = register_module("bn2", nn::BatchNorm2d(width));
-    conv3 = register_module("conv3", convolution(width, width * expansion, 1));
-    bn3 = register_module("bn3", nn::BatchNorm2d(width * expansion));
+    conv3 = register_module("conv3", convolution(width, width * bottleneck_expansion, 1));
+    bn3 = register_module("bn3", nn::BatchNorm2d(width * bottleneck_expansion));
     if (project) {
-      downsample = nn::Sequential(convolution(in, width * expansion, 1, stride), nn::BatchNorm2d(width * expansion));
+      downsample = nn::Sequential(convolution(in, width * bottleneck_expansion, 1, stride), nn::BatchNorm2d(width * bottleneck_expansion));
       register_module("downsample", downsample);
     }
   }
@@ -60,9 +57,9 @@ TORCH_MODULE(Bottleneck);
 /// Atrous spatial pyramid pooling: a 1x1 convolution, three 3x3 convolutions of growing rate and the picture's mean look
 /// at the same features; their answers are stacked and projected.
 struct AsppImpl : nn::Module {
-  AsppImpl(std::int64_t in, const std::array<std::int64_t, 3>& rates, std::int64_t out = 256) {
+  explicit AsppImpl(std::int64_t in, std::int64_t out = 256) {
     convs->push_back(nn::Sequential(convolution(in, out, 1), nn::BatchNorm2d(out), relu()));
-    for (const std::int64_t rate : rates) {
+    for (const std::int64_t rate : aspp_rates) {
       convs->push_back(nn::Sequential(convolution(in, out, 3, 1, rate), nn::BatchNorm2d(out), relu()));
     }
     convs->push_back(nn::Sequential(nn::AdaptiveAvgPool2d(1), convolution(in, out, 1), nn::BatchNorm2d(out), relu()));
@@ -93,10 +90,7 @@ class ResNet50Impl : public nn::Module {
   explicit ResNet50Impl(std::int64_t channels) {
     conv1_ = register_module("conv1", nn::Conv2d(nn::Conv2dOptions(channels, 64, 7).stride(2).padding(3).bias(false)));
     bn1_ = register_module("bn1", nn::BatchNorm2d(64));
-    layer1_ = register_module("layer1", make_layer(64, 3, {.stride = 1}));
-    layer2_ = register_module("layer2", make_layer(128, 4, {.stride = 2}));
-    layer3_ = register_module("layer3", make_layer(256, 6, {.first_dilation = 1, .dilation = 2}));
-    layer4_ = register_module("layer4", make_layer(512, 3, {.first_dilation = 2, .dilation = 4}));
+    for (const Stage& stage : resnet50_stages) stages_.push_back(register_module(stage.name, make_stage(stage)));
     for (const auto& module : modules(/*include_self=*/false)) {
       if (auto* conv = module->as<nn::Conv2d>()) nn::init::kaiming_normal_(conv->weight, 0, torch::kFanOut, torch::kReLU);
     }
@@ -105,41 +99,35 @@ class ResNet50Impl : public nn::Module {
   Tensor forward(const Tensor& images) {
     Tensor x = bn1_(conv1_(images)).relu_();
     x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
-    x = layer1_->forward(x);
-    x = layer2_->forward(x);
-    x = layer3_->forward(x);
-    return layer4_->forward(x);
+    for (auto& stage : stages_) x = stage->forward(x);
+    return x;
   }
 
   std::int64_t out_channels() const { return in_channels_; }
 
  private:
-  struct Step {
-    std::int64_t stride = 1, first_dilation = 1, dilation = 1;
-  };
-
-  nn::Sequential make_layer(std::int64_t width, int blocks, const Step& step) {
-    nn::Sequential layer;
-    for (int block = 0; block < blocks; ++block) {
-      const bool first = block == 0;
-      layer->push_back(Bottleneck(in_channels_, width, first ? step.stride : 1,
-                                  first ? step.first_dilation : step.dilation, /*project=*/first));
-      in_channels_ = width * BottleneckImpl::expansion;
+  nn::Sequential make_stage(const Stage& stage) {
+    nn::Sequential blocks;
+    for (std::int64_t i = 0; i < stage.blocks; ++i) {
+      const bool first = i == 0;
+      blocks->push_back(Bottleneck(in_channels_, stage.width, first ? stage.stride : 1,
+                                   first ? stage.first_dilation : stage.dilation, /*project=*/first));
+      in_channels_ = stage.width * bottleneck_expansion;
     }
-    return layer;
+    return blocks;
   }
 
   std::int64_t in_channels_ = 64;
   nn::Conv2d conv1_{nullptr};
   nn::BatchNorm2d bn1_{nullptr};
-  nn::Sequential layer1_{nullptr}, layer2_{nullptr}, layer3_{nullptr}, layer4_{nullptr};
+  std::vector<nn::Sequential> stages_;
 };
 
 /// ASPP, one more 3x3 convolution, and a 1x1 convolution to the classes. Its children carry a Sequential's names 0 to 4.
 class DeepLabHeadImpl : public nn::Module {
  public:
   DeepLabHeadImpl(std::int64_t in, std::int64_t classes) {
-    aspp_ = register_module("0", Aspp(in, std::array<std::int64_t, 3>{12, 24, 36}));
+    aspp_ = register_module("0", Aspp(in));
     conv_ = register_module("1", convolution(256, 256, 3));
     bn_ = register_module("2", nn::BatchNorm2d(256));
     logits_ = register_module("4", nn::Conv2d(nn::Conv2dOptions(256, classes, 1)));

@@ -14,7 +14,9 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
+#include <array>
 #include <cstdint>
+#include <memory>
 
 namespace pulmoseg::model {
 
@@ -22,6 +24,20 @@ struct DeepLabV3Options {
   std::int64_t classes = 2;   ///< logits a pixel, background included
   std::int64_t channels = 1;  ///< of the images; 1 for CT
 };
+
+/// One stage of ResNet-50: blocks of 1x1 to `width` channels, 3x3, 1x1 to four times `width`. Its first block strides, or
+/// dilates as the stage before it did; the others keep the stage's own dilation.
+struct Stage {
+  const char* name;
+  std::int64_t width, blocks, stride, first_dilation, dilation;
+};
+inline constexpr std::array<Stage, 4> resnet50_stages{{{"layer1", 64, 3, 1, 1, 1},
+                                                       {"layer2", 128, 4, 2, 1, 1},
+                                                       {"layer3", 256, 6, 1, 1, 2},
+                                                       {"layer4", 512, 3, 1, 2, 4}}};
+inline constexpr std::int64_t bottleneck_expansion = 4;
+inline constexpr std::array<std::int64_t, 3> aspp_rates{12, 24, 36};
+inline constexpr double batch_norm_epsilon = 1e-5;
 
 class ResNet50Impl;
 class DeepLabHeadImpl;
