@@ -123,6 +123,11 @@ void check_intensities(const IntensityStatistics& facts, std::int64_t slices, st
   if (!mask && facts.scale != IntensityScale::hounsfield) {
     warnings.push_back({"not_hounsfield", std::string(describe(facts.scale))});
   }
+  if (!mask && slices > 1 && 10 * facts.full_range_slices >= 9 * slices) {
+    warnings.push_back({"scaled_slice_by_slice", fmt::format("{} of {} slices reach from {:g} to {:g}: they were scaled one by one, so "
+                                                             "grey means something else in each", facts.full_range_slices, slices,
+                                                             facts.minimum, facts.maximum)});
+  }
   if (facts.scale == IntensityScale::hounsfield && facts.minimum < -1100) {
     warnings.push_back({"padding", fmt::format("values down to {:g} HU: padding outside of the scanner's field of view", facts.minimum)});
   }

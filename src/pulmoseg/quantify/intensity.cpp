@@ -66,7 +66,7 @@ IntensityAccumulator::IntensityAccumulator()
 void IntensityAccumulator::add_slice(std::int64_t index, std::span<const float> pixels) {
   if (pixels.empty()) return;
   const auto [low, high] = std::minmax_element(pixels.begin(), pixels.end());
-  if (*low == *high) constant_slices_.push_back(index);
+  ranges_.push_back({index, *low, *high});
   minimum_ = std::min<double>(minimum_, *low);
   maximum_ = std::max<double>(maximum_, *high);
   for (const float pixel : pixels) {
@@ -92,7 +92,10 @@ IntensityStatistics IntensityAccumulator::finish() const {
   facts.median = within(0.5);
   facts.percentile_99 = within(0.99);
   facts.whole_numbers = whole_numbers_;
-  facts.constant_slices = constant_slices_;
+  for (const auto& range : ranges_) {
+    if (range.low == range.high) facts.constant_slices.push_back(range.index);
+    facts.full_range_slices += range.low == minimum_ && range.high == maximum_;
+  }
   std::sort(facts.constant_slices.begin(), facts.constant_slices.end());
   facts.scale = scale_of(facts);
   return facts;

@@ -29,7 +29,8 @@ struct IntensityStatistics {
   double minimum = 0, maximum = 0, mean = 0, standard_deviation = 0;
   double percentile_1 = 0, median = 0, percentile_99 = 0;
   bool whole_numbers = true;
-  std::vector<std::int64_t> constant_slices;  ///< indices of slices whose pixels are all equal
+  std::vector<std::int64_t> constant_slices;  ///< indices of slices whose pixels are all equal, ascending
+  std::int64_t full_range_slices = 0;         ///< slices that reach from the volume's minimum to its maximum
   IntensityScale scale = IntensityScale::unknown;
 };
 
@@ -41,10 +42,14 @@ class IntensityAccumulator {
   IntensityStatistics finish() const;
 
  private:
+  struct SliceRange {
+    std::int64_t index;
+    float low, high;
+  };
   std::int64_t voxels_ = 0;
   double minimum_, maximum_, sum_ = 0, sum_of_squares_ = 0;
   bool whole_numbers_ = true;
-  std::vector<std::int64_t> constant_slices_;
+  std::vector<SliceRange> ranges_;
   std::vector<std::int64_t> histogram_;
 };
 

@@ -155,14 +155,18 @@ Measurements measure_files(const std::filesystem::path& image, const std::filesy
                            const std::function<void(const MeasuredSlice&)>& on_slice) {
   auto reader = volume::VolumeReader::open(image);
   const volume::Geometry grid = reader.geometry();
-  const volume::Volume lesion = volume::read_mask_on_grid(lesion_mask, reader.source(), grid);
-  const std::optional<volume::Volume> lung =
-      lung_mask ? std::optional(volume::read_mask_on_grid(*lung_mask, reader.source(), grid)) : std::nullopt;
+  const auto read_mask = [&](const std::filesystem::path& file) {
+    return binary(volume::read_mask_on_grid(file, reader.source(), grid).voxels);
+  };
+  const std::vector<std::uint8_t> lesion = read_mask(lesion_mask);
+  const std::vector<std::uint8_t> lung = lung_mask ? read_mask(*lung_mask) : std::vector<std::uint8_t>();
 
-  Measurer measurer(grid, lung.has_value(), spacing_is_known(reader.source()));
+  Measurer measurer(grid, lung_mask.has_value(), spacing_is_known(reader.source()));
+  const auto pixels_of_slice = static_cast<std::size_t>(grid.size[0] * grid.size[1]);
   const auto measure = [&](std::int64_t index, std::span<const float> pixels) {
-    const auto lesion_pixels = binary(lesion.slice(index));
-    const auto lung_pixels = lung ? binary(lung->slice(index)) : std::vector<std::uint8_t>();
+    const std::size_t first = static_cast<std::size_t>(index) * pixels_of_slice;
+    const auto lesion_pixels = std::span(lesion).subspan(first, pixels_of_slice);
+    const auto lung_pixels = lung_mask ? std::span(lung).subspan(first, pixels_of_slice) : std::span<const std::uint8_t>();
     measurer.add_slice(index, lesion_pixels, lung_pixels);
     if (on_slice) on_slice({index, grid.size[1], grid.size[0], pixels, lesion_pixels, lung_pixels});
   };

@@ -21,7 +21,7 @@ double round_step(double span, int steps, bool whole_numbers) {
 
 std::string tick_text(double value, double step) {
   std::string text;
-  if (std::abs(value) >= 1e6 || (value != 0 && std::abs(value) < 1e-5)) {
+  if (std::abs(value) >= 1e9 || (value != 0 && std::abs(value) < 1e-7)) {
     text = fmt::format("{:.3g}", value);
   } else {
     const int decimals = std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 9);

@@ -207,6 +207,7 @@ void Canvas::text(Point at, std::string_view text, const TextStyle& style) {
   cairo_move_to(state_->cairo(), -shift, 0);
   state_->use(style);
   cairo_show_text(state_->cairo(), clean(text).c_str());
+  cairo_new_path(state_->cairo());  // the end of the text would be where the next line begins
   cairo_restore(state_->cairo());
 }
 

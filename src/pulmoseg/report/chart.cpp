@@ -110,7 +110,9 @@ Layout lay_out(const Canvas& canvas, const Chart& chart) {
   const int most_y = std::clamp(static_cast<int>((bottom - top) / 36), 2, 10);
   layout.y = make_axis(all(chart, &Series::y), {chart.y_range, chart.log_y, false, most_y});
   const double left = margin + (chart.y_label.empty() ? 0 : 20) + widest_text(canvas, layout.y) + tick_gap;
-  layout.plot = {left, top, canvas.width() - margin - left, bottom - top};
+  // The last number below the x axis stands half beyond the plot.
+  const double last = widest_text(canvas, make_axis(all(chart, &Series::x), {chart.x_range, false, chart.whole_x, 12})) / 2;
+  layout.plot = {left, top, canvas.width() - std::max(margin, last + 8) - left, bottom - top};
   if (chart.square) {
     const double side = std::min(layout.plot.width, layout.plot.height);
     layout.plot = {left + (layout.plot.width - side) / 2, top, side, side};

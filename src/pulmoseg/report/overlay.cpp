@@ -16,7 +16,7 @@ constexpr double scale = 2, margin = 20, gap = 8, tile_label_height = 20, tile_t
 constexpr TextStyle title_style{.size = 15, .bold = true};
 constexpr TextStyle facts_style{.size = 11.5, .colour = ink};
 constexpr TextStyle tile_style{.size = 10, .colour = faint_ink};
-constexpr TextStyle side_style{.size = 9.5, .bold = true, .colour = colour(0xffffff, 0.85)};
+constexpr TextStyle side_style{.size = 9.5, .bold = true, .colour = paper, .align = Align::centre};
 constexpr Colour lesion_colour = orange, lung_colour = sky;
 
 std::int64_t columns_for(std::size_t tiles) {
@@ -26,7 +26,11 @@ std::int64_t columns_for(std::size_t tiles) {
   return static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(tiles) * 4 / 3)));
 }
 
-void check(const GallerySlice& slice, const std::filesystem::path& png) {
+void check(const GallerySlice& slice, const GallerySlice& first, const std::filesystem::path& png) {
+  if (slice.rows != first.rows || slice.columns != first.columns) {
+    throw Error(fmt::format("{}: slice {} has {} x {} pixels and slice {} has {} x {}; a montage shows one scan", png.string(),
+                            first.index, first.columns, first.rows, slice.index, slice.columns, slice.rows));
+  }
   const auto expected = static_cast<std::size_t>(std::max<std::int64_t>(slice.rows * slice.columns, 0));
   if (expected > 0 && slice.pixels.size() == expected && slice.lesion.size() == expected &&
       (slice.lung.empty() || slice.lung.size() == expected)) {
@@ -62,8 +66,40 @@ std::string extent(const GallerySlice& slice, const std::optional<double>& pixel
   return fmt::format("{} pixels", lesion);
 }
 
+/// Part of a slice, in pixels.
+struct Part {
+  std::int64_t row = 0, column = 0, rows = 0, columns = 0;
+};
+
+/// What of each slice is shown: the lungs of all slices (and their lesions) with some room around, or all of it.
+Part shown_part(const std::vector<GallerySlice>& slices) {
+  const std::int64_t rows = slices.front().rows, columns = slices.front().columns;
+  std::int64_t top = rows, bottom = -1, left = columns, right = -1;
+  for (const auto& slice : slices) {
+    if (slice.lung.empty()) return {0, 0, rows, columns};
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t column = 0; column < columns; ++column) {
+        const auto pixel = static_cast<std::size_t>(row * columns + column);
+        if (slice.lung[pixel] == 0 && slice.lesion[pixel] == 0) continue;
+        top = std::min(top, row);
+        bottom = std::max(bottom, row);
+        left = std::min(left, column);
+        right = std::max(right, column);
+      }
+    }
+  }
+  if (bottom < 0) return {0, 0, rows, columns};
+  const std::int64_t row_room = (bottom - top + 1) / 8 + 2, column_room = (right - left + 1) / 8 + 2;
+  top = std::max<std::int64_t>(top - row_room, 0);
+  left = std::max<std::int64_t>(left - column_room, 0);
+  bottom = std::min(bottom + row_room, rows - 1);
+  right = std::min(right + column_room, columns - 1);
+  return {top, left, bottom - top + 1, right - left + 1};
+}
+
 struct Layout {
   std::int64_t columns = 1;
+  Part part;
   Point tile{};
   double width = 0, height = 0, top = 0, room = 0;
   std::vector<std::string> facts, caption;
@@ -71,11 +107,11 @@ struct Layout {
 
 Layout lay_out(const Montage& montage, const std::filesystem::path& png) {
   Layout layout;
-  for (const auto& slice : montage.slices) check(slice, png);
+  for (const auto& slice : montage.slices) check(slice, montage.slices.front(), png);
   if (!montage.slices.empty()) {
-    const auto& first = montage.slices.front();
-    const double aspect = static_cast<double>(first.rows) * montage.spacing.row /
-                          (static_cast<double>(first.columns) * montage.spacing.column);
+    layout.part = shown_part(montage.slices);
+    const double aspect = static_cast<double>(layout.part.rows) * montage.spacing.row /
+                          (static_cast<double>(layout.part.columns) * montage.spacing.column);
     layout.tile = aspect <= 1 ? Point{tile_target, tile_target * aspect} : Point{tile_target / aspect, tile_target};
   }
   layout.columns = columns_for(montage.slices.size());
@@ -102,18 +138,32 @@ void outline_mask(Canvas& canvas, const GallerySlice& slice, const std::vector<s
   canvas.segments(outline, {colour, width, {}});
 }
 
-void draw_tile(Canvas& canvas, const Montage& montage, const GallerySlice& slice, const Box& box, const Window& window) {
+/// Readable on air and on bone.
+void draw_side(Canvas& canvas, std::string_view letter, double x, double y) {
+  canvas.fill({x - 6, y - 7, 12, 14}, colour(0x000000, 0.5));
+  canvas.text({x, y + 3.5}, letter, side_style);
+}
+
+/// Where the whole slice lies when `part` of it fills `box`.
+Box whole_slice(const GallerySlice& slice, const Part& part, const Box& box) {
+  const double across = box.width / static_cast<double>(part.columns), down = box.height / static_cast<double>(part.rows);
+  return {box.x - static_cast<double>(part.column) * across, box.y - static_cast<double>(part.row) * down,
+          static_cast<double>(slice.columns) * across, static_cast<double>(slice.rows) * down};
+}
+
+void draw_tile(Canvas& canvas, const Montage& montage, const GallerySlice& slice, const Part& part, const Box& box,
+               const Window& window) {
   canvas.confine(box);
-  canvas.grey(box, slice.rows, slice.columns, slice.pixels,
+  canvas.fill(box, colour(0x000000));
+  const Box whole = whole_slice(slice, part, box);
+  canvas.grey(whole, slice.rows, slice.columns, slice.pixels,
               montage.one_window_per_slice ? montage.window.value_or(display_window(slice.pixels)) : window);
-  if (!slice.lung.empty()) outline_mask(canvas, slice, slice.lung, box, lung_colour, 0.8);
-  outline_mask(canvas, slice, slice.lesion, box, lesion_colour, 1.1);
+  if (!slice.lung.empty()) outline_mask(canvas, slice, slice.lung, whole, lung_colour, 0.8);
+  outline_mask(canvas, slice, slice.lesion, whole, lesion_colour, 1.1);
   canvas.release();
   if (montage.orientation_known) {
-    canvas.text({box.x + 5, box.y + box.height / 2 + 3}, "R", side_style);
-    TextStyle left_side = side_style;
-    left_side.align = Align::right;
-    canvas.text({box.right() - 5, box.y + box.height / 2 + 3}, "L", left_side);
+    draw_side(canvas, "R", box.x + 9, box.y + box.height / 2);
+    draw_side(canvas, "L", box.right() - 9, box.y + box.height / 2);
   }
   canvas.text({box.x, box.bottom() + 13}, fmt::format("slice {}", slice.index), tile_style);
   TextStyle style = tile_style;
@@ -152,7 +202,7 @@ void draw_montage(const Montage& montage, const std::filesystem::path& png) {
     const auto line = static_cast<double>(static_cast<std::int64_t>(i) / layout.columns);
     const Box box{margin + column * (layout.tile.x + gap), layout.top + line * (layout.tile.y + tile_label_height + gap),
                   layout.tile.x, layout.tile.y};
-    draw_tile(canvas, montage, montage.slices[i], box, window);
+    draw_tile(canvas, montage, montage.slices[i], layout.part, box, window);
   }
   draw_caption(canvas, layout.caption,
                {margin, layout.height - margin / 2 - caption_line_height * static_cast<double>(layout.caption.size()) + 6});
