@@ -47,7 +47,9 @@ Json model_json(const Provenance& provenance) {
   if (provenance.model.empty()) return nullptr;
   Json metadata = Json::object();
   for (const auto& [key, value] : provenance.model_metadata) metadata[key] = value;
-  return {{"file", name_or_null(provenance.model)}, {"sha256", provenance.model_sha256}, {"metadata", metadata}};
+  return {{"file", name_or_null(provenance.model)},
+          {"sha256", provenance.model_sha256.empty() ? Json(nullptr) : Json(provenance.model_sha256)},
+          {"metadata", metadata}};
 }
 
 Json to_json(const quantify::Measurements& measurements, const Provenance& provenance) {

@@ -22,7 +22,6 @@ struct Provenance {
   std::filesystem::path lung_mask;             ///< empty: none
   std::filesystem::path model;                 ///< empty: the mask was there already
   std::string model_sha256;                    ///< of the model's file, as `sha256sum` prints it
-  std::string model_sha256;                    ///< of the model's file; empty: not known
   std::map<std::string, std::string> model_metadata;
 };
 
