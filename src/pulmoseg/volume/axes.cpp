@@ -18,9 +18,9 @@ bool is_finite(const Vector3& vector) {
 Geometry geometry_from_steps(const std::array<std::int64_t, 3>& size, const Matrix3& steps, const Vector3& origin,
                              const std::filesystem::path& file) {
   Geometry geometry{.size = size, .spacing = {}, .origin = {origin[0] + 0.0, origin[1] + 0.0, origin[2] + 0.0}};  // no -0
-  if (!is_finite(origin)) {
+  if (!is_finite(geometry.origin)) {
     throw Error(fmt::format("{}: has the origin ({}, {}, {}), expected finite numbers; repair its header", file.string(),
-                            origin[0], origin[1], origin[2]));
+                            geometry.origin[0], geometry.origin[1], geometry.origin[2]));
   }
   for (std::size_t c = 0; c < 3; ++c) {
     geometry.spacing[c] = norm(steps[c]);

@@ -66,11 +66,13 @@ struct InputBytes::State {
     const int status = ::inflate(&stream, Z_NO_FLUSH);
     if (status == Z_STREAM_END) return next_member();
     if (status == Z_OK) return true;
-    if (status == Z_BUF_ERROR) return !file_ended;
+    const bool no_progress = status == Z_BUF_ERROR;
+    if (no_progress && !file_ended) return true;
     if (!first_member && stream.total_out == 0) {  // no further member, but other bytes behind the last
       at_end = true;
       return false;
     }
+    if (no_progress) return false;
     throw Error(fmt::format("{}: is damaged: {} in its gzip stream after {} bytes; copy or download the file again",
                             file.string(), stream.msg ? stream.msg : "an error", stream.total_out));
   }
@@ -96,7 +98,7 @@ InputBytes::InputBytes(const std::filesystem::path& file, std::uint64_t offset, 
     throw Error(fmt::format("{}: cannot be read: {}", file.string(), std::strerror(errno)));
   }
   if (!state_->gzip) return;
-  state_->buffer.resize(std::size_t{1} << 18);
+  state_->buffer.resize(std::size_t{1} << 17);
   if (inflateInit2(&state_->stream, 16 + MAX_WBITS) != Z_OK) throw std::bad_alloc();
   state_->stream_open = true;
 }

@@ -81,7 +81,7 @@ NiftiHeader with_third_axis(NiftiHeader header) {
 std::array<std::int64_t, 3> read_size(const NiftiHeader& header, const std::filesystem::path& file) {
   const std::int64_t dimensions = header.dim[0];
   if (dimensions < 2 || dimensions > 7) {
-    throw Error(fmt::format("{}: has {} dimensions, expected one 2-D slice or 3-D volume", file.string(), dimensions));
+    throw Error(fmt::format("{}: is {}-dimensional, expected one 2-D slice or 3-D volume", file.string(), dimensions));
   }
   for (std::int64_t d = 4; d <= dimensions; ++d) {
     const std::int64_t frames = header.dim[static_cast<std::size_t>(d)];

@@ -138,7 +138,7 @@ std::vector<Axis> image_axes(std::vector<Axis> axes, const fs::path& file) {
     }
   }
   if (image.size() < 2) {
-    throw Error(fmt::format("{}: has {} dimensions, expected one 2-D slice or 3-D volume", file.string(), image.size()));
+    throw Error(fmt::format("{}: is {}-dimensional, expected one 2-D slice or 3-D volume", file.string(), image.size()));
   }
   return image;
 }

@@ -46,7 +46,9 @@ struct HeaderText {
 
 HeaderText read_text(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
-  std::string bytes(longest_header, '\0');
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(file, error);
+  std::string bytes(static_cast<std::size_t>(std::min<std::uintmax_t>(error ? 0 : size, longest_header)), '\0');
   stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<std::size_t>(stream.gcount()));
   for (std::size_t begin = 0; begin < bytes.size();) {
