@@ -224,7 +224,6 @@ void keep_first(std::vector<std::string>& names) {
 void add_evaluate_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("evaluate", manual);
-  command->usage("pulmoseg evaluate [OPTIONS] MODEL DATASET --out DIR");
   command->add_option("MODEL", arguments->model, "folder of a training run, or an .onnx file")->required();
   command->add_option("DATASET", arguments->dataset, "dataset made by pulmoseg prepare")->required();
   command->add_option("--out", arguments->out, "folder for the results")->required();

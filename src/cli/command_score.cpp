@@ -83,7 +83,6 @@ void run(Arguments& arguments) {
 void add_score_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("score", manual);
-  command->usage("pulmoseg score [OPTIONS] PREDICTION REFERENCE");
   command->add_option("PREDICTION", arguments->prediction, "mask or folder of masks to be judged")->required();
   command->add_option("REFERENCE", arguments->reference, "mask or folder of masks to be judged by")->required();
   command->add_option("--out", arguments->out, "folder for metrics.json, slices.csv and cases.csv");

@@ -78,7 +78,8 @@ TEST(PictureChoice, TheSampleIsSeeded) {
 TEST(PictureChoice, TheSampleReachesEverySliceThatIsLeft) {
   std::set<std::size_t> seen;
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
-    for (const auto slice : by_group(choose_pictures(example(), 4, seed))["sample"]) seen.insert(slice);
+    const auto groups = by_group(choose_pictures(example(), 4, seed));
+    for (const auto slice : groups.at("sample")) seen.insert(slice);
   }
   EXPECT_EQ(seen.size(), 41u - 3u);
 }
