@@ -1,0 +1,116 @@
+#include "segment_case.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/evaluation/interpret.hpp"
+#include "pulmoseg/inference/segment.hpp"
+#include "pulmoseg/report/overlay.hpp"
+#include "pulmoseg/volume/mask.hpp"
+#include "pulmoseg/volume/volume_reader.hpp"
+#include "pulmoseg/volume/volume_writer.hpp"
+
+namespace pulmoseg::cli {
+namespace {
+
+std::vector<std::uint8_t> where(std::span<const float> labels) {
+  std::vector<std::uint8_t> inside(labels.size());
+  std::ranges::transform(labels, inside.begin(), [](float label) { return label != 0; });
+  return inside;
+}
+
+/// The slices of a lung mask beside those of its image. A mask that is stored as its image is read along with it; any other
+/// is held whole, one byte a voxel.
+class LungMask {
+ public:
+  LungMask(const std::optional<std::filesystem::path>& file, const volume::VolumeReader& image) {
+    if (!file) return;
+    given_ = true;
+    auto reader = volume::VolumeReader::open(*file);
+    const auto &order = reader.source().order, &image_order = image.source().order;
+    if (volume::same_grid(reader.geometry(), image.geometry()) && order.axis == image_order.axis &&
+        order.flipped == image_order.flipped) {
+      reader_.emplace(std::move(reader));
+    } else {
+      whole_ = where(volume::read_mask_on_grid(*file, image.source(), image.geometry()).voxels);
+    }
+  }
+
+  bool given() const { return given_; }
+
+  /// Of the image's next slice, which has this index; empty without a mask.
+  std::span<const std::uint8_t> next(std::int64_t index, std::size_t pixels) {
+    if (!reader_) return std::span(whole_).subspan(given_ ? static_cast<std::size_t>(index) * pixels : 0, given_ ? pixels : 0);
+    volume::AxialSlice slice;
+    if (!reader_->next(slice) || slice.index != index) {
+      throw Error(fmt::format("{}: has no slice {}", reader_->source().file.string(), index));
+    }
+    current_ = where(slice.pixels);
+    return current_;
+  }
+
+ private:
+  bool given_ = false;
+  std::optional<volume::VolumeReader> reader_;
+  std::vector<std::uint8_t> current_, whole_;
+};
+
+void write_picture(const SegmentCase& planned, const volume::SourceInfo& source, const quantify::Measurements& measurements,
+                   const report::SliceGallery& gallery, const report::Provenance& provenance) {
+  report::draw_montage({.title = planned.name,
+                        .facts = report::measurement_facts(measurements),
+                        .slices = gallery.finish(),
+                        .spacing = report::pixel_spacing(measurements.grid),
+                        .pixel_area_mm2 = measurements.pixel_area_mm2,
+                        .window = {},
+                        .orientation_known = source.has_geometry,
+                        .caption = fmt::format("pulmoseg {}, model {}, sha256 {:.12}", provenance.version,
+                                               provenance.model.filename().string(), provenance.model_sha256)},
+                       planned.picture);
+}
+
+}  // namespace
+
+SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine, const report::Provenance& model,
+                           const OnSlice& on_slice) {
+  auto reader = volume::VolumeReader::open(planned.input);
+  const volume::SourceInfo source = reader.source();
+  const auto slices = reader.geometry().size[2];
+  LungMask lung_mask(planned.lung_mask, reader);
+  volume::VolumeWriter mask(planned.mask, source, volume::VoxelType::uint8);
+  std::optional<volume::VolumeWriter> probabilities;
+  if (!planned.probabilities.empty()) probabilities.emplace(planned.probabilities, source, volume::VoxelType::float32);
+  quantify::Measurer measurer(reader.geometry(), lung_mask.given(), quantify::spacing_is_known(source));
+  report::SliceGallery gallery(slices);
+
+  const std::size_t lesion_class = evaluation::lesion_class(engine.classes());
+  std::int64_t done = 0;
+  inference::segment(reader, engine, [&](const inference::SegmentedSlice& slice) {
+    const std::size_t pixels = slice.labels.size();
+    std::vector<std::uint8_t> lesion(pixels);
+    std::ranges::transform(slice.labels, lesion.begin(), [&](std::uint8_t label) { return label == lesion_class; });
+    const auto lung = lung_mask.next(slice.index, pixels);
+    mask.write(slice.index, std::vector<float>(lesion.begin(), lesion.end()));
+    if (probabilities) probabilities->write(slice.index, std::span(slice.probabilities).subspan(lesion_class * pixels, pixels));
+    measurer.add_slice(slice.index, lesion, lung);
+    gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, lesion, lung);
+    on_slice(++done, slices);
+  });
+
+  SegmentedCase result{.measurements = measurer.finish(), .provenance = model};
+  result.provenance.image = planned.input;
+  result.provenance.lesion_mask = planned.mask;
+  if (planned.lung_mask) result.provenance.lung_mask = *planned.lung_mask;
+  mask.commit();
+  if (probabilities) probabilities->commit();
+  write_picture(planned, source, result.measurements, gallery, result.provenance);
+  report::write_measurements_json(result.measurements, result.provenance, planned.measurements);
+  return result;
+}
+
+}  // namespace pulmoseg::cli

@@ -1,0 +1,98 @@
+#include "segment_plan.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "pulmoseg/base/error.hpp"
+
+namespace pulmoseg::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// "scan" for scan.nii.gz, scan.nii and scan.nrrd, and for the folder scan/.
+std::string name_of(const fs::path& input) {
+  const fs::path whole = fs::absolute(input).lexically_normal();
+  const std::string file = (whole.has_filename() ? whole : whole.parent_path()).filename().string();
+  for (const std::string_view ending : {".nii.gz", ".nii", ".nrrd", ".nhdr"}) {
+    if (file.size() > ending.size() && file.ends_with(ending)) return file.substr(0, file.size() - ending.size());
+  }
+  return file;
+}
+
+/// The same path for every way to write it; links are followed as far as they exist.
+fs::path identity(const fs::path& path) { return fs::weakly_canonical(fs::absolute(path)); }
+
+std::set<fs::path> identify_inputs(const std::vector<fs::path>& inputs) {
+  std::set<fs::path> known;
+  for (const auto& input : inputs) {
+    if (known.insert(identity(input)).second) continue;
+    throw UsageError(fmt::format("{}: is named twice among the inputs", input.string()));
+  }
+  return known;
+}
+
+SegmentCase name_results(std::string name, const fs::path& input, const SegmentPlan& plan) {
+  SegmentCase result{.input = input, .lung_mask = {}, .name = std::move(name), .mask = {}, .probabilities = {},
+                     .measurements = {}, .picture = {}};
+  const auto in_folder = [&](std::string_view ending) { return plan.folder / (result.name + std::string(ending)); };
+  result.mask = in_folder("_lesion." + plan.format);
+  if (plan.probabilities) result.probabilities = in_folder("_lesion_probability." + plan.format);
+  result.measurements = in_folder(".json");
+  result.picture = in_folder(".png");
+  return result;
+}
+
+std::vector<fs::path> results_of(const SegmentCase& planned) {
+  std::vector<fs::path> files{planned.mask, planned.measurements, planned.picture};
+  if (!planned.probabilities.empty()) files.push_back(planned.probabilities);
+  return files;
+}
+
+void check_results(const SegmentCase& planned, const std::set<fs::path>& read, bool overwrite) {
+  for (const auto& file : results_of(planned)) {
+    if (!fs::exists(file)) continue;
+    if (!overwrite) {
+      throw Error(fmt::format("{}: exists already, so nothing was computed; choose another folder or say --overwrite",
+                              file.string()));
+    }
+    if (read.contains(identity(file))) {
+      throw UsageError(fmt::format("{}: would be replaced by a result and is an input; choose another folder", file.string()));
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<SegmentCase> plan_cases(const std::vector<fs::path>& inputs, const std::vector<fs::path>& lung_masks,
+                                    const SegmentPlan& plan) {
+  if (!lung_masks.empty() && lung_masks.size() != inputs.size()) {
+    throw UsageError(fmt::format("--lung-mask is given {} times for {} inputs, expected one for each or none",
+                                 lung_masks.size(), inputs.size()));
+  }
+  std::set<fs::path> read = identify_inputs(inputs);
+  for (const auto& mask : lung_masks) read.insert(identity(mask));
+
+  // Results of two cases must not meet in one file: not "ct" twice, and not "a" with probabilities and "a_lesion" without.
+  std::set<fs::path> taken;
+  std::vector<SegmentCase> cases;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const std::string name = name_of(inputs[i]);
+    const auto is_free = [&](const SegmentCase& candidate) {
+      for (const auto& file : results_of(candidate)) {
+        if (taken.contains(file)) return false;
+      }
+      return true;
+    };
+    auto planned = name_results(name, inputs[i], plan);
+    for (int number = 2; !is_free(planned); ++number) planned = name_results(fmt::format("{}_{}", name, number), inputs[i], plan);
+    if (!lung_masks.empty()) planned.lung_mask = lung_masks[i];
+    for (const auto& file : results_of(planned)) taken.insert(file);
+    check_results(planned, read, plan.overwrite);
+    cases.push_back(std::move(planned));
+  }
+  return cases;
+}
+
+}  // namespace pulmoseg::cli

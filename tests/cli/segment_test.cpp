@@ -1,0 +1,404 @@
+// pulmoseg segment as a user runs it, with a network whose answer is known: lesion is what is brighter than half of its slice.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "inference/tiny_network.hpp"
+#include "pulmoseg/base/csv.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/volume/volume.hpp"
+#include "pulmoseg/volume/volume_writer.hpp"
+#include "support/data.hpp"
+
+namespace pulmoseg {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using test::ProgramResult;
+using volume::Geometry;
+using volume::Volume;
+
+constexpr std::int64_t columns = 40, rows = 32, slices = 5;
+
+#define EXPECT_CONTAINS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << text
+
+Geometry oblique_grid() {
+  const double c = std::cos(0.2), s = std::sin(0.2);
+  return {.size = {columns, rows, slices}, .spacing = {0.7, 0.8, 5}, .origin = {-100, -90, 12},
+          .direction = {{{c, s, 0}, {-s, c, 0}, {0, 0, 1}}}};
+}
+
+/// Bright in a rectangle that moves with the slice, so that no flip goes unseen.
+bool is_bright(std::int64_t i, std::int64_t j, std::int64_t k) { return i >= 8 + 2 * k && i < 20 + 2 * k && j >= 6 && j < 22 - 2 * k; }
+
+Volume phantom(const Geometry& grid) {
+  Volume volume{.geometry = grid, .voxels = {}};
+  for (std::int64_t k = 0; k < grid.size[2]; ++k) {
+    for (std::int64_t j = 0; j < grid.size[1]; ++j) {
+      for (std::int64_t i = 0; i < grid.size[0]; ++i) volume.voxels.push_back(is_bright(i, j, k) ? 100.0F : -900.0F);
+    }
+  }
+  return volume;
+}
+
+/// Stored axis a of the file is canonical axis stored[a], reversed where flipped[a].
+void write_volume(const fs::path& file, const Volume& volume, const volume::AxisOrder& stored = {},
+                  volume::VoxelType type = volume::VoxelType::int16) {
+  volume::SourceInfo like;
+  like.format = "NRRD";
+  like.stored_geometry = volume::reorder(volume.geometry, stored);
+  like.order = volume::canonical_order(like.stored_geometry);
+  volume::VolumeWriter writer(file, like, type);
+  for (std::int64_t k = 0; k < volume.geometry.size[2]; ++k) writer.write(k, volume.slice(k));
+  writer.commit();
+}
+
+/// A NIfTI-1 file of one slice, dim[0] = 2, by the letter of nifti1.h.
+void write_2d_nifti(const fs::path& file, const std::vector<float>& pixels) {
+  std::string bytes(352, '\0');
+  const auto put = [&](std::size_t offset, auto value) { std::memcpy(bytes.data() + offset, &value, sizeof(value)); };
+  put(0, std::int32_t{348});
+  put(40, std::int16_t{2});
+  put(42, static_cast<std::int16_t>(columns));
+  put(44, static_cast<std::int16_t>(rows));
+  for (std::size_t axis = 3; axis < 8; ++axis) put(40 + 2 * axis, std::int16_t{1});
+  put(70, std::int16_t{16});  // float32
+  put(72, std::int16_t{32});
+  for (std::size_t axis = 0; axis < 4; ++axis) put(76 + 4 * axis, 1.0F);
+  put(108, 352.0F);
+  put(112, 1.0F);
+  std::memcpy(bytes.data() + 344, "n+1", 4);
+  bytes.append(reinterpret_cast<const char*>(pixels.data()), pixels.size() * sizeof(float));
+  write_file(file, bytes);
+}
+
+class SegmentProgram : public testing::Test {
+ protected:
+  SegmentProgram() { onnx::write(test::threshold_network(50, 0.5, 32), model_); }
+
+  ProgramResult segment(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "segment");
+    arguments.insert(arguments.end(), {"--model", model_.string(), "--out", out_.string()});
+    return test::run_program(arguments);
+  }
+
+  /// Fails the test when the mask is not the phantom's bright part, on the grid of `image`, up to the pixels at its edge
+  /// that resizing may move by one.
+  void expect_phantom_mask(const fs::path& mask_file, const fs::path& image) {
+    const Volume mask = volume::read_volume(mask_file);
+    ASSERT_TRUE(volume::same_grid(mask.geometry, volume::VolumeReader::open(image).geometry())) << volume::describe(mask.geometry);
+    std::int64_t wrong = 0, bright = 0;
+    for (std::int64_t k = 0; k < mask.geometry.size[2]; ++k) {
+      for (std::int64_t p = 0; p < columns * rows; ++p) {
+        const bool expected = is_bright(p % columns, p / columns, k);
+        bright += expected;
+        wrong += expected != (mask.slice(k)[static_cast<std::size_t>(p)] == 1);
+      }
+    }
+    EXPECT_LT(wrong, bright / 10);
+  }
+
+  std::vector<std::string> results() const {
+    std::vector<std::string> names;
+    if (fs::exists(out_)) {
+      for (const auto& entry : fs::directory_iterator(out_)) names.push_back(entry.path().filename().string());
+    }
+    std::ranges::sort(names);
+    return names;
+  }
+
+  test::TemporaryFolder folder_;
+  fs::path model_ = folder_ / "model.onnx", out_ = folder_ / "out";
+};
+
+TEST_F(SegmentProgram, WritesMaskMeasurementsPictureAndCohort) {
+  const auto image = folder_ / "scan.nii.gz";
+  write_volume(image, phantom(oblique_grid()));
+  const auto result = segment({image.string(), "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.messages;
+  EXPECT_EQ(results(), (std::vector<std::string>{"cohort.csv", "scan.json", "scan.png", "scan_lesion.nii.gz"}));
+  expect_phantom_mask(out_ / "scan_lesion.nii.gz", image);
+
+  const Json measurements = Json::parse(read_file(out_ / "scan.json"));
+  const Volume mask = volume::read_volume(out_ / "scan_lesion.nii.gz");
+  const auto voxels = std::ranges::count(mask.voxels, 1.0F);
+  EXPECT_EQ(std::ranges::count(mask.voxels, 0.0F) + voxels, std::ssize(mask.voxels));
+  EXPECT_EQ(measurements["lesion"]["voxels"], voxels);
+  EXPECT_NEAR(measurements["lesion"]["volume_ml"].get<double>(), static_cast<double>(voxels) * 0.7 * 0.8 * 5 / 1000, 1e-4);
+  EXPECT_EQ(measurements["slices"].size(), slices);
+  EXPECT_TRUE(measurements["percent_affected"].is_null());
+  EXPECT_EQ(measurements["model"]["file"], "model.onnx");
+  EXPECT_EQ(measurements["model"]["sha256"].get<std::string>().size(), 64U);
+  EXPECT_EQ(measurements["model"]["metadata"]["pulmoseg.classes"], "background,lesion");
+  EXPECT_CONTAINS(measurements["research_use"].get<std::string>(), "Research use only");
+
+  EXPECT_TRUE(read_file(out_ / "scan.png").starts_with("\x89PNG"));
+  const CsvTable cohort = read_csv(out_ / "cohort.csv");
+  ASSERT_EQ(cohort.rows.size(), 1U);
+  EXPECT_EQ(cohort.rows[0][cohort.column("lesion_voxels")], std::to_string(voxels));
+  const Json printed = Json::parse(result.output);
+  EXPECT_EQ(printed["cases"][0]["measurements"], measurements);
+  EXPECT_EQ(printed["cases"][0]["files"]["mask"], (out_ / "scan_lesion.nii.gz").string());
+  EXPECT_TRUE(printed["failed"].empty());
+}
+
+TEST_F(SegmentProgram, PutsTheMaskOnTheInputsGridInAnyAxisOrder) {
+  std::vector<std::string> inputs;
+  int number = 0;
+  for (const auto& stored : {volume::AxisOrder{{0, 1, 2}, {true, true, false}}, volume::AxisOrder{{2, 0, 1}, {false, true, true}},
+                             volume::AxisOrder{{1, 0, 2}, {true, false, true}}}) {
+    for (const char* ending : {".nii", ".nrrd"}) {
+      const auto image = folder_ / ("scan" + std::to_string(number++) + ending);
+      write_volume(image, phantom(oblique_grid()), stored);
+      inputs.push_back(image.string());
+    }
+  }
+  const auto result = segment(inputs);
+  ASSERT_EQ(result.exit_code, 0) << result.messages;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const auto mask = out_ / ("scan" + std::to_string(i) + "_lesion.nii.gz");
+    expect_phantom_mask(mask, inputs[i]);
+    const auto stored = volume::VolumeReader::open(mask).source().stored_geometry;
+    EXPECT_TRUE(volume::same_grid(stored, volume::VolumeReader::open(inputs[i]).source().stored_geometry));
+  }
+}
+
+TEST_F(SegmentProgram, KeepsA2DFile2D) {
+  const Volume volume = phantom({.size = {columns, rows, 1}, .spacing = {1, 1, 1}, .origin = {}, .direction = Geometry{}.direction});
+  // Without any position in its header, a NIfTI file runs to the right's and anterior's opposite as stored: the reader turns it.
+  write_2d_nifti(folder_ / "slice.nii", volume.voxels);
+  const auto result = segment({(folder_ / "slice.nii").string(), "--format", "nii", "--probabilities"});
+  ASSERT_EQ(result.exit_code, 0) << result.messages;
+  const std::string mask = read_file(out_ / "slice_lesion.nii");
+  std::int16_t dimensions[3];
+  std::memcpy(dimensions, mask.data() + 40, sizeof(dimensions));
+  EXPECT_EQ(dimensions[0], 2);
+  EXPECT_EQ(dimensions[1], columns);
+  EXPECT_EQ(dimensions[2], rows);
+  ASSERT_EQ(mask.size(), 352U + columns * rows);
+  std::int64_t wrong = 0;
+  for (std::size_t p = 0; p < volume.voxels.size(); ++p) wrong += (mask[352 + p] == 1) != (volume.voxels[p] > 0);
+  EXPECT_LT(wrong, 20);
+}
+
+TEST_F(SegmentProgram, WritesProbabilitiesThatDecideTheMask) {
+  write_volume(folder_ / "scan.nrrd", phantom(oblique_grid()));
+  const auto result = segment({(folder_ / "scan.nrrd").string(), "--format", "nrrd", "--probabilities", "--threads", "1"});
+  ASSERT_EQ(result.exit_code, 0) << result.messages;
+  const Volume mask = volume::read_volume(out_ / "scan_lesion.nrrd");
+  const Volume probability = volume::read_volume(out_ / "scan_lesion_probability.nrrd");
+  EXPECT_TRUE(volume::same_grid(mask.geometry, probability.geometry));
+  bool between = false;
+  for (std::size_t i = 0; i < mask.voxels.size(); ++i) {
+    ASSERT_GE(probability.voxels[i], 0);
+    ASSERT_LE(probability.voxels[i], 1);
+    if (std::abs(probability.voxels[i] - 0.5F) > 1e-6F) {
+      ASSERT_EQ(mask.voxels[i] == 1, probability.voxels[i] > 0.5F);
+    }
+    between |= probability.voxels[i] > 0.1F && probability.voxels[i] < 0.9F;
+  }
+  EXPECT_TRUE(between) << "nothing was interpolated";
+}
+
+TEST_F(SegmentProgram, GivesTheSameBytesTwice) {
+  write_volume(folder_ / "scan.nii", phantom(oblique_grid()), {{2, 1, 0}, {true, false, true}});
+  const std::vector<std::string> arguments{(folder_ / "scan.nii").string(), "--probabilities", "--overwrite"};
+  ASSERT_EQ(segment(arguments).exit_code, 0);
+  std::map<std::string, std::string> first;
+  for (const auto& name : results()) first[name] = read_file(out_ / name);
+  EXPECT_EQ(first.size(), 5U);
+  ASSERT_EQ(segment(arguments).exit_code, 0);
+  for (const auto& [name, bytes] : first) EXPECT_EQ(read_file(out_ / name), bytes) << name;
+}
+
+TEST_F(SegmentProgram, MeasuresTheShareOfTheLung) {
+  const auto image = folder_ / "scan.nii.gz";
+  write_volume(image, phantom(oblique_grid()));
+  Volume lung{.geometry = oblique_grid(), .voxels = {}};
+  for (std::int64_t p = 0; p < columns * rows * slices; ++p) lung.voxels.push_back(p % columns < 20 ? 2.0F : 0.0F);
+  write_volume(folder_ / "same.nii.gz", lung, {}, volume::VoxelType::uint8);
+  write_volume(folder_ / "turned.nrrd", lung, {{2, 0, 1}, {true, false, true}}, volume::VoxelType::uint8);
+
+  ASSERT_EQ(segment({image.string(), "--lung-mask", (folder_ / "same.nii.gz").string()}).exit_code, 0);
+  const Json same = Json::parse(read_file(out_ / "scan.json"));
+  ASSERT_EQ(segment({image.string(), "--overwrite", "--lung-mask", (folder_ / "turned.nrrd").string()}).exit_code, 0);
+  const Json turned = Json::parse(read_file(out_ / "scan.json"));
+
+  const Volume mask = volume::read_volume(out_ / "scan_lesion.nii.gz");
+  std::int64_t inside = 0, outside = 0;
+  for (std::size_t i = 0; i < mask.voxels.size(); ++i) (lung.voxels[i] != 0 ? inside : outside) += mask.voxels[i] == 1;
+  ASSERT_GT(outside, 0);
+  EXPECT_EQ(same["lung"]["voxels"], 20 * rows * slices);
+  EXPECT_EQ(same["lesion"]["outside_lung_voxels"], outside);
+  EXPECT_NEAR(same["percent_affected"].get<double>(), 100.0 * static_cast<double>(inside) / (20.0 * rows * slices), 1e-9);
+  EXPECT_EQ(same["lung_mask"], "same.nii.gz");
+  EXPECT_EQ(turned["percent_affected"], same["percent_affected"]);
+  EXPECT_EQ(turned["slices"], same["slices"]);
+}
+
+TEST_F(SegmentProgram, RefusesALungMaskThatIsNotOfThisScan) {
+  write_volume(folder_ / "scan.nii", phantom(oblique_grid()));
+  auto other = oblique_grid();
+  other.size[2] = 4;
+  other.origin[0] += 500;
+  write_volume(folder_ / "lung.nii", Volume{.geometry = other, .voxels = std::vector<float>(columns * rows * 4, 1.0F)});
+  const auto result = segment({(folder_ / "scan.nii").string(), "--lung-mask", (folder_ / "lung.nii").string()});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_CONTAINS(result.messages, "40x32x4");
+  EXPECT_CONTAINS(result.messages, "40x32x5");
+  EXPECT_TRUE(results().empty());
+
+  const auto usage = segment({(folder_ / "scan.nii").string(), (folder_ / "lung.nii").string(), "--lung-mask", (folder_ / "lung.nii").string()});
+  EXPECT_EQ(usage.exit_code, 2);
+  EXPECT_CONTAINS(usage.messages, "--lung-mask is given 1 times for 2 inputs");
+}
+
+TEST_F(SegmentProgram, GivesTwoInputsOfOneNameTwoNames) {
+  fs::create_directories(folder_ / "a b");
+  fs::create_directories(folder_ / "größe/日本");
+  const auto first = folder_ / "a b/scan.nii.gz", second = folder_ / "größe/日本/scan.nrrd";
+  write_volume(first, phantom(oblique_grid()));
+  write_volume(second, phantom(oblique_grid()));
+  out_ = folder_ / "aus gabe ü";
+  const auto result = segment({first.string(), second.string()});
+  ASSERT_EQ(result.exit_code, 0) << result.messages;
+  expect_phantom_mask(out_ / "scan_lesion.nii.gz", first);
+  expect_phantom_mask(out_ / "scan_2_lesion.nii.gz", second);
+  EXPECT_EQ(Json::parse(read_file(out_ / "scan_2.json"))["image"], "scan.nrrd");
+  EXPECT_EQ(read_csv(out_ / "cohort.csv").rows.size(), 2U);
+
+  const auto twice = segment({first.string(), (folder_ / "a b/../a b/scan.nii.gz").string(), "--overwrite"});
+  EXPECT_EQ(twice.exit_code, 2);
+  EXPECT_CONTAINS(twice.messages, "is named twice");
+}
+
+TEST_F(SegmentProgram, ReplacesNothingUnlessAsked) {
+  write_volume(folder_ / "a.nii", phantom(oblique_grid()));
+  write_volume(folder_ / "b.nii", phantom(oblique_grid()));
+  const std::string a = (folder_ / "a.nii").string(), b = (folder_ / "b.nii").string();
+  ASSERT_EQ(segment({a}).exit_code, 0);
+  write_file(out_ / "a.json", "mine");
+
+  const auto refused = segment({b, a});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_CONTAINS(refused.messages, "exists already, so nothing was computed");
+  EXPECT_FALSE(fs::exists(out_ / "b.json"));
+  EXPECT_EQ(read_file(out_ / "a.json"), "mine");
+
+  ASSERT_EQ(segment({b}).exit_code, 0);
+  EXPECT_EQ(read_csv(out_ / "cohort.csv").rows.size(), 2U) << "a case of an earlier run stays in the table";
+  ASSERT_EQ(segment({a, b, "--overwrite"}).exit_code, 0);
+  EXPECT_EQ(read_csv(out_ / "cohort.csv").rows.size(), 2U);
+  EXPECT_NE(read_file(out_ / "a.json"), "mine");
+
+  // A mask of an earlier run as input, in its own folder.
+  const auto own = segment({(out_ / "a_lesion.nii.gz").string(), a, "--overwrite"});
+  EXPECT_EQ(own.exit_code, 2);
+  EXPECT_CONTAINS(own.messages, "is an input");
+}
+
+TEST_F(SegmentProgram, ReportsABadCaseAndGoesOn) {
+  write_volume(folder_ / "good.nii", phantom(oblique_grid()));
+  write_file(folder_ / "empty.nii", "");
+  write_file(folder_ / "text.nii.gz", "no image");
+  write_volume(folder_ / "cut.nii", phantom(oblique_grid()));
+  fs::resize_file(folder_ / "cut.nii", fs::file_size(folder_ / "cut.nii") - 100);
+  std::vector<std::string> inputs;
+  for (const char* name : {"empty.nii", "none.nii", "cut.nii", "good.nii", "text.nii.gz"}) inputs.push_back((folder_ / name).string());
+  inputs.push_back("--json");
+  const auto result = segment(inputs);
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_CONTAINS(result.messages, "4 of 5 cases failed");
+  for (const char* name : {"empty.nii: ", "none.nii: ", "cut.nii: ", "text.nii.gz: "}) EXPECT_CONTAINS(result.messages, name);
+  EXPECT_EQ(results(), (std::vector<std::string>{"cohort.csv", "good.json", "good.png", "good_lesion.nii.gz"}));
+  const Json printed = Json::parse(result.output);
+  EXPECT_EQ(printed["cases"].size(), 1U);
+  EXPECT_EQ(printed["failed"].size(), 4U);
+
+  const auto alone = segment({(folder_ / "cut.nii").string()});
+  EXPECT_EQ(alone.exit_code, 1);
+  EXPECT_EQ(std::ranges::count(alone.messages, '\n'), 1) << alone.messages;
+}
+
+TEST_F(SegmentProgram, SaysWhatIsWrongWithTheCall) {
+  write_volume(folder_ / "a.nii", phantom(oblique_grid()));
+  const std::string a = (folder_ / "a.nii").string(), out = out_.string();
+  const auto run = [](std::vector<std::string> arguments) { return test::run_program(arguments); };
+  EXPECT_EQ(run({"segment", a, "--out", out}).exit_code, 2);
+  EXPECT_EQ(run({"segment", "--model", model_.string(), "--out", out}).exit_code, 2);
+  EXPECT_EQ(segment({a, "--format", "png"}).exit_code, 2);
+  EXPECT_EQ(segment({a, "--precision", "bf17"}).exit_code, 2);
+  EXPECT_EQ(segment({a, "--threads", "-2"}).exit_code, 2);
+  const auto no_model = run({"segment", a, "--model", (folder_ / "none").string(), "--out", out});
+  EXPECT_EQ(no_model.exit_code, 1);
+  EXPECT_CONTAINS(no_model.messages, "does not exist, expected an .onnx file");
+  write_file(folder_ / "file", "");
+  const auto unwritable = run({"segment", a, "--model", model_.string(), "--out", (folder_ / "file/out").string()});
+  EXPECT_EQ(unwritable.exit_code, 1);
+  EXPECT_CONTAINS(unwritable.messages, "cannot be created");
+  auto rgb = test::threshold_network();
+  rgb.inputs[0].shape[1] = std::int64_t{3};
+  rgb.initializers[0] = {.name = "weight", .shape = {2, 3, 1, 1}, .data = std::vector<float>(6)};
+  onnx::write(rgb, folder_ / "rgb.onnx");
+  const auto wrong_model = run({"segment", a, "--model", (folder_ / "rgb.onnx").string(), "--out", out});
+  EXPECT_EQ(wrong_model.exit_code, 1);
+  EXPECT_CONTAINS(wrong_model.messages, "rgb.onnx: has the input 'image' f32 [?,3,?,?], expected one float32 input");
+  EXPECT_TRUE(results().empty());
+}
+
+TEST_F(SegmentProgram, LeavesAFolderInUseAlone) {
+  write_volume(folder_ / "a.nii", phantom(oblique_grid()));
+  const FolderLock other_run(out_);
+  const auto result = segment({(folder_ / "a.nii").string()});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_CONTAINS(result.messages, "is in use by another run");
+}
+
+TEST_F(SegmentProgram, CtrlCLeavesNothingHalfWritten) {
+  const Geometry grid{.size = {32, 32, 60000}, .spacing = {1, 1, 1}, .origin = {}, .direction = Geometry{}.direction};
+  write_volume(folder_ / "long.nii", Volume{.geometry = grid, .voxels = std::vector<float>(32 * 32 * 60000, 1.0F)}, {}, volume::VoxelType::uint8);
+  const std::string program = test::program().string(), input = (folder_ / "long.nii").string(), model = model_.string(), out = out_.string();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(::open("/dev/null", O_WRONLY), STDERR_FILENO);
+    ::execl(program.c_str(), program.c_str(), "segment", input.c_str(), "--model", model.c_str(), "--out", out.c_str(), nullptr);
+    ::_exit(127);
+  }
+  const auto has_begun = [&] {
+    return std::ranges::any_of(results(), [](const std::string& name) { return name.starts_with(".partial"); });
+  };
+  for (int tries = 0; tries < 3000 && !has_begun(); ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  ASSERT_TRUE(has_begun());
+  ::kill(child, SIGINT);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_TRUE(results().empty());
+}
+
+TEST_F(SegmentProgram, ReadsADicomSeriesAsTheSameVolume) {
+  PULMOSEG_REQUIRE_DATA();
+  const auto data = *test::development_data();
+  const auto series = data / "dicom/chest-64", volume_file = data / "hu/ct-64.nrrd";
+  const auto result = segment({series.string(), volume_file.string()});
+  ASSERT_EQ(result.exit_code, 0) << result.messages;
+  const Volume from_series = volume::read_volume(out_ / "chest-64_lesion.nii.gz");
+  const Volume from_file = volume::read_volume(out_ / "ct-64_lesion.nii.gz");
+  EXPECT_TRUE(volume::same_grid(from_series.geometry, from_file.geometry)) << volume::describe(from_series.geometry);
+  EXPECT_EQ(from_series.voxels, from_file.voxels);
+  EXPECT_GT(std::ranges::count(from_file.voxels, 1.0F), 1000);
+}
+
+}  // namespace
+}  // namespace pulmoseg
