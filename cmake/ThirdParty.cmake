@@ -33,3 +33,6 @@ endif()
 if(PULMOSEG_TESTS)
   find_package(GTest REQUIRED)
 endif()
+
+# The wheels may lie under the source folder, where CMAKE_INSTALL_RPATH_USE_LINK_PATH does not look.
+list(APPEND CMAKE_INSTALL_RPATH ${PULMOSEG_DEPS}/torch/lib ${PULMOSEG_DEPS}/openvino/libs)
