@@ -24,9 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* manual = R"(Finds lesions in CT scans and measures them.
-
-  pulmoseg segment SCAN.nii.gz --model RUN --out FOLDER
+constexpr const char* manual = R"(  pulmoseg segment SCAN.nii.gz --model RUN --out FOLDER
   pulmoseg segment A.nii.gz B.nrrd DICOM_FOLDER/ --model model.onnx --out FOLDER
   pulmoseg segment SCAN.nii.gz --lung-mask LUNG.nii.gz --model RUN --out FOLDER
 
@@ -160,7 +158,8 @@ void run(const Arguments& arguments) {
 
 void add_segment_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("segment", manual);
+  CLI::App* command = app.add_subcommand("segment", "Find lesions in CT scans and measure them");
+  command->footer(manual);
   command->add_option("inputs", arguments->inputs, "NIfTI or NRRD files, folders with one DICOM series each")->required();
   command->add_option("--model", arguments->model, "an .onnx file, or the folder of a training run")->required();
   command->add_option("--out", arguments->plan.folder, "folder of the results, made when it is missing")->required();

@@ -5,21 +5,12 @@
 #include <set>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/scan_name.hpp"
 
 namespace pulmoseg::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// "scan" for scan.nii.gz, scan.nii and scan.nrrd, and for the folder scan/.
-std::string name_of(const fs::path& input) {
-  const fs::path whole = fs::absolute(input).lexically_normal();
-  const std::string file = (whole.has_filename() ? whole : whole.parent_path()).filename().string();
-  for (const std::string_view ending : {".nii.gz", ".nii", ".nrrd", ".nhdr"}) {
-    if (file.size() > ending.size() && file.ends_with(ending)) return file.substr(0, file.size() - ending.size());
-  }
-  return file;
-}
 
 /// The same path for every way to write it; links are followed as far as they exist.
 fs::path identity(const fs::path& path) { return fs::weakly_canonical(fs::absolute(path)); }
@@ -78,7 +69,7 @@ std::vector<SegmentCase> plan_cases(const std::vector<fs::path>& inputs, const s
   std::set<fs::path> taken;
   std::vector<SegmentCase> cases;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const std::string name = name_of(inputs[i]);
+    const std::string name = volume::scan_name(inputs[i]);
     const auto is_free = [&](const SegmentCase& candidate) {
       for (const auto& file : results_of(candidate)) {
         if (taken.contains(file)) return false;
