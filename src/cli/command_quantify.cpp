@@ -1,0 +1,125 @@
+// pulmoseg quantify: measurements of masks that are there already.
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <optional>
+
+#include "commands.hpp"
+#include "common.hpp"
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/quantify/measurements.hpp"
+#include "pulmoseg/report/measurement_report.hpp"
+#include "pulmoseg/report/overlay.hpp"
+#include "pulmoseg/volume/scan_name.hpp"
+#include "pulmoseg/volume/volume_reader.hpp"
+
+namespace pulmoseg::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* manual = R"(Measures masks that are there already: corrected by hand, or from any tool.
+
+  pulmoseg quantify SCAN.nii.gz --lesion-mask LESION.nii.gz
+  pulmoseg quantify SCAN.nii.gz --lesion-mask LESION.nrrd --lung-mask LUNG.nii.gz --out FOLDER
+
+Gives what `pulmoseg segment` reports: lesion and lung in voxels and ml, areas by slice, and the percentage
+of the lung that is affected, |lesion inside the lung| / |lung|. The lung mask includes the lesions. Every
+value of a mask but 0 is inside. A mask on another grid than the scan is brought onto it through physical
+space, or refused when the headers do not allow that.
+
+With --out, FOLDER gets NAME.json and NAME.png, slices through the scan with the masks outlined.
+
+Research use only. Not a medical device.)";
+
+struct Arguments {
+  fs::path image, lesion_mask, lung_mask, out;
+  bool json = false, overwrite = false;
+};
+
+struct Outputs {
+  fs::path json, picture;
+};
+
+Outputs plan_outputs(const Arguments& arguments) {
+  const std::string name = volume::scan_name(arguments.image);
+  Outputs outputs{arguments.out / (name + ".json"), arguments.out / (name + ".png")};
+  for (const auto& file : {outputs.json, outputs.picture}) {
+    if (arguments.overwrite || !fs::exists(file)) continue;
+    throw Error(fmt::format("{}: is there already; choose another folder or add --overwrite", file.string()));
+  }
+  return outputs;
+}
+
+std::optional<fs::path> lung_mask_of(const Arguments& arguments) {
+  return arguments.lung_mask.empty() ? std::nullopt : std::optional(arguments.lung_mask);
+}
+
+quantify::Measurements measure_with_picture(const Arguments& arguments, const fs::path& picture) {
+  const auto reader = volume::VolumeReader::open(arguments.image);
+  report::SliceGallery gallery(reader.geometry().size[2]);
+  auto measurements = quantify::measure_files(
+      arguments.image, arguments.lesion_mask, lung_mask_of(arguments), [&](const quantify::MeasuredSlice& slice) {
+        stop_if_asked();
+        gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, slice.lesion, slice.lung);
+      });
+  report::draw_montage({.title = volume::scan_name(arguments.image),
+                        .facts = report::measurement_facts(measurements),
+                        .slices = gallery.finish(),
+                        .spacing = report::pixel_spacing(measurements.grid),
+                        .pixel_area_mm2 = measurements.pixel_area_mm2,
+                        .window = {},
+                        .orientation_known = reader.source().has_geometry,
+                        .caption = fmt::format("pulmoseg {}, lesion mask {}", PULMOSEG_VERSION,
+                                               arguments.lesion_mask.filename().string())},
+                       picture);
+  return measurements;
+}
+
+void run(const Arguments& arguments) {
+  const report::Provenance provenance{.version = PULMOSEG_VERSION,
+                                      .image = arguments.image,
+                                      .lesion_mask = arguments.lesion_mask,
+                                      .lung_mask = arguments.lung_mask,
+                                      .model = {},
+                                      .model_sha256 = {},
+                                      .model_metadata = {}};
+  quantify::Measurements measurements;
+  std::optional<Outputs> outputs;
+  if (arguments.out.empty()) {
+    measurements = quantify::measure_files(arguments.image, arguments.lesion_mask, lung_mask_of(arguments));
+  } else {
+    const FolderLock lock(arguments.out);
+    outputs = plan_outputs(arguments);
+    measurements = measure_with_picture(arguments, outputs->picture);
+    report::write_measurements_json(measurements, provenance, outputs->json);
+  }
+  if (arguments.json) {
+    print_json(nlohmann::ordered_json::parse(report::measurements_json(measurements, provenance)));
+    return;
+  }
+  std::string text = report::measurements_text(measurements);
+  if (outputs) {
+    text += fmt::format("measurements      {}\npicture           {}\n", outputs->json.string(), outputs->picture.string());
+  }
+  text.pop_back();
+  print_line(text);
+}
+
+}  // namespace
+
+void add_quantify_command(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("quantify", manual);
+  command->add_option("image", arguments->image, "the scan: NIfTI, NRRD or a folder with one DICOM series")->required();
+  command->add_option("--lesion-mask", arguments->lesion_mask, "mask of the lesions")->required();
+  command->add_option("--lung-mask", arguments->lung_mask, "mask of the lungs, lesions included");
+  command->add_option("--out", arguments->out, "folder for NAME.json and NAME.png, made when it is missing");
+  command->add_flag("--overwrite", arguments->overwrite, "replace results that are there already");
+  command->add_flag("--json", arguments->json, "print the results as JSON");
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace pulmoseg::cli

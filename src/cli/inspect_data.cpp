@@ -1,0 +1,142 @@
+// Inspection of scans, masks, datasets and arrays.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "inspect_facts.hpp"
+#include "pulmoseg/dataset/dataset.hpp"
+#include "pulmoseg/quantify/inspection.hpp"
+
+namespace pulmoseg::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Attributes that describe the machine and not the person.
+constexpr std::array shown_attributes{"Modality", "Manufacturer", "BodyPartExamined", "SliceThickness", "ConvolutionKernel", "RescaleType"};
+
+Json geometry_facts(const quantify::Inspection& found) {
+  const auto& grid = found.geometry;
+  Json extent = Json::array();
+  for (std::size_t axis = 0; axis < 3; ++axis) extent.push_back(static_cast<double>(grid.size[axis]) * grid.spacing[axis]);
+  return {{"size", grid.size},
+          {"spacing_mm", grid.spacing},
+          {"extent_mm", extent},
+          {"origin_mm", grid.origin},
+          {"direction", grid.direction},
+          {"stored", volume::describe(found.source.stored_geometry)},
+          {"position_declared", found.source.has_geometry}};
+}
+
+Json header_facts(const volume::SourceInfo& source) {
+  Json facts{{"voxel_type", volume::name(source.voxel_type)}, {"slope", source.slope}, {"intercept", source.intercept}};
+  if (source.nifti) {
+    facts["qform_code"] = source.nifti->qform_code;
+    facts["sform_code"] = source.nifti->sform_code;
+  }
+  if (source.files.size() > 1) facts["files"] = source.files.size();
+  for (const std::string keyword : shown_attributes) {
+    if (const auto found = source.attributes.find(keyword); found != source.attributes.end()) facts[keyword] = found->second;
+  }
+  return facts;
+}
+
+Json intensity_facts(const quantify::IntensityStatistics& found) {
+  return {{"scale", quantify::describe(found.scale)},
+          {"hounsfield", found.scale == quantify::IntensityScale::hounsfield},
+          {"minimum", found.minimum},
+          {"percentile_1", found.percentile_1},
+          {"median", found.median},
+          {"percentile_99", found.percentile_99},
+          {"maximum", found.maximum},
+          {"mean", found.mean},
+          {"standard_deviation", found.standard_deviation},
+          {"whole_numbers", found.whole_numbers},
+          {"constant_slices", found.constant_slices.size()}};
+}
+
+std::int64_t lesion_pixels(const dataset::Dataset& data) {
+  std::int64_t pixels = 0;
+  for (std::int64_t row = 0; row < data.size(); ++row) pixels += std::ranges::count_if(data.lesion_mask(row), [](auto v) { return v != 0; });
+  return pixels;
+}
+
+std::vector<quantify::Note> dataset_warnings(const dataset::Dataset& data, std::int64_t with_lesion, std::size_t patients) {
+  std::vector<quantify::Note> warnings;
+  if (with_lesion == data.size()) {
+    warnings.push_back({"no_negative_slices", "every slice has lesion; a model never sees a healthy one"});
+  }
+  if (with_lesion == 0) warnings.push_back({"no_lesion", "no slice has lesion"});
+  if (data.info().unrelated_slices) {
+    warnings.push_back({"patients_unknown", "the slices are unrelated and the true patients unknown; a patient-wise split cannot be trusted"});
+  } else if (patients < 3) {
+    warnings.push_back({"few_patients", fmt::format("{} patients; a patient-wise split needs at least 3", patients)});
+  }
+  std::int64_t constant = 0;
+  for (std::int64_t row = 0; row < data.size(); ++row) {
+    const auto [low, high] = std::ranges::minmax_element(data.image(row));
+    constant += *low == *high;
+  }
+  if (constant > 0) warnings.push_back({"constant_slices", fmt::format("{} of {} slices hold one value only", constant, data.size())});
+  return warnings;
+}
+
+}  // namespace
+
+InspectedFile inspect_image(const std::filesystem::path& file) {
+  const auto found = quantify::inspect_volume(file);
+  InspectedFile result;
+  result.kind = found.intensities.scale == quantify::IntensityScale::labels ? "mask" : "CT volume";
+  result.facts = {{"format", found.source.format},
+                  {"geometry", geometry_facts(found)},
+                  {"header", header_facts(found.source)},
+                  {"intensities", intensity_facts(found.intensities)}};
+  result.warnings = found.warnings;
+  return result;
+}
+
+InspectedFile inspect_dataset(const std::filesystem::path& folder) {
+  const auto data = dataset::Dataset::open(folder);
+  std::set<std::string> patients;
+  std::int64_t with_lesion = 0, with_lung = 0;
+  for (const auto& slice : data.slices()) {
+    patients.insert(slice.patient);
+    with_lesion += slice.has_lesion;
+    with_lung += slice.has_lung_mask;
+  }
+  const auto pixels = static_cast<double>(data.size() * data.rows() * data.columns());
+  InspectedFile result;
+  result.kind = "dataset";
+  result.facts = {{"slices", data.size()},
+                  {"size", {data.columns(), data.rows()}},
+                  {"cases", data.info().cases.size()},
+                  {"patients", patients.size()},
+                  {"slices_with_lesion", with_lesion},
+                  {"slices_with_lung_mask", with_lung},
+                  {"lesion_percent_of_pixels", pixels > 0 ? 100 * static_cast<double>(lesion_pixels(data)) / pixels : 0},
+                  {"fingerprint", data.fingerprint()},
+                  {"made_by", data.info().producer}};
+  result.warnings = dataset_warnings(data, with_lesion, patients.size());
+  return result;
+}
+
+InspectedFile inspect_array(const std::filesystem::path& npy) {
+  const auto file = dataset::NpyFile::open(npy);
+  const bool floats = file.type() == dataset::NpyType::float32;
+  InspectedFile result;
+  result.kind = "NumPy array";
+  result.facts = {{"shape", file.shape()}, {"type", floats ? "float32" : "uint8"}};
+  const auto add_range = [&](auto values) {
+    if (values.empty()) return;
+    const auto [low, high] = std::ranges::minmax_element(values);
+    result.facts["minimum"] = *low;
+    result.facts["maximum"] = *high;
+  };
+  if (floats) add_range(file.floats());
+  else add_range(file.bytes());
+  return result;
+}
+
+}  // namespace pulmoseg::cli

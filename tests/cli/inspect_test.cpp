@@ -1,0 +1,118 @@
+// pulmoseg inspect as a user runs it, on each kind of file that it knows.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "inference/tiny_network.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/dataset/npy.hpp"
+#include "support/data.hpp"
+#include "support/nifti.hpp"
+
+namespace pulmoseg {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+#define EXPECT_CONTAINS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << text
+
+Json inspect(const fs::path& file) {
+  const auto result = test::run_program({"inspect", file.string(), "--json"});
+  EXPECT_EQ(result.exit_code, 0) << result.messages;
+  if (result.exit_code != 0) return {};
+  const Json json = Json::parse(result.output);
+  EXPECT_EQ(json["schema"], "pulmoseg.inspect/1");
+  return json["files"][0];
+}
+
+bool warns(const Json& file, std::string_view code) {
+  return std::any_of(file["warnings"].begin(), file["warnings"].end(), [&](const Json& warning) { return warning["code"] == code; });
+}
+
+TEST(InspectProgram, AScan) {
+  const Json scan = inspect(test::repository_file("data/medseg/tr_im.nii.gz"));
+  EXPECT_EQ(scan["kind"], "CT volume");
+  EXPECT_EQ(scan["format"], "NIfTI-1");
+  EXPECT_EQ(scan["geometry"]["size"], Json({512, 512, 36}));
+  EXPECT_EQ(scan["header"]["sform_code"], 2);
+  EXPECT_EQ(scan["intensities"]["median"], 181.0);
+  EXPECT_EQ(scan["intensities"]["hounsfield"], false);
+  EXPECT_TRUE(warns(scan, "not_hounsfield"));
+}
+
+TEST(InspectProgram, AScanInWords) {
+  const auto result = test::run_program({"inspect", test::repository_file("data/medseg/tr_im.nii.gz").string()});
+  EXPECT_EQ(result.exit_code, 0) << result.messages;
+  EXPECT_CONTAINS(result.output, "within 0 to 255: a picture, not Hounsfield units");
+  EXPECT_CONTAINS(result.output, "warning spacing_is_default:");
+}
+
+TEST(InspectProgram, AMask) { EXPECT_EQ(inspect(test::repository_file("data/medseg/tr_mask.nii.gz"))["kind"], "mask"); }
+
+TEST(InspectProgram, AnArray) {
+  const test::TemporaryFolder folder;
+  dataset::NpyWriter writer(folder / "images.npy", dataset::NpyType::float32, {2, 2});
+  writer.write_row(0, std::vector<float>{0.5F, 1, 0, 0.25F});
+  writer.commit(1);
+  const Json array = inspect(folder / "images.npy");
+  EXPECT_EQ(array["kind"], "NumPy array");
+  EXPECT_EQ(array["shape"], Json({1, 2, 2}));
+  EXPECT_EQ(array["maximum"], 1.0);
+}
+
+TEST(InspectProgram, AnOnnxModelAndARun) {
+  const test::TemporaryFolder folder;
+  onnx::write(test::threshold_network(50, 0.5, 32), folder / "model.onnx");
+  const Json model = inspect(folder / "model.onnx");
+  EXPECT_EQ(model["kind"], "ONNX model");
+  EXPECT_CONTAINS(model["inputs"]["image"].get<std::string>(), "float32");
+  EXPECT_TRUE(model["metadata"].contains("pulmoseg.classes"));
+  EXPECT_FALSE(warns(model, "no_metadata"));
+
+  write_file(folder / "config.json", R"({"schema": "pulmoseg.run/1", "recipe": "original"})");
+  write_file(folder / "history.csv", "epoch,training_loss,validation_loss\n1,0.5,0.4\n2,0.3,0.2\n3,0.2,0.25\n");
+  const Json run = inspect(folder.path());
+  EXPECT_EQ(run["kind"], "training run");
+  EXPECT_EQ(run["history"]["epochs_done"], 3);
+  EXPECT_EQ(run["history"]["best_epoch"], "2");
+  EXPECT_EQ(run["model"], [&] { Json facts = model; facts.erase("file"); facts.erase("kind"); facts.erase("warnings"); return facts; }());
+}
+
+TEST(InspectProgram, ADicomSeriesWithoutThePatient) {
+  PULMOSEG_REQUIRE_DATA();
+  const Json series = inspect(*test::development_data() / "dicom/chest-64");
+  EXPECT_EQ(series["format"], "DICOM series");
+  EXPECT_EQ(series["header"]["Modality"], "CT");
+  EXPECT_FALSE(series["header"].contains("PatientName"));
+}
+
+TEST(InspectProgram, ADataset) {
+  const test::TemporaryFolder folder;
+  const auto data = test::repository_file("data/medseg");
+  const auto prepared = test::run_program({"prepare", "--unrelated-slices", "--size", "32", "--image", (data / "tr_im.nii.gz").string(),
+                                           "--lesion-mask", (data / "tr_mask.nii.gz").string(), (folder / "dataset").string()});
+  ASSERT_EQ(prepared.exit_code, 0) << prepared.messages;
+  const Json found = inspect(folder / "dataset");
+  EXPECT_EQ(found["kind"], "dataset");
+  EXPECT_EQ(found["slices"], 36);
+  EXPECT_EQ(found["size"], Json({32, 32}));
+  EXPECT_TRUE(warns(found, "patients_unknown"));
+}
+
+TEST(InspectProgram, OneBadFileAmongGoodOnes) {
+  const test::TemporaryFolder folder;
+  test::write_bytes(folder / "bad.nii.gz", "no image");
+  const auto result = test::run_program({"inspect", (folder / "bad.nii.gz").string(), test::repository_file("data/medseg/tr_mask.nii.gz").string(), "--json"});
+  EXPECT_EQ(result.exit_code, 1);
+  const Json json = Json::parse(result.output);
+  EXPECT_EQ(json["files"].size(), 1U);
+  EXPECT_CONTAINS(json["failed"][0]["error"].get<std::string>(), "bad.nii.gz");
+  EXPECT_EQ(test::run_program({"inspect", (folder / "missing.onnx").string()}).exit_code, 1);
+  EXPECT_EQ(test::run_program({"inspect"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace pulmoseg
