@@ -59,6 +59,7 @@ TEST(Dataset, ReadsBackWhatWasWritten) {
   ASSERT_EQ(dataset.info().cases.size(), 2U);
   EXPECT_EQ(dataset.info().cases[0].slices, 3);
   EXPECT_EQ(dataset.info().cases[0].slices_with_lesion, 2);
+  EXPECT_EQ(dataset.info().cases[0].lesion_pixels, 2);
   EXPECT_EQ(dataset.info().preprocessing.size, 4);
   EXPECT_TRUE(dataset.info().producer.starts_with("pulmoseg "));
   EXPECT_THROW((void)dataset.image(5), std::out_of_range);

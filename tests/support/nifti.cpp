@@ -29,8 +29,11 @@ std::string nifti_bytes(const NiftiFile& file) {
   if (file.with_geometry) {
     put(bytes, 254, std::int16_t{1});
     for (std::size_t i = 0; i < 3; ++i) {
-      put(bytes, 280 + 16 * i + 4 * i, file.spacing[i]);
-      put(bytes, 280 + 16 * i + 12, file.origin[i]);
+      std::array<float, 4> row{};
+      row[i] = file.spacing[i];
+      row[3] = file.origin[i];
+      if (file.affine) row = (*file.affine)[i];
+      put(bytes, 280 + 16 * i, row);
     }
   }
   std::memcpy(bytes.data() + 344, "n+1", 4);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct NiftiFile {
   std::array<float, 3> spacing{1, 1, 1};
   bool with_geometry = true;                         ///< sform code 1: spacing along RAS, origin at `origin`
   std::array<float, 3> origin{0, 0, 0};
+  std::optional<std::array<std::array<float, 4>, 3>> affine{};  ///< the sform itself, in place of spacing and origin
   std::vector<float> voxels;                         ///< float32, x fastest; zeros when empty
 };
 

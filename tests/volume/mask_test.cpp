@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <span>
+#include <vector>
 
 #include "pulmoseg/base/error.hpp"
 #include "support/data.hpp"
@@ -28,7 +30,20 @@ class Masks : public testing::Test {
 
   Volume on_image(const std::string& bytes) {
     test::save(folder_ / "mask.nii", bytes);
-    return read_mask_on_grid(folder_ / "mask.nii", image_, grid_);
+    const Volume mask = read_mask_on_grid(folder_ / "mask.nii", image_, grid_);
+    expect_the_same_slice_by_slice(mask);
+    return mask;
+  }
+
+  void expect_the_same_slice_by_slice(const Volume& mask) {
+    std::vector<std::int64_t> seen;
+    visit_mask_on_grid(folder_ / "mask.nii", image_, grid_,
+                       [&](std::int64_t index, std::span<const std::uint8_t> labels) {
+                         seen.push_back(index);
+                         EXPECT_TRUE(std::ranges::equal(labels, mask.slice(index))) << index;
+                       });
+    std::ranges::sort(seen);
+    EXPECT_EQ(seen, (std::vector<std::int64_t>{0, 1}));
   }
 
   std::string refusal(const std::string& bytes) {
@@ -80,11 +95,14 @@ TEST_F(Masks, WithoutPositionIsTakenVoxelByVoxel) {
 }
 
 TEST_F(Masks, OnAFinerGridIsResampledThroughSpace) {
-  // 8x8x6 voxels of 0.5x0.5x1 mm that fill the image's first slice and the second: voxel (2i, 2j) begins at pixel border -1/2.
+  // 8x8x6 voxels of 0.5x0.5x1 mm that fill the image's first slice and the second: voxel (2i, 2j) begins at pixel
+  // border -1/2.
   RawNifti raw({8, 8, 6});
   raw.sform({{{-0.5F, 0, 0, 0.25F}, {0, -0.5F, 0, 0.25F}, {0, 0, 1, -1}}});
   std::vector<std::int16_t> voxels(8 * 8 * 6);
-  const auto at = [&](std::size_t i, std::size_t j, std::size_t k) -> std::int16_t& { return voxels[(k * 8 + j) * 8 + i]; };
+  const auto at = [&](std::size_t i, std::size_t j, std::size_t k) -> std::int16_t& {
+    return voxels[(k * 8 + j) * 8 + i];
+  };
   for (std::size_t j = 2; j < 4; ++j) {
     for (std::size_t i = 4; i < 6; ++i) at(i, j, 4) = 7;  // all of pixel column 2, row 1 at z = 3 mm
   }
@@ -119,7 +137,8 @@ TEST_F(Masks, OfAnotherSizeWithoutPositionIsRefused) {
   RawNifti raw({4, 4, 3});
   raw.put(254, std::int16_t{0});
   const std::string message = refusal(raw.with(counted(48)));
-  EXPECT_NE(message.find(": the sizes differ and a header declares no position in the patient; "), std::string::npos) << message;
+  EXPECT_NE(message.find(": the sizes differ and a header declares no position in the patient; "), std::string::npos)
+      << message;
   EXPECT_NE(message.find("4x4x3"), std::string::npos) << message;
   EXPECT_NE(message.find("4x4x2"), std::string::npos) << message;
 }

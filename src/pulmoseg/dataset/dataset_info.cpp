@@ -37,6 +37,7 @@ Json json_of(const CaseInfo& info) {
           {"patient", info.patient},
           {"slices", info.slices},
           {"slices_with_lesion", info.slices_with_lesion},
+          {"lesion_pixels", info.lesion_pixels},
           {"lung_mask", info.has_lung_mask}};
 }
 
@@ -45,6 +46,7 @@ CaseInfo case_of(const Json& json) {
           .patient = json.at("patient"),
           .slices = json.at("slices"),
           .slices_with_lesion = json.at("slices_with_lesion"),
+          .lesion_pixels = json.at("lesion_pixels"),
           .has_lung_mask = json.at("lung_mask")};
 }
 

@@ -22,6 +22,7 @@ struct SourceVolume {
 struct CaseInfo {
   std::string name, patient;
   std::int64_t slices = 0, slices_with_lesion = 0;
+  std::int64_t lesion_pixels = 0;  ///< after resizing, of all its slices
   bool has_lung_mask = false;
 };
 

@@ -73,6 +73,7 @@ DatasetWriter::~DatasetWriter() = default;
 std::int64_t DatasetWriter::add_slice(std::string case_name, std::string patient, std::int64_t slice, bool has_lung_mask) {
   const auto row = static_cast<std::int64_t>(slices_.size());
   slices_.push_back({row, std::move(case_name), std::move(patient), slice, false, has_lung_mask});
+  lesion_pixels_.push_back(0);
   if (!has_lung_mask) {
     const std::vector<std::uint8_t> none(static_cast<std::size_t>(preprocessing_.size * preprocessing_.size), 0);
     lung_masks_->write_row(row, std::span(none));
@@ -87,7 +88,9 @@ void DatasetWriter::write_labels(std::int64_t row, std::span<const std::uint8_t>
   std::vector<std::uint8_t> lesion(labels.begin(), labels.end());
   for (auto& pixel : lesion) pixel = pixel != 0;
   lesion_masks_->write_row(row, std::span<const std::uint8_t>(lesion));
-  slices_.at(static_cast<std::size_t>(row)).has_lesion = std::ranges::count(lesion, 1) > 0;
+  const auto index = static_cast<std::size_t>(row);
+  lesion_pixels_.at(index) = std::ranges::count(lesion, 1);
+  slices_[index].has_lesion = lesion_pixels_[index] > 0;
 }
 
 void DatasetWriter::write_lung_mask(std::int64_t row, std::span<const std::uint8_t> mask) {
@@ -114,6 +117,7 @@ void DatasetWriter::fill_cases(DatasetInfo& info) const {
     }
     ++info.cases.back().slices;
     info.cases.back().slices_with_lesion += slice.has_lesion;
+    info.cases.back().lesion_pixels += lesion_pixels_[static_cast<std::size_t>(slice.row)];
   }
 }
 

@@ -61,6 +61,7 @@ class DatasetWriter {
   FolderLock lock_;
   std::optional<NpyWriter> images_, lesion_masks_, labels_, lung_masks_;
   std::vector<SliceRecord> slices_;
+  std::vector<std::int64_t> lesion_pixels_;  // of each slice
 };
 
 }  // namespace pulmoseg::dataset

@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/dataset/preprocessing.hpp"
-#include "pulmoseg/prepare/mask_slices.hpp"
+#include "pulmoseg/volume/mask.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
 
 namespace pulmoseg::prepare {
@@ -36,6 +36,16 @@ std::int64_t check_headers(std::span<const CaseSource> cases, const PrepareOptio
   return total;
 }
 
+/// What the notes of a dataset say about a mask; nothing when there is nothing to say.
+std::string_view describe(volume::MaskFit fit) {
+  switch (fit) {
+    case volume::MaskFit::same_grid: return "";
+    case volume::MaskFit::voxel_by_voxel: return "taken voxel by voxel, because only one of the two headers declares a position";
+    case volume::MaskFit::resampled: return "resampled onto the image's grid";
+  }
+  return "";
+}
+
 /// Prepares one case after the other into a writer.
 class Preparation {
  public:
@@ -43,18 +53,21 @@ class Preparation {
       : writer_(writer), options_(options), preprocessing_{.size = options.size}, total_(total) {}
 
   dataset::SourceVolume add(const CaseSource& source) {
-    auto reader = open_image(source, options_);
-    const auto& grid = reader.geometry();
+    // The reader may hold a volume that is not stored axially: it goes before the masks come.
+    std::optional reader = open_image(source, options_);
+    const volume::SourceInfo image = reader->source();
+    const volume::Geometry grid = reader->geometry();
     dataset::SourceVolume facts{.image = source.image.string(),
                                 .lesion_mask = source.lesion_mask.string(),
                                 .lung_mask = source.lung_mask.value_or("").string(),
-                                .format = reader.source().format,
+                                .format = image.format,
                                 .grid = volume::describe(grid),
                                 .slices = grid.size[2],
                                 .notes = {}};
     first_row_ = announce_slices(source, grid.size[2]);
-    write_images(reader, source.name, facts.notes);
-    write_masks(source, reader, facts.notes);
+    write_images(*reader, source.name, facts.notes);
+    reader.reset();
+    write_masks(source, image, grid, facts.notes);
     return facts;
   }
 
@@ -65,9 +78,6 @@ class Preparation {
     for (std::int64_t k = 0; k < count; ++k) {
       const std::string name =
           options_.unrelated_slices ? fmt::format("{}_{:0{}}", source.name, k + 1, digits) : source.name;
-      if ((k == 0 || options_.unrelated_slices) && !names_.insert(name).second) {
-        throw Error(fmt::format("{}: two cases would be named {}; rename one of the files", source.image.string(), name));
-      }
       writer_.add_slice(name, options_.unrelated_slices ? name : source.patient, k, source.lung_mask.has_value());
     }
     return first;
@@ -87,14 +97,14 @@ class Preparation {
     if (constant > 0) notes.push_back(fmt::format("{} constant slices became 0", constant));
   }
 
-  void write_masks(const CaseSource& source, const volume::VolumeReader& reader, std::vector<std::string>& notes) {
+  void write_masks(const CaseSource& source, const volume::SourceInfo& image, const volume::Geometry& grid,
+                   std::vector<std::string>& notes) {
     const auto visit = [&](const std::filesystem::path& mask, const char* kind, auto&& write) {
-      const std::string note = visit_mask_slices(
-          mask, reader.source(), reader.geometry(), [&](std::int64_t index, std::span<const std::uint8_t> labels) {
-            stop_if_asked();
-            write(first_row_ + index, resized(labels, reader.geometry()));
-          });
-      if (!note.empty()) notes.push_back(fmt::format("{}: {}", kind, note));
+      const auto fit = volume::visit_mask_on_grid(mask, image, grid, [&](std::int64_t index, std::span<const std::uint8_t> labels) {
+        stop_if_asked();
+        write(first_row_ + index, resized(labels, grid));
+      });
+      if (fit != volume::MaskFit::same_grid) notes.push_back(fmt::format("{}: {}", kind, describe(fit)));
     };
     visit(source.lesion_mask, "lesion mask", [&](std::int64_t row, const auto& labels) { writer_.write_labels(row, labels); });
     if (source.lung_mask) {
@@ -118,7 +128,6 @@ class Preparation {
   const PrepareOptions& options_;
   dataset::Preprocessing preprocessing_;
   std::int64_t first_row_ = 0, done_ = 0, total_ = 0;
-  std::set<std::string> names_;
   std::vector<std::uint8_t> resized_;
 };
 

@@ -5,14 +5,17 @@
 
 #include <array>
 #include <cmath>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "pulmoseg/base/error.hpp"
 
 namespace pulmoseg::volume {
 namespace {
 
-/// The index of one grid as a function of the index of another: at(i, j, k) = start + i*step[0] + j*step[1] + k*step[2].
+/// The index of one grid as a function of the index of another: at(i, j, k) = start + i*step[0] + j*step[1] +
+/// k*step[2].
 struct IndexMap {
   IndexMap(const Geometry& from, const Geometry& to) {
     const auto image_of = [&](const Vector3& index) { return point_to_index(to, index_to_point(from, index)); };
@@ -52,24 +55,31 @@ std::size_t offset(const std::array<std::int64_t, 3>& voxel, const std::array<st
   return static_cast<std::size_t>((voxel[2] * size[1] + voxel[1]) * size[0] + voxel[0]);
 }
 
-/// Calls work(i, j, k) for every voxel, in the order in which they lie in a Volume.
-template <class Work>
-void for_each_voxel(const std::array<std::int64_t, 3>& size, Work&& work) {
-  for (std::int64_t k = 0; k < size[2]; ++k) {
-    for (std::int64_t j = 0; j < size[1]; ++j) {
-      for (std::int64_t i = 0; i < size[0]; ++i) work(i, j, k);
+/// Slice `k` of `grid` out of a mask of `mask_size` voxels. `map` leads from the grid to the mask.
+template <class Label>
+void resample_slice(std::span<const Label> mask, const std::array<std::int64_t, 3>& mask_size, const IndexMap& map,
+                    const Geometry& grid, std::int64_t k, std::span<Label> slice) {
+  std::size_t at = 0;
+  for (std::int64_t j = 0; j < grid.size[1]; ++j) {
+    for (std::int64_t i = 0; i < grid.size[0]; ++i) {
+      const auto voxel = map.nearest(i, j, k);
+      slice[at++] = inside(voxel, mask_size) ? mask[offset(voxel, mask_size)] : Label{0};
     }
   }
 }
 
-bool labels_lie_inside(const Volume& mask, const Geometry& grid) {
-  const IndexMap map(mask.geometry, grid);
+template <class Label>
+bool labels_lie_inside(std::span<const Label> mask, const Geometry& mask_grid, const Geometry& image_grid) {
+  const IndexMap map(mask_grid, image_grid);
   std::size_t at = 0;
-  bool all_inside = true;
-  for_each_voxel(mask.geometry.size, [&](std::int64_t i, std::int64_t j, std::int64_t k) {
-    if (mask.voxels[at++] != 0) all_inside = all_inside && inside(map.nearest(i, j, k), grid.size);
-  });
-  return all_inside;
+  for (std::int64_t k = 0; k < mask_grid.size[2]; ++k) {
+    for (std::int64_t j = 0; j < mask_grid.size[1]; ++j) {
+      for (std::int64_t i = 0; i < mask_grid.size[0]; ++i) {
+        if (mask[at++] != 0 && !inside(map.nearest(i, j, k), image_grid.size)) return false;
+      }
+    }
+  }
+  return true;
 }
 
 [[noreturn]] void refuse(const SourceInfo& mask, const SourceInfo& image, std::string_view reason) {
@@ -78,40 +88,95 @@ bool labels_lie_inside(const Volume& mask, const Geometry& grid) {
                           describe(image.stored_geometry), reason));
 }
 
+struct FittedMask {
+  VolumeReader reader;  ///< on the image's grid already, unless `fit` says resampled
+  MaskFit fit;
+};
+
+FittedMask open_fitted(const std::filesystem::path& file, const SourceInfo& image, const Geometry& image_grid) {
+  VolumeReader reader = VolumeReader::open(file);
+  const SourceInfo& source = reader.source();
+  if (source.has_geometry && image.has_geometry) {
+    const bool same = same_grid(reader.geometry(), image_grid);
+    return {std::move(reader), same ? MaskFit::same_grid : MaskFit::resampled};
+  }
+  if (source.stored_geometry.size != image.stored_geometry.size) {
+    refuse(source, image, "the sizes differ and a header declares no position in the patient");
+  }
+  if (source.has_geometry == image.has_geometry)
+    return {VolumeReader::open_on_grid_of(image, file), MaskFit::same_grid};
+  spdlog::warn(
+      "{}: taken voxel by voxel onto {}, because only one of the two headers declares a position in the patient",
+      file.string(), image.file.string());
+  return {VolumeReader::open_on_grid_of(image, file), MaskFit::voxel_by_voxel};
+}
+
+/// A mask that is not on its image's grid may be resampled, unless that loses a label.
+template <class Label>
+void allow_resampling(std::span<const Label> mask, const VolumeReader& reader, const SourceInfo& image,
+                      const Geometry& image_grid) {
+  if (!labels_lie_inside(mask, reader.geometry(), image_grid)) {
+    refuse(reader.source(), image, "labelled voxels lie outside of the image");
+  }
+  spdlog::info("{}: resampled from {} onto {}", reader.source().file.string(), describe(reader.geometry()),
+               describe(image_grid));
+}
+
+void to_labels(const AxialSlice& slice, const std::filesystem::path& file, std::span<std::uint8_t> labels) {
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const float value = slice.pixels[i];
+    if (!(value >= 0 && value <= 255 && value == std::floor(value))) {
+      throw Error(fmt::format("{}: slice {} holds the value {}, expected labels that are whole numbers from 0 to 255",
+                              file.string(), slice.index, value));
+    }
+    labels[i] = static_cast<std::uint8_t>(value);
+  }
+}
+
 }  // namespace
 
 Volume resample_nearest(const Volume& mask, const Geometry& grid) {
   Volume result{.geometry = grid, .voxels = {}};
   result.voxels.resize(static_cast<std::size_t>(grid.size[0] * grid.size[1] * grid.size[2]));
   const IndexMap map(grid, mask.geometry);
-  std::size_t at = 0;
-  for_each_voxel(grid.size, [&](std::int64_t i, std::int64_t j, std::int64_t k) {
-    const auto voxel = map.nearest(i, j, k);
-    if (inside(voxel, mask.geometry.size)) result.voxels[at] = mask.voxels[offset(voxel, mask.geometry.size)];
-    ++at;
-  });
+  for (std::int64_t k = 0; k < grid.size[2]; ++k) {
+    resample_slice(std::span<const float>(mask.voxels), mask.geometry.size, map, grid, k, result.slice(k));
+  }
   return result;
 }
 
 Volume read_mask_on_grid(const std::filesystem::path& file, const SourceInfo& image, const Geometry& image_grid) {
-  VolumeReader reader = VolumeReader::open(file);
-  const SourceInfo source = reader.source();
-  const bool both_placed = source.has_geometry && image.has_geometry;
-  if (both_placed && same_grid(reader.geometry(), image_grid)) return read_volume(std::move(reader));
-  if (!both_placed) {
-    if (source.stored_geometry.size != image.stored_geometry.size) {
-      refuse(source, image, "the sizes differ and a header declares no position in the patient");
-    }
-    if (source.has_geometry != image.has_geometry) {
-      spdlog::warn("{}: taken voxel by voxel onto {}, because only one of the two headers declares a position in the patient",
-                   file.string(), image.file.string());
-    }
-    return read_volume(VolumeReader::open_on_grid_of(image, file));
-  }
-  Volume mask = read_volume(std::move(reader));
-  if (!labels_lie_inside(mask, image_grid)) refuse(source, image, "labelled voxels lie outside of the image");
-  spdlog::info("{}: resampled from {} onto {}", file.string(), describe(mask.geometry), describe(image_grid));
+  auto [reader, fit] = open_fitted(file, image, image_grid);
+  if (fit != MaskFit::resampled) return read_volume(std::move(reader));
+  const Volume mask = read_volume(VolumeReader::open(file));
+  allow_resampling(std::span<const float>(mask.voxels), reader, image, image_grid);
   return resample_nearest(mask, image_grid);
+}
+
+MaskFit visit_mask_on_grid(const std::filesystem::path& file, const SourceInfo& image, const Geometry& image_grid,
+                           const OnMaskSlice& on_slice) {
+  auto [reader, fit] = open_fitted(file, image, image_grid);
+  const Geometry grid = reader.geometry();
+  const auto pixels = static_cast<std::size_t>(grid.size[0] * grid.size[1]);
+  // Of a mask that needs resampling any voxel may be asked for, of any other only the slice at hand.
+  std::vector<std::uint8_t> labels(fit == MaskFit::resampled ? pixels * static_cast<std::size_t>(grid.size[2])
+                                                             : pixels);
+  AxialSlice slice;
+  while (reader.next(slice)) {
+    const std::size_t first = fit == MaskFit::resampled ? static_cast<std::size_t>(slice.index) * pixels : 0;
+    to_labels(slice, file, std::span(labels).subspan(first, pixels));
+    if (fit != MaskFit::resampled) on_slice(slice.index, labels);
+  }
+  if (fit != MaskFit::resampled) return fit;
+
+  allow_resampling(std::span<const std::uint8_t>(labels), reader, image, image_grid);
+  const IndexMap map(image_grid, grid);
+  std::vector<std::uint8_t> resampled(static_cast<std::size_t>(image_grid.size[0] * image_grid.size[1]));
+  for (std::int64_t k = 0; k < image_grid.size[2]; ++k) {
+    resample_slice(std::span<const std::uint8_t>(labels), grid.size, map, image_grid, k, std::span(resampled));
+    on_slice(k, resampled);
+  }
+  return fit;
 }
 
 }  // namespace pulmoseg::volume
