@@ -70,7 +70,7 @@ TEST_F(QuantifyProgram, JsonOnStdoutIsTheFile) {
 }
 
 TEST_F(QuantifyProgram, AMaskOfAnotherGridIsRefusedInOneLine) {
-  test::write_nifti(lung_, {.size = {5, 4, 3}, .with_geometry = false});
+  test::write_nifti(lung_, {.size = {5, 4, 3}, .with_geometry = false, .voxels = {}});
   const auto result = quantify({"--lung-mask", lung_.string(), "--out", out_.string()});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_CONTAINS(result.messages, "lung.nii");

@@ -194,7 +194,7 @@ TEST(MeasureFiles, GivesTheSameWithAndWithoutPixels) {
 TEST(MeasureFiles, AMaskOfAnotherSizeIsRefused) {
   const test::TemporaryFolder folder;
   const Files files(folder);
-  test::write_nifti(folder / "other.nii", {.size = {5, 4, 3}, .with_geometry = false});
+  test::write_nifti(folder / "other.nii", {.size = {5, 4, 3}, .with_geometry = false, .voxels = {}});
   EXPECT_THROW(measure_files(files.image, folder / "other.nii", std::nullopt), Error);
 }
 

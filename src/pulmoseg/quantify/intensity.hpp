@@ -29,7 +29,7 @@ struct IntensityStatistics {
   double minimum = 0, maximum = 0, mean = 0, standard_deviation = 0;
   double percentile_1 = 0, median = 0, percentile_99 = 0;
   bool whole_numbers = true;
-  std::vector<std::int64_t> constant_slices;  ///< indices of slices whose pixels are all equal, ascending
+  std::vector<std::int64_t> constant_slices{};  ///< indices of slices whose pixels are all equal, ascending
   std::int64_t full_range_slices = 0;         ///< slices that reach from the volume's minimum to its maximum
   IntensityScale scale = IntensityScale::unknown;
 };

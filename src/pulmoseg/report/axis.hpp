@@ -27,7 +27,7 @@ struct Axis {
 };
 
 struct AxisRequest {
-  std::optional<AxisRange> range;
+  std::optional<AxisRange> range{};
   bool logarithmic = false;
   bool whole_numbers = false;
   int most_ticks = 6;

@@ -14,8 +14,8 @@ namespace pulmoseg::report {
 
 /// Points with a coordinate that is not finite (on a log axis: not positive) are left out, and the line breaks there.
 struct Series {
-  std::string label;
-  std::vector<double> x, y;
+  std::string label{};
+  std::vector<double> x{}, y{};
 };
 
 struct AxisRange {
@@ -29,17 +29,17 @@ struct ChartMark {
 };
 
 struct Chart {
-  std::string title;
-  std::string x_label, y_label;
-  std::vector<Series> series;        ///< none, or with no point: the axes and the words "no data"
-  std::optional<AxisRange> x_range;  ///< default: what the points need, with round ends
-  std::optional<AxisRange> y_range;
+  std::string title{};
+  std::string x_label{}, y_label{};
+  std::vector<Series> series{};      ///< none, or with no point: the axes and the words "no data"
+  std::optional<AxisRange> x_range{};  ///< default: what the points need, with round ends
+  std::optional<AxisRange> y_range{};
   bool log_y = false;
   bool whole_x = false;              ///< ticks at whole numbers only (epochs)
   bool diagonal = false;             ///< the line y = x: chance level of a ROC curve
   bool square = false;               ///< a square plot area
-  std::optional<ChartMark> mark;
-  std::string caption;               ///< small line below: provenance; wrapped when long; research_use follows by itself
+  std::optional<ChartMark> mark{};
+  std::string caption{};             ///< small line below: provenance; wrapped when long; research_use follows by itself
   double width = 800, height = 500;  ///< points; the picture has `scale` pixels a point
   double scale = 2;
 };

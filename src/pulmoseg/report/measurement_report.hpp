@@ -17,12 +17,12 @@ namespace pulmoseg::report {
 
 /// Where the figures come from. File names are written without their folders, which may hold a patient's name.
 struct Provenance {
-  std::string version;                         ///< of pulmoseg
-  std::filesystem::path image, lesion_mask;
-  std::filesystem::path lung_mask;             ///< empty: none
-  std::filesystem::path model;                 ///< empty: the mask was there already
-  std::string model_sha256;                    ///< of the model's file, as `sha256sum` prints it
-  std::map<std::string, std::string> model_metadata;
+  std::string version{};                       ///< of pulmoseg
+  std::filesystem::path image{}, lesion_mask{};
+  std::filesystem::path lung_mask{};           ///< empty: none
+  std::filesystem::path model{};               ///< empty: the mask was there already
+  std::string model_sha256{};                  ///< of the model's file, as `sha256sum` prints it
+  std::map<std::string, std::string> model_metadata{};
 };
 
 /// The JSON text, indented, with a line end.

@@ -18,8 +18,8 @@ namespace pulmoseg::report {
 
 struct GallerySlice {
   std::int64_t index = 0, rows = 0, columns = 0;
-  std::vector<float> pixels;
-  std::vector<std::uint8_t> lesion, lung;  ///< not zero = inside; lung is empty when there is none
+  std::vector<float> pixels{};
+  std::vector<std::uint8_t> lesion{}, lung{};  ///< not zero = inside; lung is empty when there is none
 };
 
 /// Chooses the slices of a montage while a scan streams by, and keeps only those. The scan is cut into `places` bands of
@@ -46,15 +46,15 @@ class SliceGallery {
 };
 
 struct Montage {
-  std::string title;
-  std::vector<std::string> facts;    ///< below the title, e.g. {"lesion 182 ml", "12.3 % of the lung"}
-  std::vector<GallerySlice> slices;  ///< drawn row by row in this order
-  PixelSpacing spacing;
-  std::optional<double> pixel_area_mm2;  ///< known: slices without lung show their lesion area
-  std::optional<Window> window;          ///< default: display_window of all slices together
+  std::string title{};
+  std::vector<std::string> facts{};  ///< below the title, e.g. {"lesion 182 ml", "12.3 % of the lung"}
+  std::vector<GallerySlice> slices{};  ///< drawn row by row in this order
+  PixelSpacing spacing{};
+  std::optional<double> pixel_area_mm2{};  ///< known: slices without lung show their lesion area
+  std::optional<Window> window{};        ///< default: display_window of all slices together
   bool one_window_per_slice = false;     ///< for files whose slices were scaled one by one
   bool orientation_known = true;         ///< false: no R and L beside the picture
-  std::string caption;                   ///< small line below; research_use follows by itself
+  std::string caption{};                 ///< small line below; research_use follows by itself
 };
 
 void draw_montage(const Montage& montage, const std::filesystem::path& png);

@@ -20,13 +20,13 @@ namespace pulmoseg::report {
 
 struct Panels {
   std::int64_t rows = 0, columns = 0;
-  std::span<const float> image;                    ///< CT, any unit
-  std::span<const std::uint8_t> truth, prediction; ///< not zero = lesion
-  PixelSpacing spacing;
-  std::optional<Window> window;                    ///< default: display_window(image)
-  std::string title;                               ///< e.g. "coronacases_001, slice 85"
-  std::optional<double> dice, iou;                 ///< absent: a dash
-  std::string caption;                             ///< small line below: model, data; research_use follows by itself
+  std::span<const float> image{};                  ///< CT, any unit
+  std::span<const std::uint8_t> truth{}, prediction{};  ///< not zero = lesion
+  PixelSpacing spacing{};
+  std::optional<Window> window{};                  ///< default: display_window(image)
+  std::string title{};                             ///< e.g. "coronacases_001, slice 85"
+  std::optional<double> dice{}, iou{};             ///< absent: a dash
+  std::string caption{};                           ///< small line below: model, data; research_use follows by itself
 };
 
 void draw_panels(const Panels& panels, const std::filesystem::path& png);
