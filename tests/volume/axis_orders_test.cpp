@@ -1,4 +1,5 @@
-// The same volume stored in each of the 48 axis orders: one canonical volume, and masks that go back where they came from.
+// The same volume stored in each of the 48 axis orders: one canonical volume, and masks that go back where they came
+// from.
 
 #include <gtest/gtest.h>
 
@@ -23,14 +24,16 @@ std::vector<Stored> all_48() {
   std::vector<Stored> orders;
   std::array<int, 3> axis{0, 1, 2};
   do {
-    for (int flips = 0; flips < 8; ++flips) orders.push_back({axis, {(flips & 1) != 0, (flips & 2) != 0, (flips & 4) != 0}});
+    for (int flips = 0; flips < 8; ++flips)
+      orders.push_back({axis, {(flips & 1) != 0, (flips & 2) != 0, (flips & 4) != 0}});
   } while (std::next_permutation(axis.begin(), axis.end()));
   return orders;
 }
 
 Volume random_volume(const std::array<Vector3, 3>& direction) {
-  Volume volume{.geometry = {.size = {5, 4, 3}, .spacing = {0.7, 0.9, 2.5}, .origin = {-20, 31, -140}, .direction = direction},
-                .voxels = std::vector<float>(60)};
+  Volume volume{
+      .geometry = {.size = {5, 4, 3}, .spacing = {0.7, 0.9, 2.5}, .origin = {-20, 31, -140}, .direction = direction},
+      .voxels = std::vector<float>(60)};
   std::mt19937 random(48);
   for (float& voxel : volume.voxels) voxel = static_cast<float>(static_cast<int>(random() % 4000) - 1024);
   return volume;
@@ -62,7 +65,8 @@ std::string stored_file(const Volume& volume, const Stored& stored) {
         for (std::size_t a = 0; a < 3; ++a) {
           canonical[static_cast<std::size_t>(stored.axis[a])] = stored.reversed[a] ? size[a] - 1 - index[a] : index[a];
         }
-        const auto at = static_cast<std::size_t>((canonical[2] * geometry.size[1] + canonical[1]) * geometry.size[0] + canonical[0]);
+        const auto at = static_cast<std::size_t>((canonical[2] * geometry.size[1] + canonical[1]) * geometry.size[0] +
+                                                 canonical[0]);
         voxels.push_back(static_cast<std::int16_t>(volume.voxels[at]));
       }
     }

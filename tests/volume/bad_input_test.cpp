@@ -34,7 +34,8 @@ TEST_F(BadInput, MissingEmptyOrNoImage) {
   const std::string missing = (folder_ / "no such file.nii").string();
   EXPECT_EQ(test::reading_error(missing), missing + ": no such file or folder");
   EXPECT_EQ(said(""), "is empty, expected a NIfTI or NRRD image");
-  const std::string no_image = "is not an image that pulmoseg reads, expected NIfTI, NRRD or a folder with a DICOM series";
+  const std::string no_image =
+      "is not an image that pulmoseg reads, expected NIfTI, NRRD or a folder with a DICOM series";
   EXPECT_EQ(said("hello"), no_image);
   EXPECT_EQ(said(std::string(2000, 'x')), no_image);
   EXPECT_EQ(said(gzip("hello")), no_image);
@@ -49,11 +50,13 @@ TEST_F(BadInput, MissingEmptyOrNoImage) {
 TEST_F(BadInput, CutShort) {
   const std::string whole = RawNifti({2, 2, 2}).with(eight);
   EXPECT_EQ(said(whole.substr(0, 100)),
-            "is cut short: ends after 100 bytes, expected a NIfTI header of 348 bytes and voxels; copy or download the file again");
+            "is cut short: ends after 100 bytes, expected a NIfTI header of 348 bytes and voxels; copy or download the "
+            "file again");
   EXPECT_EQ(said(whole.substr(0, 367)),
             "is cut short: has 367 bytes, its header announces 368; copy or download the file again");
-  EXPECT_EQ(said(gzip(whole.substr(0, 360))),
-            "is cut short: ends after 360 bytes (unpacked), its header announces more; copy or download the file again");
+  EXPECT_EQ(
+      said(gzip(whole.substr(0, 360))),
+      "is cut short: ends after 360 bytes (unpacked), its header announces more; copy or download the file again");
   const std::string packed = gzip(whole);
   EXPECT_EQ(said(packed.substr(0, packed.size() - 1)),
             "is cut short: its gzip stream has no end; copy or download the file again");
@@ -69,19 +72,22 @@ TEST_F(BadInput, CutInTheMiddleOfTheGzipStream) {
   const std::string packed = gzip(RawNifti({8, 8, 8}).with(noise));
   const std::string message = said(packed.substr(0, packed.size() / 2));
   EXPECT_TRUE(message.starts_with("is cut short: ends after ")) << message;
-  EXPECT_TRUE(message.ends_with(" bytes (unpacked), its header announces more; copy or download the file again")) << message;
+  EXPECT_TRUE(message.ends_with(" bytes (unpacked), its header announces more; copy or download the file again"))
+      << message;
 }
 
 TEST_F(BadInput, DamagedGzip) {
   std::string packed = gzip(RawNifti({2, 2, 2}).with(eight));
   packed[packed.size() - 8] ^= 1;  // the checksum
-  EXPECT_EQ(said(packed), "is damaged: incorrect data check in its gzip stream after 368 bytes; copy or download the file again");
+  EXPECT_EQ(said(packed),
+            "is damaged: incorrect data check in its gzip stream after 368 bytes; copy or download the file again");
 }
 
 TEST_F(BadInput, Dimensions) {
   EXPECT_EQ(said(RawNifti({2, 2, 2}).dim({4, 2, 2, 2, 3}).with(eight)),
             "has 4 dimensions (3 frames), expected one 3-D volume; extract one frame first");
-  EXPECT_EQ(said(RawNifti({2, 2, 2}).dim({1, 8}).with(eight)), "is 1-dimensional, expected one 2-D slice or 3-D volume");
+  EXPECT_EQ(said(RawNifti({2, 2, 2}).dim({1, 8}).with(eight)),
+            "is 1-dimensional, expected one 2-D slice or 3-D volume");
   EXPECT_EQ(said(RawNifti({2, 0, 2}).with(eight)),
             "has the size 2x0x2, expected positive numbers of voxels; the file is damaged");
   EXPECT_EQ(said(RawNifti({2, -4, 2}).with(eight)),
@@ -90,11 +96,16 @@ TEST_F(BadInput, Dimensions) {
 
 TEST_F(BadInput, VoxelTypes) {
   const std::string expected = ", expected one integer or 32/64-bit float a voxel";
-  EXPECT_EQ(said(RawNifti({2, 2, 2}).type(128).with(eight)), "has voxels that are RGB colours (NIfTI datatype 128)" + expected);
-  EXPECT_EQ(said(RawNifti({2, 2, 2}).type(32).with(eight)), "has voxels that are complex numbers (NIfTI datatype 32)" + expected);
-  EXPECT_EQ(said(RawNifti({2, 2, 2}).type(1).with(eight)), "has voxels that are single bits (NIfTI datatype 1)" + expected);
-  EXPECT_EQ(said(RawNifti({2, 2, 2}).type(1536).with(eight)), "has voxels that are 128-bit floats (NIfTI datatype 1536)" + expected);
-  EXPECT_EQ(said(RawNifti({2, 2, 2}).type(0).with(eight)), "has voxels that are of an unknown type (NIfTI datatype 0)" + expected);
+  EXPECT_EQ(said(RawNifti({2, 2, 2}).type(128).with(eight)),
+            "has voxels that are RGB colours (NIfTI datatype 128)" + expected);
+  EXPECT_EQ(said(RawNifti({2, 2, 2}).type(32).with(eight)),
+            "has voxels that are complex numbers (NIfTI datatype 32)" + expected);
+  EXPECT_EQ(said(RawNifti({2, 2, 2}).type(1).with(eight)),
+            "has voxels that are single bits (NIfTI datatype 1)" + expected);
+  EXPECT_EQ(said(RawNifti({2, 2, 2}).type(1536).with(eight)),
+            "has voxels that are 128-bit floats (NIfTI datatype 1536)" + expected);
+  EXPECT_EQ(said(RawNifti({2, 2, 2}).type(0).with(eight)),
+            "has voxels that are of an unknown type (NIfTI datatype 0)" + expected);
 }
 
 TEST_F(BadInput, NotFiniteVoxels) {
@@ -111,8 +122,9 @@ TEST_F(BadInput, NotFiniteVoxels) {
 TEST_F(BadInput, Geometry) {
   EXPECT_EQ(said(RawNifti({2, 2, 2}).sform({{{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, 0, 0}}}).with(eight)),
             "has a voxel spacing of 0 mm along axis 3, expected a positive number; repair its header");
-  EXPECT_EQ(said(RawNifti({2, 2, 2}).sform({{{-1, -1, 0, 0}, {0, 0, 0, 0}, {0, 0, 1, 0}}}).with(eight)),
-            "has axes that lie in one plane (a singular affine), expected three independent directions; repair its header");
+  EXPECT_EQ(
+      said(RawNifti({2, 2, 2}).sform({{{-1, -1, 0, 0}, {0, 0, 0, 0}, {0, 0, 1, 0}}}).with(eight)),
+      "has axes that lie in one plane (a singular affine), expected three independent directions; repair its header");
   EXPECT_EQ(said(RawNifti({2, 2, 2}).sform({{{-1, 0, 0, NAN}, {0, -1, 0, 0}, {0, 0, 1, 0}}}).with(eight)),
             "has the origin (nan, 0, 0), expected finite numbers; repair its header");
   EXPECT_EQ(said(RawNifti({2, 2, 2}).sform({{{-1, 0, 0, 0}, {0, NAN, 0, 0}, {0, 0, 1, 0}}}).with(eight)),
@@ -128,35 +140,43 @@ TEST_F(BadInput, NiftiOfAnotherKind) {
             "is the header of a NIfTI .hdr/.img pair, expected a single .nii or .nii.gz file; convert the pair");
   EXPECT_EQ(said(RawNifti({2, 2, 2}).put(344, std::int32_t{0}).with(eight)),
             "lacks the mark \"n+1\" of a NIfTI file (Analyze 7.5 or damaged), expected NIfTI; convert the file");
-  EXPECT_EQ(said(RawNifti({2, 2, 2}).put(108, 4.0F).with(eight)), "says that its voxels begin at byte 4, expected 352 or more");
+  EXPECT_EQ(said(RawNifti({2, 2, 2}).put(108, 4.0F).with(eight)),
+            "says that its voxels begin at byte 4, expected 352 or more");
   EXPECT_EQ(said(RawNifti({2, 2, 2}).put(112, 2.0F).put(116, NAN).with(eight)),
             "has the intensity intercept nan beside the slope 2, expected a finite number");
 }
 
 TEST_F(BadInput, Nrrd) {
-  const std::string start = "NRRD0004\ntype: short\n", sizes = "dimension: 3\nsizes: 2 2 2\n", end = "endian: little\nencoding: raw\n\n";
+  const std::string start = "NRRD0004\ntype: short\n", sizes = "dimension: 3\nsizes: 2 2 2\n",
+                    end = "endian: little\nencoding: raw\n\n";
   const std::string voxels(16, '\1');
-  EXPECT_EQ(said(start + sizes + end + voxels.substr(1)), "is cut short: has 15 bytes, its header announces 16; copy or download the file again");
+  EXPECT_EQ(said(start + sizes + end + voxels.substr(1)),
+            "is cut short: has 15 bytes, its header announces 16; copy or download the file again");
   EXPECT_EQ(said(start + "dimension: 4\nsizes: 2 2 2 3\n" + end + voxels),
             "has 4 dimensions (3 frames), expected one 3-D volume; extract one frame first");
   EXPECT_EQ(said(start + "dimension: 3\nsizes: 3 2 2\nkinds: RGB-color domain domain\n" + end + voxels),
             "has 3 values a voxel (kind \"RGB-color\"), expected one; extract one component first");
   EXPECT_EQ(said(start + sizes + "spacings: 1 0 1\n" + end + voxels),
             "has a voxel spacing of 0 mm along axis 2, expected a positive number; repair its header");
-  EXPECT_EQ(said(start + sizes + "space: LPS\nspace directions: (1,0,0) (0,1,0) (1,1,0)\n" + end + voxels),
-            "has axes that lie in one plane (a singular affine), expected three independent directions; repair its header");
+  EXPECT_EQ(
+      said(start + sizes + "space: LPS\nspace directions: (1,0,0) (0,1,0) (1,1,0)\n" + end + voxels),
+      "has axes that lie in one plane (a singular affine), expected three independent directions; repair its header");
   EXPECT_EQ(said(start + sizes + "space: LPS\nspace directions: (1,0,0) (0,1,0)\n" + end + voxels),
-            "has the NRRD field \"space directions: (1,0,0) (0,1,0)\", which is not well-formed or does not fit its other fields");
+            "has the NRRD field \"space directions: (1,0,0) (0,1,0)\", which is not well-formed or does not fit its "
+            "other fields");
   EXPECT_EQ(said(start + "dimension: 3\nsizes: 2 2 two\n" + end + voxels),
             "has the NRRD field \"sizes: 2 2 two\", which is not well-formed or does not fit its other fields");
   EXPECT_EQ(said(start + sizes + "endian: little\nencoding: bzip2\n\n" + voxels),
             "has the NRRD encoding \"bzip2\", expected \"gzip\" or \"raw\"; save it in one of these");
-  EXPECT_EQ(said(start + sizes + "encoding: raw\n\n" + voxels), "has no field \"endian\" in its NRRD header, expected one");
+  EXPECT_EQ(said(start + sizes + "encoding: raw\n\n" + voxels),
+            "has no field \"endian\" in its NRRD header, expected one");
   EXPECT_EQ(said("NRRD0004\n" + sizes + end + voxels), "has no field \"type\" in its NRRD header, expected one");
   EXPECT_EQ(said("NRRD0004\ntype: block\n" + sizes + end + voxels),
             "has NRRD voxels of type \"block\", expected an integer or floating-point type");
-  EXPECT_EQ(said(start + sizes + "nonsense\n" + end + voxels), "has the line \"nonsense\" in its NRRD header, expected \"field: value\"");
-  EXPECT_EQ(said(start + sizes + "data file: gone.raw\n" + end), "names the data file gone.raw, which is not there, expected it beside the header");
+  EXPECT_EQ(said(start + sizes + "nonsense\n" + end + voxels),
+            "has the line \"nonsense\" in its NRRD header, expected \"field: value\"");
+  EXPECT_EQ(said(start + sizes + "data file: gone.raw\n" + end),
+            "names the data file gone.raw, which is not there, expected it beside the header");
   EXPECT_EQ(said(start + sizes + "endian: little\nencoding: gzip\n\n" + gzip(voxels).substr(0, 10)),
             "is cut short: ends after 0 bytes (unpacked), its header announces more; copy or download the file again");
 }

@@ -21,7 +21,9 @@ void copy_slices(const fs::path& folder, int count) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(series())) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
-  for (int n = 0; n < count; ++n) test::save(folder / files[static_cast<std::size_t>(n)].filename(), test::file_bytes(files[static_cast<std::size_t>(n)]));
+  for (int n = 0; n < count; ++n)
+    test::save(folder / files[static_cast<std::size_t>(n)].filename(),
+               test::file_bytes(files[static_cast<std::size_t>(n)]));
 }
 
 TEST(Dicom, SeriesEqualsTheVolumeThatWasMadeFromIt) {
@@ -76,13 +78,18 @@ TEST(Dicom, RefusesAStackWithAGapAndASliceThatIsThereTwice) {
   copy_slices(folder.path(), 5);
   fs::copy_file(folder / "IMG0002.dcm", folder / "copy.dcm");
   const std::string twice = test::reading_error(name);
-  EXPECT_TRUE(twice == name + ": has two slices in one place (IMG0002.dcm and copy.dcm), expected one CT series, one slice a file" ||
-              twice == name + ": has two slices in one place (copy.dcm and IMG0002.dcm), expected one CT series, one slice a file")
+  EXPECT_TRUE(
+      twice ==
+          name + ": has two slices in one place (IMG0002.dcm and copy.dcm), expected one CT series, one slice a file" ||
+      twice ==
+          name + ": has two slices in one place (copy.dcm and IMG0002.dcm), expected one CT series, one slice a file")
       << twice;
   fs::remove(folder / "copy.dcm");
   fs::remove(folder / "IMG0002.dcm");
-  EXPECT_EQ(test::reading_error(name), name + ": has slices 7.974 mm apart (IMG0001.dcm and IMG0003.dcm) where others are 3.988 mm "
-                                              "apart, expected evenly spaced slices; find the missing ones");
+  EXPECT_EQ(test::reading_error(name),
+            name +
+                ": has slices 7.974 mm apart (IMG0001.dcm and IMG0003.dcm) where others are 3.988 mm "
+                "apart, expected evenly spaced slices; find the missing ones");
 }
 
 TEST(Dicom, RefusesASliceThatIsCutShort) {

@@ -62,7 +62,8 @@ TEST_P(Fuzz, DamagedFileIsAVolumeOrAnError) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, Fuzz,
-                         testing::Values("uint16.nii", "oblique.nii.gz", "nifti2_big_endian.nii", "ras_raw.nrrd", "lps_gzip.nrrd"),
+                         testing::Values("uint16.nii", "oblique.nii.gz", "nifti2_big_endian.nii", "ras_raw.nrrd",
+                                         "lps_gzip.nrrd"),
                          [](const auto& file) {
                            std::string name = file.param;
                            std::replace(name.begin(), name.end(), '.', '_');

@@ -31,7 +31,8 @@ TEST(VolumeGolden, EveryImageReadsAsItsOwnToolReadsIt) {
   ASSERT_EQ(images.size(), 31U);
   for (const auto& image : images) {
     SCOPED_TRACE(image["file"].get<std::string>());
-    VolumeReader reader = VolumeReader::open(test::repository_file("tests/data/volume") / image["file"].get<std::string>());
+    VolumeReader reader =
+        VolumeReader::open(test::repository_file("tests/data/volume") / image["file"].get<std::string>());
     const SourceInfo source = reader.source();
     EXPECT_EQ(source.format, image["format"].get<std::string>());
     EXPECT_EQ(name(source.voxel_type), image["type"].get<std::string>());
@@ -50,7 +51,9 @@ TEST(VolumeGolden, EveryImageReadsAsItsOwnToolReadsIt) {
 }
 
 TEST(VolumeGolden, AxesAreAssignedAsNibabelDoes) {
-  for (const auto& orientation : golden()["orientations"]) {
+  const nlohmann::json orientations = golden()["orientations"];
+  ASSERT_EQ(orientations.size(), 120U);
+  for (const auto& orientation : orientations) {
     Geometry stored{.size = {2, 2, 2}};
     for (std::size_t c = 0; c < 3; ++c) {
       Vector3 step;

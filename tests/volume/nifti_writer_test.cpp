@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 
 fs::path golden_file(const char* name) { return test::repository_file("tests/data/volume") / name; }
 
-/// A mask of ones and zeros on the grid of `image`, written slice by slice in the order in which the reader hands them out.
+/// A mask of ones and zeros on the grid of `image`, written slice by slice in the order in which the reader hands them
+/// out.
 void write_mask(const fs::path& image, const fs::path& mask) {
   VolumeReader reader = VolumeReader::open(image);
   VolumeWriter writer(mask, reader.source(), VoxelType::uint8);
@@ -46,9 +47,9 @@ SourceInfo grid(std::array<std::int64_t, 3> size) {
 
 TEST(VolumeWriter, CopiesThePlacingFieldsOfANifti1Header) {
   const test::TemporaryFolder folder;
-  for (const char* name : {"int16_slope.nii.gz", "oblique.nii.gz", "tilted.nii.gz", "permuted.nii.gz", "sform_not_qform.nii.gz",
-                           "qform_only.nii.gz", "qform_left_handed.nii.gz", "no_codes.nii.gz", "slice_2d.nii.gz",
-                           "one_frame_4d.nii.gz", "micron.nii.gz", "metre.nii.gz"}) {
+  for (const char* name : {"int16_slope.nii.gz", "oblique.nii.gz", "tilted.nii.gz", "permuted.nii.gz",
+                           "sform_not_qform.nii.gz", "qform_only.nii.gz", "qform_left_handed.nii.gz", "no_codes.nii.gz",
+                           "slice_2d.nii.gz", "one_frame_4d.nii.gz", "micron.nii.gz", "metre.nii.gz"}) {
     SCOPED_TRACE(name);
     write_mask(golden_file(name), folder / "mask.nii.gz");
     const std::string image = test::gunzip(test::file_bytes(golden_file(name)));
@@ -70,9 +71,9 @@ TEST(VolumeWriter, CopiesThePlacingFieldsOfANifti1Header) {
 
 TEST(VolumeWriter, MaskLiesOnTheGridOfItsImageInAnyPairOfFormats) {
   const test::TemporaryFolder folder;
-  for (const char* image : {"oblique.nii.gz", "big_endian_int16.nii.gz", "permuted.nii.gz", "tilted.nii.gz", "nifti2.nii.gz",
-                            "nifti2_big_endian.nii", "lps_gzip.nrrd", "ras_raw.nrrd", "las_gzip.nrrd", "by_hand.nrrd",
-                            "no_space.nrrd", "no_codes.nii.gz", "slice_2d.nii.gz", "metre.nii.gz"}) {
+  for (const char* image : {"oblique.nii.gz", "big_endian_int16.nii.gz", "permuted.nii.gz", "tilted.nii.gz",
+                            "nifti2.nii.gz", "nifti2_big_endian.nii", "lps_gzip.nrrd", "ras_raw.nrrd", "las_gzip.nrrd",
+                            "by_hand.nrrd", "no_space.nrrd", "no_codes.nii.gz", "slice_2d.nii.gz", "metre.nii.gz"}) {
     for (const char* mask : {"m.nii", "m.nii.gz", "m.nrrd"}) {
       SCOPED_TRACE(std::string(image) + " -> " + mask);
       write_mask(golden_file(image), folder / mask);
@@ -104,7 +105,8 @@ TEST(VolumeWriter, KeepsTheVersionAndTheSpaceOfTheSource) {
 
 TEST(VolumeWriter, QformSaysWhatSformSaysWhereItCan) {
   const test::TemporaryFolder folder;
-  for (const auto& [image, has_qform] : {std::pair{"lps_gzip.nrrd", true}, {"las_gzip.nrrd", true}, {"tilted.nii.gz", false}}) {
+  for (const auto& [image, has_qform] :
+       {std::pair{"lps_gzip.nrrd", true}, {"las_gzip.nrrd", true}, {"tilted.nii.gz", false}}) {
     SCOPED_TRACE(image);
     SourceInfo like = VolumeReader::open(golden_file(image)).source();
     like.nifti.reset();
@@ -149,15 +151,25 @@ TEST(VolumeWriter, SaysWhatIsWrong) {
       work(writer);
     });
   };
-  EXPECT_EQ(with_writer([&](VolumeWriter& w) { w.write(0, pixels); w.commit(); }), file + ": slice 1 of 2 was not written");
-  EXPECT_EQ(with_writer([&](VolumeWriter& w) { w.write(0, pixels); w.write(0, pixels); }),
+  EXPECT_EQ(with_writer([&](VolumeWriter& w) {
+              w.write(0, pixels);
+              w.commit();
+            }),
+            file + ": slice 1 of 2 was not written");
+  EXPECT_EQ(with_writer([&](VolumeWriter& w) {
+              w.write(0, pixels);
+              w.write(0, pixels);
+            }),
             file + ": slice 0 is written twice or outside of the 2 slices");
-  EXPECT_EQ(with_writer([&](VolumeWriter& w) { w.write(2, pixels); }), file + ": slice 2 is written twice or outside of the 2 slices");
-  EXPECT_EQ(with_writer([&](VolumeWriter& w) { w.write(1, std::vector<float>{1}); }), file + ": slice 1 has 1 pixels, expected 2x1");
+  EXPECT_EQ(with_writer([&](VolumeWriter& w) { w.write(2, pixels); }),
+            file + ": slice 2 is written twice or outside of the 2 slices");
+  EXPECT_EQ(with_writer([&](VolumeWriter& w) { w.write(1, std::vector<float>{1}); }),
+            file + ": slice 1 has 1 pixels, expected 2x1");
   EXPECT_EQ(with_writer([&](VolumeWriter& w) { w.write(1, std::vector<float>{1, 256}); }),
             file + ": the value 256 in slice 1 does not fit uint8");
-  EXPECT_EQ(with_writer([&](VolumeWriter& w) { w.write(1, std::vector<float>{1, std::numeric_limits<float>::quiet_NaN()}); }),
-            file + ": the value nan in slice 1 does not fit uint8");
+  EXPECT_EQ(
+      with_writer([&](VolumeWriter& w) { w.write(1, std::vector<float>{1, std::numeric_limits<float>::quiet_NaN()}); }),
+      file + ": the value nan in slice 1 does not fit uint8");
   EXPECT_THROW(VolumeWriter(folder / "v.png", grid({2, 1, 2}), VoxelType::uint8), UsageError);
   EXPECT_EQ(error_of([&] { VolumeWriter(folder / "missing" / "v.nii", grid({2, 1, 2}), VoxelType::uint8); }),
             (folder / "missing" / "v.nii").string() + ": cannot be written: No such file or directory");

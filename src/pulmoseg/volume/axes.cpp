@@ -17,24 +17,27 @@ bool is_finite(const Vector3& vector) {
 
 Geometry geometry_from_steps(const std::array<std::int64_t, 3>& size, const Matrix3& steps, const Vector3& origin,
                              const std::filesystem::path& file) {
-  Geometry geometry{.size = size, .spacing = {}, .origin = {origin[0] + 0.0, origin[1] + 0.0, origin[2] + 0.0}};  // no -0
+  Geometry geometry{
+      .size = size, .spacing = {}, .origin = {origin[0] + 0.0, origin[1] + 0.0, origin[2] + 0.0}};  // no -0
   if (!is_finite(geometry.origin)) {
-    throw Error(fmt::format("{}: has the origin ({}, {}, {}), expected finite numbers; repair its header", file.string(),
-                            geometry.origin[0], geometry.origin[1], geometry.origin[2]));
+    throw Error(fmt::format("{}: has the origin ({}, {}, {}), expected finite numbers; repair its header",
+                            file.string(), geometry.origin[0], geometry.origin[1], geometry.origin[2]));
   }
   for (std::size_t c = 0; c < 3; ++c) {
     geometry.spacing[c] = norm(steps[c]);
     // Below a picometre and above a kilometre, the header holds something else than a spacing.
     if (!(geometry.spacing[c] > 1e-9 && geometry.spacing[c] < 1e6)) {
-      throw Error(fmt::format("{}: has a voxel spacing of {} mm along axis {}, expected a positive number; repair its header",
-                              file.string(), geometry.spacing[c], c + 1));
+      throw Error(
+          fmt::format("{}: has a voxel spacing of {} mm along axis {}, expected a positive number; repair its header",
+                      file.string(), geometry.spacing[c], c + 1));
     }
     for (std::size_t r = 0; r < 3; ++r) geometry.direction[c][r] = steps[c][r] / geometry.spacing[c] + 0.0;  // no -0
   }
   if (std::abs(determinant(geometry.direction)) < 1e-3) {
-    throw Error(fmt::format("{}: has axes that lie in one plane (a singular affine), expected three independent directions; "
-                            "repair its header",
-                            file.string()));
+    throw Error(
+        fmt::format("{}: has axes that lie in one plane (a singular affine), expected three independent directions; "
+                    "repair its header",
+                    file.string()));
   }
   return geometry;
 }

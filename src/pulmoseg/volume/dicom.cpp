@@ -46,15 +46,24 @@ struct Slice {
 VoxelType voxel_type(const itk::GDCMImageIO& io, const fs::path& file) {
   using Component = itk::CommonEnums::IOComponent;
   switch (io.GetComponentType()) {
-    case Component::UCHAR: return VoxelType::uint8;
-    case Component::CHAR: return VoxelType::int8;
-    case Component::USHORT: return VoxelType::uint16;
-    case Component::SHORT: return VoxelType::int16;
-    case Component::UINT: return VoxelType::uint32;
-    case Component::INT: return VoxelType::int32;
-    case Component::FLOAT: return VoxelType::float32;
-    case Component::DOUBLE: return VoxelType::float64;
-    default: refuse(file, "has voxels of an unknown type", "integers or floating-point numbers");
+    case Component::UCHAR:
+      return VoxelType::uint8;
+    case Component::CHAR:
+      return VoxelType::int8;
+    case Component::USHORT:
+      return VoxelType::uint16;
+    case Component::SHORT:
+      return VoxelType::int16;
+    case Component::UINT:
+      return VoxelType::uint32;
+    case Component::INT:
+      return VoxelType::int32;
+    case Component::FLOAT:
+      return VoxelType::float32;
+    case Component::DOUBLE:
+      return VoxelType::float64;
+    default:
+      refuse(file, "has voxels of an unknown type", "integers or floating-point numbers");
   }
 }
 
@@ -109,7 +118,8 @@ Slice read_header(const fs::path& file, const itk::GDCMImageIO& io) {
   if (io.GetNumberOfDimensions() > 2 && io.GetDimensions(2) > 1) {
     refuse(file, fmt::format("is a multi-frame image ({} frames)", io.GetDimensions(2)), what_to_expect);
   }
-  Slice slice{.file = file, .instance_uid = text(io.GetMetaDataDictionary(), "0008|0018"), .type = voxel_type(io, file)};
+  Slice slice{
+      .file = file, .instance_uid = text(io.GetMetaDataDictionary(), "0008|0018"), .type = voxel_type(io, file)};
   check_complete(file, stored_bytes(io));
   for (unsigned int c = 0; c < 2; ++c) slice.size[c] = static_cast<std::int64_t>(io.GetDimensions(c));
   for (unsigned int c = 0; c < 3; ++c) {
@@ -122,15 +132,30 @@ Slice read_header(const fs::path& file, const itk::GDCMImageIO& io) {
 }
 
 std::map<std::string, std::string> read_attributes(const itk::MetaDataDictionary& dictionary) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 23> wanted{{
-      {"SOPClassUID", "0008|0016"},       {"StudyDate", "0008|0020"},         {"StudyTime", "0008|0030"},
-      {"AccessionNumber", "0008|0050"},   {"Modality", "0008|0060"},          {"Manufacturer", "0008|0070"},
-      {"ReferringPhysicianName", "0008|0090"}, {"StudyDescription", "0008|1030"}, {"SeriesDescription", "0008|103e"},
-      {"PatientName", "0010|0010"},       {"PatientID", "0010|0020"},         {"PatientBirthDate", "0010|0030"},
-      {"PatientSex", "0010|0040"},        {"PatientAge", "0010|1010"},        {"BodyPartExamined", "0018|0015"},
-      {"SliceThickness", "0018|0050"},    {"ConvolutionKernel", "0018|1210"}, {"StudyInstanceUID", "0020|000d"},
-      {"SeriesInstanceUID", "0020|000e"}, {"StudyID", "0020|0010"},           {"SeriesNumber", "0020|0011"},
-      {"FrameOfReferenceUID", "0020|0052"}, {"RescaleType", "0028|1054"}}};
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 23> wanted{
+      {{"SOPClassUID", "0008|0016"},
+       {"StudyDate", "0008|0020"},
+       {"StudyTime", "0008|0030"},
+       {"AccessionNumber", "0008|0050"},
+       {"Modality", "0008|0060"},
+       {"Manufacturer", "0008|0070"},
+       {"ReferringPhysicianName", "0008|0090"},
+       {"StudyDescription", "0008|1030"},
+       {"SeriesDescription", "0008|103e"},
+       {"PatientName", "0010|0010"},
+       {"PatientID", "0010|0020"},
+       {"PatientBirthDate", "0010|0030"},
+       {"PatientSex", "0010|0040"},
+       {"PatientAge", "0010|1010"},
+       {"BodyPartExamined", "0018|0015"},
+       {"SliceThickness", "0018|0050"},
+       {"ConvolutionKernel", "0018|1210"},
+       {"StudyInstanceUID", "0020|000d"},
+       {"SeriesInstanceUID", "0020|000e"},
+       {"StudyID", "0020|0010"},
+       {"SeriesNumber", "0020|0011"},
+       {"FrameOfReferenceUID", "0020|0052"},
+       {"RescaleType", "0028|1054"}}};
   std::map<std::string, std::string> attributes;
   for (const auto& [keyword, tag] : wanted) {
     std::string value = text(dictionary, std::string(tag));
@@ -161,8 +186,10 @@ void check_gaps(const std::vector<Slice>& slices, const Vector3& normal, const f
   for (std::size_t n = 1; n < slices.size(); ++n) {
     gaps.push_back(dot(slices[n].position, normal) - dot(slices[n - 1].position, normal));
     if (gaps.back() < 1e-3) {
-      refuse(folder, fmt::format("has two slices in one place ({} and {})", slices[n - 1].file.filename().string(),
-                                 slices[n].file.filename().string()), what_to_expect);
+      refuse(folder,
+             fmt::format("has two slices in one place ({} and {})", slices[n - 1].file.filename().string(),
+                         slices[n].file.filename().string()),
+             what_to_expect);
     }
   }
   std::vector<double> sorted = gaps;
@@ -170,8 +197,9 @@ void check_gaps(const std::vector<Slice>& slices, const Vector3& normal, const f
   for (std::size_t n = 0; n < gaps.size(); ++n) {
     const double usual = sorted[(sorted.size() - 1) / 2];
     if (std::abs(gaps[n] - usual) <= 0.1 * usual) continue;
-    refuse(folder, fmt::format("has slices {:.4g} mm apart ({} and {}) where others are {:.4g} mm apart", gaps[n],
-                               slices[n].file.filename().string(), slices[n + 1].file.filename().string(), usual),
+    refuse(folder,
+           fmt::format("has slices {:.4g} mm apart ({} and {}) where others are {:.4g} mm apart", gaps[n],
+                       slices[n].file.filename().string(), slices[n + 1].file.filename().string(), usual),
            "evenly spaced slices; find the missing ones");
   }
 }
@@ -185,7 +213,8 @@ Geometry stack(std::vector<Slice>& slices, const fs::path& folder) {
     const bool same_pixels = std::abs(slice.spacing[0] - first.spacing[0]) <= 1e-3 * first.spacing[0] &&
                              std::abs(slice.spacing[1] - first.spacing[1]) <= 1e-3 * first.spacing[1];
     if (slice.size != first.size || !same_pixels || turn > 1e-5) {
-      refuse(slice.file, fmt::format("has another size, pixel spacing or orientation than {}", first.file.filename().string()),
+      refuse(slice.file,
+             fmt::format("has another size, pixel spacing or orientation than {}", first.file.filename().string()),
              "one stack of parallel slices; remove what does not belong to it");
     }
   }
@@ -200,7 +229,8 @@ Geometry stack(std::vector<Slice>& slices, const fs::path& folder) {
     for (double& component : steps[c]) component *= first.spacing[c];
   }
   if (count > 1) {
-    for (std::size_t r = 0; r < 3; ++r) steps[2][r] = (slices.back().position[r] - begin[r]) / static_cast<double>(count - 1);
+    for (std::size_t r = 0; r < 3; ++r)
+      steps[2][r] = (slices.back().position[r] - begin[r]) / static_cast<double>(count - 1);
   }
   check_gaps(slices, normal, folder);
   return geometry_from_steps({first.size[0], first.size[1], count}, steps, begin, folder);
@@ -220,7 +250,8 @@ class DicomVoxels : public StoredVoxels {
   void read_slice(const Slice& slice, std::span<std::byte> bytes) const {
     const auto io = open_slice(slice.file);
     const std::size_t voxels = static_cast<std::size_t>(slice.size[0] * slice.size[1]);
-    if (static_cast<std::size_t>(io->GetImageSizeInBytes()) != voxels * size_of(slice.type)) refuse_unreadable(slice.file);
+    if (static_cast<std::size_t>(io->GetImageSizeInBytes()) != voxels * size_of(slice.type))
+      refuse_unreadable(slice.file);
     std::vector<std::byte> converted;
     if (slice.type != type_) converted.resize(voxels * size_of(slice.type));
     try {
@@ -229,7 +260,8 @@ class DicomVoxels : public StoredVoxels {
       refuse_unreadable(slice.file);
     }
     if (converted.empty()) return;
-    const SliceLayout as_stored{.rows = slice.size[1], .columns = slice.size[0], .row_step = slice.size[0], .column_step = 1};
+    const SliceLayout as_stored{
+        .rows = slice.size[1], .columns = slice.size[0], .row_step = slice.size[0], .column_step = 1};
     gather(converted, slice.type, as_stored, 1, 0, {reinterpret_cast<float*>(bytes.data()), voxels});
   }
 

@@ -83,7 +83,7 @@ InputBytes::InputBytes(const std::filesystem::path& file, std::uint64_t offset, 
   state_->file = file;
   state_->offset = offset;
   state_->descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat status {};
+  struct stat status{};
   if (state_->descriptor < 0 || ::fstat(state_->descriptor, &status) != 0) {
     throw Error(fmt::format("{}: cannot be read: {}", file.string(), std::strerror(errno)));
   }
@@ -132,8 +132,9 @@ std::size_t InputBytes::read_some(std::span<std::byte> bytes) {
 
 void InputBytes::read(std::span<std::byte> bytes) {
   if (read_some(bytes) == bytes.size()) return;
-  throw Error(fmt::format("{}: is cut short: ends after {} bytes{}, its header announces more; copy or download the file again",
-                          state_->file.string(), state_->delivered, state_->gzip ? " (unpacked)" : ""));
+  throw Error(
+      fmt::format("{}: is cut short: ends after {} bytes{}, its header announces more; copy or download the file again",
+                  state_->file.string(), state_->delivered, state_->gzip ? " (unpacked)" : ""));
 }
 
 void InputBytes::skip(std::uint64_t count) {

@@ -9,8 +9,8 @@
 
 namespace pulmoseg::volume {
 
-/// A stream over a file from a byte on. Where a gzip stream (RFC 1952) is expected, its length and checksum are verified;
-/// several members in a row are one stream, and what follows after the last is ignored.
+/// A stream over a file from a byte on. Where a gzip stream (RFC 1952) is expected, its length and checksum are
+/// verified; several members in a row are one stream, and what follows after the last is ignored.
 ///
 /// Errors: Error that names the file, for one that cannot be read, is cut short or damaged. Threads: one at a time.
 class InputBytes {
@@ -32,8 +32,8 @@ class InputBytes {
   /// To be called after the last byte of interest: verifies the checksum of the gzip member that holds it.
   void finish();
 
-  /// Error "is cut short" when the file cannot hold `count` bytes, so that a header that lies is found out before memory is
-  /// taken: deflate cannot shrink data more than 1032-fold (RFC 1951: 258 bytes from 2 bits).
+  /// Error "is cut short" when the file cannot hold `count` bytes, so that a header that lies is found out before
+  /// memory is taken: deflate cannot shrink data more than 1032-fold (RFC 1951: 258 bytes from 2 bits).
   void require(std::uint64_t count) const;
 
  private:

@@ -16,7 +16,8 @@ double determinant(const Matrix3& matrix) { return dot(matrix[0], cross(matrix[1
 
 Matrix3 inverse(const Matrix3& matrix) {
   // The rows of the inverse are the cross products of the columns, divided by the determinant.
-  const std::array<Vector3, 3> rows{cross(matrix[1], matrix[2]), cross(matrix[2], matrix[0]), cross(matrix[0], matrix[1])};
+  const std::array<Vector3, 3> rows{cross(matrix[1], matrix[2]), cross(matrix[2], matrix[0]),
+                                    cross(matrix[0], matrix[1])};
   const double det = determinant(matrix);
   Matrix3 result;
   for (std::size_t c = 0; c < 3; ++c) {

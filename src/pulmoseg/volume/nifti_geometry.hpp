@@ -16,12 +16,13 @@ struct NiftiPlace {
   bool has_geometry = true;
 };
 
-/// sform when its code is positive, else qform when its code is, else pixdim alone (has_geometry false). A sheared sform is
-/// taken as it stands.
-/// Error that names `file`: not one 2-D or 3-D image, a size or spacing that is not positive, singular axes.
+/// sform when its code is positive, else qform when its code is, else pixdim alone (has_geometry false). A sheared
+/// sform is taken as it stands. Error that names `file`: not one 2-D or 3-D image, a size or spacing that is not
+/// positive, singular axes.
 NiftiPlace nifti_place(const NiftiHeader& header, const std::filesystem::path& file);
 
-/// A header for a grid that came from another format. The sform holds the axes; the qform too where they are orthogonal.
+/// A header for a grid that came from another format. The sform holds the axes; the qform too where they are
+/// orthogonal.
 NiftiHeader nifti_header_for(const SourceInfo& like);
 
 }  // namespace pulmoseg::volume

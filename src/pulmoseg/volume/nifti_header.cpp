@@ -25,7 +25,8 @@ struct Nifti1 {
   static constexpr std::size_t size = nifti1_header_size;
   static constexpr std::size_t magic = 344, dim_info = 39, dim = 40, datatype = 70, bitpix = 72, pixdim = 76;
   static constexpr std::size_t vox_offset = 108, scl_slope = 112, scl_inter = 116, xyzt_units = 123, toffset = 136;
-  static constexpr std::size_t descrip = 148, qform_code = 252, sform_code = 254, quatern = 256, qoffset = 268, srow = 280;
+  static constexpr std::size_t descrip = 148, qform_code = 252, sform_code = 254, quatern = 256, qoffset = 268,
+                               srow = 280;
   static constexpr std::string_view single_file_magic{"n+1\0", 4};
 };
 
@@ -38,7 +39,8 @@ struct Nifti2 {
   static constexpr std::size_t size = nifti2_header_size;
   static constexpr std::size_t magic = 4, datatype = 12, bitpix = 14, dim = 16, pixdim = 104, vox_offset = 168;
   static constexpr std::size_t scl_slope = 176, scl_inter = 184, toffset = 216, descrip = 240, qform_code = 344;
-  static constexpr std::size_t sform_code = 348, quatern = 352, qoffset = 376, srow = 400, xyzt_units = 500, dim_info = 524;
+  static constexpr std::size_t sform_code = 348, quatern = 352, qoffset = 376, srow = 400, xyzt_units = 500,
+                               dim_info = 524;
   static constexpr std::string_view single_file_magic{"n+2\0\r\n\032\n", 8};
 };
 
@@ -81,17 +83,27 @@ VoxelType voxel_type(int code, const std::filesystem::path& file) {
   }
   std::string_view what = "of an unknown type";
   switch (code) {
-    case 1: what = "single bits"; break;
+    case 1:
+      what = "single bits";
+      break;
     case 32:
     case 1792:
-    case 2048: what = "complex numbers"; break;
+    case 2048:
+      what = "complex numbers";
+      break;
     case 128:
-    case 2304: what = "RGB colours"; break;
-    case 1536: what = "128-bit floats"; break;
-    default: break;
+    case 2304:
+      what = "RGB colours";
+      break;
+    case 1536:
+      what = "128-bit floats";
+      break;
+    default:
+      break;
   }
-  throw Error(fmt::format("{}: has voxels that are {} (NIfTI datatype {}), expected one integer or 32/64-bit float a voxel",
-                          file.string(), what, code));
+  throw Error(
+      fmt::format("{}: has voxels that are {} (NIfTI datatype {}), expected one integer or 32/64-bit float a voxel",
+                  file.string(), what, code));
 }
 
 template <class Layout>
@@ -100,8 +112,8 @@ void read_scaling(const Fields& fields, NiftiFileHeader& header, const std::file
   const double intercept = fields.get<typename Layout::Real>(Layout::scl_inter);
   if (slope == 0 || !std::isfinite(slope)) return;  // the standard's "no scaling"
   if (!std::isfinite(intercept)) {
-    throw Error(fmt::format("{}: has the intensity intercept {} beside the slope {}, expected a finite number", file.string(),
-                            intercept, slope));
+    throw Error(fmt::format("{}: has the intensity intercept {} beside the slope {}, expected a finite number",
+                            file.string(), intercept, slope));
   }
   header.slope = slope;
   header.intercept = intercept;
@@ -113,7 +125,8 @@ std::uint64_t read_voxel_offset(const Fields& fields, const std::filesystem::pat
   constexpr double lowest = Layout::size + 4;
   if (offset == 0) return Layout::size + 4;  // some writers leave it out
   if (!(offset >= lowest && offset < 9e15)) {
-    throw Error(fmt::format("{}: says that its voxels begin at byte {}, expected {} or more", file.string(), offset, lowest));
+    throw Error(
+        fmt::format("{}: says that its voxels begin at byte {}, expected {} or more", file.string(), offset, lowest));
   }
   return static_cast<std::uint64_t>(offset);
 }
@@ -174,7 +187,8 @@ std::vector<std::byte> bytes_of(const NiftiHeader& header, VoxelType type) {
     put(Layout::dim + i * sizeof(typename Layout::Dim), static_cast<typename Layout::Dim>(header.dim[i]));
     put(Layout::pixdim + i * sizeof(Real), static_cast<Real>(header.pixdim[i]));
   }
-  const auto* datatype = std::find_if(datatypes.begin(), datatypes.end(), [&](const Datatype& d) { return d.type == type; });
+  const auto* datatype =
+      std::find_if(datatypes.begin(), datatypes.end(), [&](const Datatype& d) { return d.type == type; });
   put(Layout::datatype, static_cast<std::int16_t>(datatype->code));
   put(Layout::bitpix, static_cast<std::int16_t>(8 * size_of(type)));
   put(Layout::vox_offset, static_cast<typename Layout::Offset>(Layout::size + 4));
@@ -201,22 +215,25 @@ bool looks_like_nifti(std::span<const std::byte> bytes) { return header_size(byt
 NiftiFileHeader parse_nifti_header(std::span<const std::byte> bytes, const std::filesystem::path& file) {
   const HeaderSize header = header_size(bytes).value();
   if (bytes.size() < header.size) {
-    throw Error(fmt::format("{}: is cut short: ends after {} bytes, expected a NIfTI header of {} bytes and voxels; copy or "
-                            "download the file again",
-                            file.string(), bytes.size(), header.size));
+    throw Error(
+        fmt::format("{}: is cut short: ends after {} bytes, expected a NIfTI header of {} bytes and voxels; copy or "
+                    "download the file again",
+                    file.string(), bytes.size(), header.size));
   }
   const Fields fields{bytes.first(header.size), header.swapped};
   const bool first_version = header.size == nifti1_header_size;
   const std::string magic = fields.text(first_version ? Nifti1::magic : Nifti2::magic, 4);
   if (magic == (first_version ? "ni1" : "ni2")) {
-    throw Error(fmt::format("{}: is the header of a NIfTI .hdr/.img pair, expected a single .nii or .nii.gz file; convert the pair",
-                            file.string()));
+    throw Error(fmt::format(
+        "{}: is the header of a NIfTI .hdr/.img pair, expected a single .nii or .nii.gz file; convert the pair",
+        file.string()));
   }
   if (magic == (first_version ? "n+1" : "n+2")) {
     return first_version ? parse<Nifti1>(fields, 1, file) : parse<Nifti2>(fields, 2, file);
   }
-  throw Error(fmt::format("{}: lacks the mark \"{}\" of a NIfTI file (Analyze 7.5 or damaged), expected NIfTI; convert the file",
-                          file.string(), first_version ? "n+1" : "n+2"));
+  throw Error(fmt::format(
+      "{}: lacks the mark \"{}\" of a NIfTI file (Analyze 7.5 or damaged), expected NIfTI; convert the file",
+      file.string(), first_version ? "n+1" : "n+2"));
 }
 
 std::vector<std::byte> nifti_header_bytes(const NiftiHeader& header, VoxelType type) {

@@ -24,11 +24,6 @@ struct Axis {
   std::optional<std::vector<double>> direction;
 };
 
-[[noreturn]] void refuse_field(const fs::path& file, std::string_view field, std::string_view value) {
-  throw Error(fmt::format("{}: has the NRRD field \"{}: {}\", which is not well-formed or does not fit its other fields",
-                          file.string(), field, value));
-}
-
 std::vector<std::string> words(std::string_view text) {
   std::vector<std::string> result;
   bool inside = false;
@@ -50,10 +45,16 @@ class Reader {
     return found == header_.fields.end() ? nullptr : &found->second;
   }
 
+  [[noreturn]] void refuse(const std::string& field) const {
+    throw Error(
+        fmt::format("{}: has the NRRD field \"{}: {}\", which is not well-formed or does not fit its other fields",
+                    file_.string(), field, *find(field)));
+  }
+
   double number(const std::string& field, std::string_view text) const {
     if (text.starts_with('+')) text.remove_prefix(1);
     const auto value = parse_number<double>(text);
-    if (!value) refuse_field(file_, field, *find(field));
+    if (!value) refuse(field);
     return *value;
   }
 
@@ -70,7 +71,7 @@ class Reader {
         continue;
       }
       const std::size_t end = text.find(')');
-      if (!text.starts_with('(') || end == text.npos) refuse_field(file_, field, *find(field));
+      if (!text.starts_with('(') || end == text.npos) refuse(field);
       std::string inner(text.substr(1, end - 1));
       std::replace(inner.begin(), inner.end(), ',', ' ');
       result.emplace_back();
@@ -84,25 +85,25 @@ class Reader {
     const std::string* text = find(field);
     if (!text) return {};
     std::vector<std::string> result = words(*text);
-    if (result.size() != axes) refuse_field(file_, field, *text);
+    if (result.size() != axes) refuse(field);
     return result;
   }
 
   std::vector<Axis> axes() const {
     const auto dimension = parse_number<int>(*find("dimension"));
-    if (!dimension || *dimension < 1 || *dimension > 16) refuse_field(file_, "dimension", *find("dimension"));
+    if (!dimension || *dimension < 1 || *dimension > 16) refuse("dimension");
     std::vector<Axis> result(static_cast<std::size_t>(*dimension));
     const auto sizes = per_axis("sizes", result.size());
     const auto kinds = per_axis("kinds", result.size());
     const auto spacings = per_axis("spacings", result.size());
     std::vector<std::vector<double>> directions;
-    if (const std::string* text = find("space directions")) {
+    if (find("space directions")) {
       directions = vectors("space directions");
-      if (directions.size() != result.size()) refuse_field(file_, "space directions", *text);
+      if (directions.size() != result.size()) refuse("space directions");
     }
     for (std::size_t a = 0; a < result.size(); ++a) {
       const auto size = parse_number<std::int64_t>(sizes[a]);
-      if (!size) refuse_field(file_, "sizes", *find("sizes"));
+      if (!size) refuse("sizes");
       result[a].size = *size;
       if (!kinds.empty()) result[a].kind = kinds[a];
       if (!spacings.empty()) result[a].spacing = number("spacings", spacings[a]);
@@ -118,27 +119,32 @@ class Reader {
 
 bool is_image_axis(const Axis& axis, bool directions_given) {
   if (directions_given) return axis.direction.has_value();
-  return axis.kind.empty() || axis.kind == "domain" || axis.kind == "space" || axis.kind == "???" || axis.kind == "none";
+  return axis.kind.empty() || axis.kind == "domain" || axis.kind == "space" || axis.kind == "???" ||
+         axis.kind == "none";
 }
 
 /// Leaves the two or three axes of the image. Others may be there when they have one entry.
 std::vector<Axis> image_axes(std::vector<Axis> axes, const fs::path& file) {
   const std::size_t dimensions = axes.size();
-  const bool directions_given = std::any_of(axes.begin(), axes.end(), [](const Axis& axis) { return axis.direction.has_value(); });
+  const bool directions_given =
+      std::any_of(axes.begin(), axes.end(), [](const Axis& axis) { return axis.direction.has_value(); });
   std::vector<Axis> image;
   for (const Axis& axis : axes) {
     if (is_image_axis(axis, directions_given) && image.size() < 3) {
       image.push_back(axis);
     } else if (axis.size != 1) {
-      const bool frames = image.size() == 3 && (axis.kind.empty() || axis.kind == "list" || axis.kind == "time" || axis.kind == "domain");
-      throw Error(frames ? fmt::format("{}: has {} dimensions ({} frames), expected one 3-D volume; extract one frame first",
-                                       file.string(), dimensions, axis.size)
-                         : fmt::format("{}: has {} values a voxel (kind \"{}\"), expected one; extract one component first",
-                                       file.string(), axis.size, axis.kind));
+      const bool frames = image.size() == 3 &&
+                          (axis.kind.empty() || axis.kind == "list" || axis.kind == "time" || axis.kind == "domain");
+      throw Error(
+          frames ? fmt::format("{}: has {} dimensions ({} frames), expected one 3-D volume; extract one frame first",
+                               file.string(), dimensions, axis.size)
+                 : fmt::format("{}: has {} values a voxel (kind \"{}\"), expected one; extract one component first",
+                               file.string(), axis.size, axis.kind));
     }
   }
   if (image.size() < 2) {
-    throw Error(fmt::format("{}: is {}-dimensional, expected one 2-D slice or 3-D volume", file.string(), image.size()));
+    throw Error(
+        fmt::format("{}: is {}-dimensional, expected one 2-D slice or 3-D volume", file.string(), image.size()));
   }
   return image;
 }
@@ -160,10 +166,38 @@ double millimetres_per_unit(const std::string* units) {
   return 1;
 }
 
-Vector3 padded(const std::vector<double>& vector) {
+Vector3 in_millimetres(const std::vector<double>& vector, const Reader& reader) {
+  const double unit = millimetres_per_unit(reader.find("space units"));
   Vector3 result{};
-  std::copy_n(vector.begin(), std::min<std::size_t>(vector.size(), 3), result.begin());
+  for (std::size_t r = 0; r < vector.size(); ++r) result[r] = unit * vector[r];
   return result;
+}
+
+Matrix3 steps_in_space(const std::vector<Axis>& axes, bool patient_space, const Reader& reader) {
+  const std::size_t dimension = axes[0].direction->size();
+  bool fits = dimension <= 3 && dimension >= axes.size() && (dimension == 3 || !patient_space);
+  for (const Axis& axis : axes) fits = fits && axis.direction->size() == dimension;
+  if (!fits) reader.refuse("space directions");
+  Matrix3 steps{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+  for (std::size_t c = 0; c < axes.size(); ++c) steps[c] = in_millimetres(*axes[c].direction, reader);
+  if (axes.size() == 3) return steps;
+  const Vector3 normal = cross(steps[0], steps[1]);  // a slice is one millimetre thick for lack of anything better
+  const double length = norm(normal);
+  if (length > 0) steps[2] = {normal[0] / length, normal[1] / length, normal[2] / length};
+  return steps;
+}
+
+Vector3 origin_in_space(std::size_t dimension, const Reader& reader) {
+  if (!reader.find("space origin")) return {};
+  const auto vectors = reader.vectors("space origin");
+  if (vectors.size() != 1 || vectors[0].size() != dimension) reader.refuse("space origin");
+  return in_millimetres(vectors[0], reader);
+}
+
+Matrix3 steps_without_space(const std::vector<Axis>& axes, const Reader& reader) {
+  Matrix3 steps{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+  for (std::size_t c = 0; reader.find("spacings") && c < axes.size(); ++c) steps[c][c] = axes[c].spacing;
+  return steps;
 }
 
 }  // namespace
@@ -172,52 +206,20 @@ NrrdPlace nrrd_place(const NrrdHeader& header, const fs::path& file) {
   const Reader reader(header, file);
   const std::vector<Axis> axes = image_axes(reader.axes(), file);
   const bool directed = axes[0].direction.has_value();
-  const std::size_t space_dimension = directed ? axes[0].direction->size() : 0;
   const std::optional<Vector3> signs = to_lps(reader.find("space"));
-  NrrdPlace place{.geometry = {}, .dimensions = static_cast<int>(axes.size()), .has_geometry = directed && signs};
-  if (directed && (space_dimension > 3 || space_dimension < axes.size() || (signs && space_dimension != 3))) {
-    refuse_field(file, "space directions", *reader.find("space directions"));
-  }
-
   std::array<std::int64_t, 3> size{1, 1, 1};
-  Matrix3 steps{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
-  for (std::size_t c = 0; c < axes.size(); ++c) {
-    size[c] = axes[c].size;
-    if (directed) {
-      if (axes[c].direction->size() != space_dimension) {
-        refuse_field(file, "space directions", *reader.find("space directions"));
-      }
-      steps[c] = padded(*axes[c].direction);
-    } else if (!std::isnan(axes[c].spacing) || reader.find("spacings")) {
-      steps[c][c] = axes[c].spacing;
-    }
-  }
-  const double unit = directed ? millimetres_per_unit(reader.find("space units")) : 1;
-  for (std::size_t c = 0; c < axes.size(); ++c) {
-    for (double& component : steps[c]) component *= unit;
-  }
-  if (axes.size() == 2) {  // a slice is one millimetre thick for lack of anything better
-    const Vector3 normal = cross(steps[0], steps[1]);
-    const double length = norm(normal);
-    if (length > 0) steps[2] = {normal[0] / length, normal[1] / length, normal[2] / length};
-  }
-  Vector3 origin{};
-  if (directed && reader.find("space origin")) {
-    const auto vectors = reader.vectors("space origin");
-    if (vectors.size() != 1 || vectors[0].size() != space_dimension) {
-      refuse_field(file, "space origin", *reader.find("space origin"));
-    }
-    origin = padded(vectors[0]);
-    for (double& component : origin) component *= unit;
-  }
-  for (std::size_t r = 0; r < 3; ++r) {
-    const double sign = signs.value_or(Vector3{1, 1, 1})[r];
-    for (Vector3& step : steps) step[r] *= sign;
-    origin[r] *= sign;
-  }
+  for (std::size_t c = 0; c < axes.size(); ++c) size[c] = axes[c].size;
   voxel_bytes(size, 1, file);
-  place.geometry = geometry_from_steps(size, steps, origin, file);
-  return place;
+
+  Matrix3 steps = directed ? steps_in_space(axes, signs.has_value(), reader) : steps_without_space(axes, reader);
+  Vector3 origin = directed ? origin_in_space(axes[0].direction->size(), reader) : Vector3{};
+  for (std::size_t r = 0; signs && r < 3; ++r) {
+    for (Vector3& step : steps) step[r] *= (*signs)[r];
+    origin[r] *= (*signs)[r];
+  }
+  return {.geometry = geometry_from_steps(size, steps, origin, file),
+          .dimensions = static_cast<int>(axes.size()),
+          .has_geometry = directed && signs};
 }
 
 NrrdHeader nrrd_header_for(const SourceInfo& like) {

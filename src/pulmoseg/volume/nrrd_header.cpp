@@ -20,8 +20,8 @@ constexpr std::size_t longest_header = std::size_t{1} << 22;
 
 /// The fields that say where the voxels are, in the order in which they are written ("space" before what it explains).
 constexpr std::array<std::string_view, 12> placing_fields{
-    "dimension", "space",        "space dimension", "sizes", "space directions", "space origin", "space units",
-    "spacings",  "centerings",   "kinds",           "units", "measurement frame"};
+    "dimension", "space",      "space dimension", "sizes", "space directions", "space origin", "space units",
+    "spacings",  "centerings", "kinds",           "units", "measurement frame"};
 
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
@@ -90,20 +90,35 @@ Fields split_lines(const std::string& text, const fs::path& file) {
 }
 
 VoxelType voxel_type(const std::string& name, const fs::path& file) {
-  // The format allows for every way in which C spells a type, e.g. "unsigned short int", "ushort", "uint16", "uint16_t".
+  // The format allows for every way in which C spells a type, e.g. "unsigned short int", "ushort", "uint16",
+  // "uint16_t".
   struct Alias {
     std::string_view name;
     VoxelType type;
   };
-  static constexpr std::array aliases{
-      Alias{"signed char", VoxelType::int8},     Alias{"int8", VoxelType::int8},         Alias{"uchar", VoxelType::uint8},
-      Alias{"unsigned char", VoxelType::uint8},  Alias{"uint8", VoxelType::uint8},       Alias{"short", VoxelType::int16},
-      Alias{"int16", VoxelType::int16},          Alias{"ushort", VoxelType::uint16},     Alias{"unsigned short", VoxelType::uint16},
-      Alias{"uint16", VoxelType::uint16},        Alias{"int", VoxelType::int32},         Alias{"int32", VoxelType::int32},
-      Alias{"uint", VoxelType::uint32},          Alias{"unsigned", VoxelType::uint32},   Alias{"uint32", VoxelType::uint32},
-      Alias{"longlong", VoxelType::int64},       Alias{"long long", VoxelType::int64},   Alias{"int64", VoxelType::int64},
-      Alias{"ulonglong", VoxelType::uint64},     Alias{"unsigned long long", VoxelType::uint64}, Alias{"uint64", VoxelType::uint64},
-      Alias{"float", VoxelType::float32},        Alias{"double", VoxelType::float64}};
+  static constexpr std::array aliases{Alias{"signed char", VoxelType::int8},
+                                      Alias{"int8", VoxelType::int8},
+                                      Alias{"uchar", VoxelType::uint8},
+                                      Alias{"unsigned char", VoxelType::uint8},
+                                      Alias{"uint8", VoxelType::uint8},
+                                      Alias{"short", VoxelType::int16},
+                                      Alias{"int16", VoxelType::int16},
+                                      Alias{"ushort", VoxelType::uint16},
+                                      Alias{"unsigned short", VoxelType::uint16},
+                                      Alias{"uint16", VoxelType::uint16},
+                                      Alias{"int", VoxelType::int32},
+                                      Alias{"int32", VoxelType::int32},
+                                      Alias{"uint", VoxelType::uint32},
+                                      Alias{"unsigned", VoxelType::uint32},
+                                      Alias{"uint32", VoxelType::uint32},
+                                      Alias{"longlong", VoxelType::int64},
+                                      Alias{"long long", VoxelType::int64},
+                                      Alias{"int64", VoxelType::int64},
+                                      Alias{"ulonglong", VoxelType::uint64},
+                                      Alias{"unsigned long long", VoxelType::uint64},
+                                      Alias{"uint64", VoxelType::uint64},
+                                      Alias{"float", VoxelType::float32},
+                                      Alias{"double", VoxelType::float64}};
   std::string_view core = name;
   if (core != "signed char" && core.starts_with("signed ")) core.remove_prefix(7);
   if (core.ends_with("_t")) core.remove_suffix(2);
@@ -142,7 +157,8 @@ void read_data_place(NrrdFileHeader& header, const std::map<std::string, std::st
 
 bool looks_like_nrrd(std::span<const std::byte> bytes) {
   constexpr std::string_view magic = "NRRD000";
-  return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), reinterpret_cast<const char*>(bytes.data()));
+  return bytes.size() >= magic.size() &&
+         std::equal(magic.begin(), magic.end(), reinterpret_cast<const char*>(bytes.data()));
 }
 
 NrrdFileHeader read_nrrd_header(const fs::path& file) {
@@ -168,7 +184,8 @@ NrrdFileHeader read_nrrd_header(const fs::path& file) {
   }
   if (size_of(header.type) > 1) {
     const std::string endian = lower(needed("endian"));
-    if (endian != "little" && endian != "big") refuse(file, fmt::format("has the byte order \"{}\"", endian), "little or big");
+    if (endian != "little" && endian != "big")
+      refuse(file, fmt::format("has the byte order \"{}\"", endian), "little or big");
     header.swapped = (endian == "big") == (std::endian::native == std::endian::little);
   }
   header.data_file = file;

@@ -26,8 +26,8 @@ struct NrrdFileHeader {
 
 bool looks_like_nrrd(std::span<const std::byte> bytes);
 
-/// Error that names the file: a header without end or without a needed field, voxels in blocks, an encoding other than raw
-/// and gzip, voxels spread over several files.
+/// Error that names the file: a header without end or without a needed field, voxels in blocks, an encoding other than
+/// raw and gzip, voxels spread over several files.
 NrrdFileHeader read_nrrd_header(const std::filesystem::path& file);
 
 /// Header of an attached .nrrd with gzipped little-endian voxels, which follow right behind.

@@ -12,7 +12,8 @@ namespace pulmoseg::volume {
 class PackedVoxels : public StoredVoxels {
  public:
   /// `bytes` stands at the first voxel.
-  PackedVoxels(InputBytes bytes, VoxelType type, bool swapped) : bytes_(std::move(bytes)), type_(type), swapped_(swapped) {}
+  PackedVoxels(InputBytes bytes, VoxelType type, bool swapped)
+      : bytes_(std::move(bytes)), type_(type), swapped_(swapped) {}
 
   void read(std::span<std::byte> bytes) override {
     bytes_.read(bytes);

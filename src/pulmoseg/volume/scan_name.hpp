@@ -1,18 +1,22 @@
 #pragma once
 // What a scan is called: its file without folder and ending.
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <string_view>
 
 namespace pulmoseg::volume {
 
-/// "scan" for scan.nii.gz, scan.nii and scan.nrrd, and for the DICOM folder scan/.
+/// "scan" for scan.nii.gz, scan.nii and scan.nrrd, and for the DICOM folder scan/. Endings count in any case (.NII.GZ).
 inline std::string scan_name(const std::filesystem::path& file_or_folder) {
   const auto whole = std::filesystem::absolute(file_or_folder).lexically_normal();
   const std::string name = (whole.has_filename() ? whole : whole.parent_path()).filename().string();
   for (const std::string_view ending : {".nii.gz", ".nii", ".nrrd", ".nhdr"}) {
-    if (name.size() > ending.size() && name.ends_with(ending)) return name.substr(0, name.size() - ending.size());
+    if (name.size() <= ending.size()) continue;
+    const std::string_view last = std::string_view(name).substr(name.size() - ending.size());
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    if (std::ranges::equal(last, ending, {}, lower)) return name.substr(0, name.size() - ending.size());
   }
   return name;
 }

@@ -17,8 +17,8 @@ namespace pulmoseg::volume {
 
 enum class VoxelType { uint8, int8, uint16, int16, uint32, int32, uint64, int64, float32, float64 };
 
-std::size_t size_of(VoxelType type);         ///< bytes
-std::string_view name(VoxelType type);       ///< "uint8" …
+std::size_t size_of(VoxelType type);    ///< bytes
+std::string_view name(VoxelType type);  ///< "uint8" …
 
 /// The fields of a NIfTI header that place the voxels, as they stand in the file (RAS, in the file's own units).
 /// Field names and meaning: nifti1.h and nifti2.h of the NIfTI Data Format Working Group.
@@ -27,7 +27,7 @@ struct NiftiHeader {
   std::array<std::int64_t, 8> dim{};
   std::array<double, 8> pixdim{};
   int qform_code = 0, sform_code = 0;
-  Vector3 quatern{}, qoffset{};               ///< b, c, d; x, y, z
+  Vector3 quatern{}, qoffset{};                 ///< b, c, d; x, y, z
   std::array<std::array<double, 4>, 3> srow{};  ///< rows of the sform matrix
   int xyzt_units = 0;
   int dim_info = 0;
@@ -41,8 +41,8 @@ struct NrrdHeader {
 };
 
 struct SourceInfo {
-  std::filesystem::path file;  ///< the file, or the folder of a DICOM series
-  std::string format;          ///< "NIfTI-1", "NIfTI-2", "NRRD" or "DICOM series"
+  std::filesystem::path file;               ///< the file, or the folder of a DICOM series
+  std::string format;                       ///< "NIfTI-1", "NIfTI-2", "NRRD" or "DICOM series"
   VoxelType voxel_type = VoxelType::uint8;  ///< as stored
   double slope = 1, intercept = 0;          ///< value = slope * stored + intercept, applied on reading
   int dimensions = 3;                       ///< 2: the file declares one slice without a third axis
@@ -51,10 +51,10 @@ struct SourceInfo {
   /// false: the header declares no position in the patient (NIfTI with both codes 0, NRRD without space directions).
   /// The axes are then the format's default and mean nothing.
   bool has_geometry = true;
-  std::optional<NiftiHeader> nifti;           ///< NIfTI only
-  std::optional<NrrdHeader> nrrd;             ///< NRRD only
-  std::vector<std::filesystem::path> files;   ///< DICOM: one a stored slice. Otherwise the one file
-  std::vector<std::string> instance_uids;     ///< DICOM: SOP instance UID of each of `files`
+  std::optional<NiftiHeader> nifti;          ///< NIfTI only
+  std::optional<NrrdHeader> nrrd;            ///< NRRD only
+  std::vector<std::filesystem::path> files;  ///< DICOM: one a stored slice. Otherwise the one file
+  std::vector<std::string> instance_uids;    ///< DICOM: SOP instance UID of each of `files`
   /// DICOM: keyword ("PatientID" …) -> value in the first file. NIfTI: "descrip". NRRD: its key/value pairs.
   std::map<std::string, std::string> attributes;
 };

@@ -14,7 +14,8 @@ class StoredVoxels {
  public:
   virtual ~StoredVoxels() = default;
 
-  /// The next bytes.size() bytes: whole stored slices (planes of the two fastest axes). Error when the file has not as many.
+  /// The next bytes.size() bytes: whole stored slices (planes of the two fastest axes). Error when the file has not as
+  /// many.
   virtual void read(std::span<std::byte> bytes) = 0;
 
   /// After the last voxel: verifies what can be verified only there.

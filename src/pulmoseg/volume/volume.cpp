@@ -6,7 +6,9 @@
 namespace pulmoseg::volume {
 namespace {
 
-std::size_t slice_voxels(const Geometry& geometry) { return static_cast<std::size_t>(geometry.size[0] * geometry.size[1]); }
+std::size_t slice_voxels(const Geometry& geometry) {
+  return static_cast<std::size_t>(geometry.size[0] * geometry.size[1]);
+}
 
 }  // namespace
 

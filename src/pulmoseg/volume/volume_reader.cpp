@@ -39,10 +39,11 @@ OpenedImage open_image(const fs::path& file) {
   if (looks_like_nifti(first)) return open_nifti(file, first);
   if (looks_like_nrrd(first)) return open_nrrd(file);
   if (looks_like_dicom(first)) {
-    throw Error(fmt::format("{}: is a single DICOM file, expected the folder of its series; give the folder", file.string()));
+    throw Error(
+        fmt::format("{}: is a single DICOM file, expected the folder of its series; give the folder", file.string()));
   }
-  throw Error(fmt::format("{}: is not an image that pulmoseg reads, expected NIfTI, NRRD or a folder with a DICOM series",
-                          file.string()));
+  throw Error(fmt::format(
+      "{}: is not an image that pulmoseg reads, expected NIfTI, NRRD or a folder with a DICOM series", file.string()));
 }
 
 /// NaN and infinity have all bits of the exponent set. (A loop that the compiler turns into vector instructions.)
@@ -54,12 +55,14 @@ bool all_finite(std::span<const float> pixels) {
 
 void check_finite(const AxialSlice& slice, const fs::path& file) {
   if (all_finite(slice.pixels)) return;
-  const auto bad = std::find_if(slice.pixels.begin(), slice.pixels.end(), [](float pixel) { return !std::isfinite(pixel); });
+  const auto bad =
+      std::find_if(slice.pixels.begin(), slice.pixels.end(), [](float pixel) { return !std::isfinite(pixel); });
   const std::int64_t at = bad - slice.pixels.begin();
-  throw Error(fmt::format("{}: axial slice {} has a voxel that is {} (row {}, column {}), expected finite numbers; replace such "
-                          "voxels, e.g. by air",
-                          file.string(), slice.index, std::isnan(*bad) ? "not a number" : "infinite", at / slice.columns,
-                          at % slice.columns));
+  throw Error(fmt::format(
+      "{}: axial slice {} has a voxel that is {} (row {}, column {}), expected finite numbers; replace such "
+      "voxels, e.g. by air",
+      file.string(), slice.index, std::isnan(*bad) ? "not a number" : "infinite", at / slice.columns,
+      at % slice.columns));
 }
 
 }  // namespace
@@ -67,9 +70,9 @@ void check_finite(const AxialSlice& slice, const fs::path& file) {
 struct VolumeReader::State {
   SourceInfo source;
   std::unique_ptr<StoredVoxels> voxels;
-  Geometry geometry;             // canonical
-  std::vector<std::byte> stored; // one stored slice, or the whole volume when it is not stored axially
-  std::int64_t next = 0;         // slices handed out
+  Geometry geometry;              // canonical
+  std::vector<std::byte> stored;  // one stored slice, or the whole volume when it is not stored axially
+  std::int64_t next = 0;          // slices handed out
 
   bool stored_axially() const { return source.order.axis[2] == 2; }
 
@@ -99,8 +102,8 @@ VolumeReader VolumeReader::open_on_grid_of(const SourceInfo& grid, const fs::pat
   VolumeReader reader = open(file_or_dicom_folder);
   SourceInfo& source = reader.state_->source;
   if (source.stored_geometry.size != grid.stored_geometry.size) {
-    throw Error(fmt::format("{}: is {}, expected the size of {}: {}", source.file.string(), describe(source.stored_geometry),
-                            grid.file.string(), describe(grid.stored_geometry)));
+    throw Error(fmt::format("{}: is {}, expected the size of {}: {}", source.file.string(),
+                            describe(source.stored_geometry), grid.file.string(), describe(grid.stored_geometry)));
   }
   source.stored_geometry = grid.stored_geometry;
   source.order = grid.order;

@@ -11,22 +11,23 @@
 
 namespace pulmoseg::volume {
 
-/// One axial slice in canonical orientation: row-major, rows x columns, columns to the patient's left, rows to posterior.
+/// One axial slice in canonical orientation: row-major, rows x columns, columns to the patient's left, rows to
+/// posterior.
 struct AxialSlice {
   std::int64_t index = 0;  ///< from 0, towards superior
   std::int64_t rows = 0, columns = 0;
   std::vector<float> pixels;  ///< slope and intercept applied; finite
 };
 
-/// Opens a NIfTI-1/2 file (.nii, .nii.gz; also with the name of the other), an NRRD file or a folder with one DICOM series
-/// and hands out its axial slices, whatever order the voxels are stored in. What a file is, its content decides.
+/// Opens a NIfTI-1/2 file (.nii, .nii.gz; also with the name of the other), an NRRD file or a folder with one DICOM
+/// series and hands out its axial slices, whatever order the voxels are stored in. What a file is, its content decides.
 ///
-/// Memory: about one slice for NIfTI and DICOM stored slice by slice in the axial plane; any other volume is held once, in
-/// its stored voxel type.
+/// Memory: about one slice for NIfTI and DICOM stored slice by slice in the axial plane; any other volume is held once,
+/// in its stored voxel type.
 ///
-/// Errors: Error of one line for a file that is missing, empty, cut short, damaged or not an image; for more than one frame,
-/// colour or complex voxels, zero or non-finite spacing, singular axes; from next() for a voxel that is NaN or infinite.
-/// Threads: one at a time.
+/// Errors: Error of one line for a file that is missing, empty, cut short, damaged or not an image; for more than one
+/// frame, colour or complex voxels, zero or non-finite spacing, singular axes; from next() for a voxel that is NaN or
+/// infinite. Threads: one at a time.
 class VolumeReader {
  public:
   /// Reads the header only (of a DICOM series: the header of each file).
@@ -40,10 +41,11 @@ class VolumeReader {
   VolumeReader& operator=(VolumeReader&&) noexcept;
   ~VolumeReader();
 
-  const Geometry& geometry() const;   ///< canonical; size = {columns, rows, slices}
+  const Geometry& geometry() const;  ///< canonical; size = {columns, rows, slices}
   const SourceInfo& source() const;
 
-  /// The next slice, each once, in the order in which they are stored (the index may run downwards). False after the last.
+  /// The next slice, each once, in the order in which they are stored (the index may run downwards). False after the
+  /// last.
   bool next(AxialSlice& slice);
 
  private:

@@ -51,10 +51,12 @@ struct VolumeWriter::State {
 
   std::int64_t slices() const { return static_cast<std::int64_t>(written.size()); }
 
-  void place(std::int64_t index, std::span<const float> pixels, const SliceLayout& layout, std::span<std::byte> stored) const {
+  void place(std::int64_t index, std::span<const float> pixels, const SliceLayout& layout,
+             std::span<std::byte> stored) const {
     const std::size_t misfit = scatter(pixels, layout, type, stored);
     if (misfit == pixels.size()) return;
-    throw Error(fmt::format("{}: the value {} in slice {} does not fit {}", file.string(), pixels[misfit], index, name(type)));
+    throw Error(
+        fmt::format("{}: the value {} in slice {} does not fit {}", file.string(), pixels[misfit], index, name(type)));
   }
 
   /// Hands slices on as long as the next one in stored order is there.
@@ -71,9 +73,9 @@ struct VolumeWriter::State {
   VoxelType type;
   OutputBytes out;
   std::vector<bool> written;
-  std::vector<std::byte> volume;                          // not stored axially: all voxels
-  std::map<std::int64_t, std::vector<std::byte>> waiting; // stored axially: slices before their turn
-  std::int64_t next = 0;                                  // stored axially: the next slice of the file
+  std::vector<std::byte> volume;                           // not stored axially: all voxels
+  std::map<std::int64_t, std::vector<std::byte>> waiting;  // stored axially: slices before their turn
+  std::int64_t next = 0;                                   // stored axially: the next slice of the file
 };
 
 VolumeWriter::VolumeWriter(const fs::path& file, const SourceInfo& like, VoxelType type)
