@@ -52,8 +52,9 @@ std::vector<prepare::CaseSource> gather_cases(const Arguments& arguments) {
   const bool pairs = !arguments.images.empty() || !arguments.lesion_masks.empty() || !arguments.lung_masks.empty();
   const bool table = !arguments.table.empty(), source = arguments.folders.size() == 2;
   if (pairs + table + source != 1) {
-    throw UsageError("prepare takes either SOURCE DATASET, or --image and --lesion-mask with DATASET, or --cases with DATASET "
-                     "(see pulmoseg prepare --help)");
+    throw UsageError(
+        "prepare takes either SOURCE DATASET, or --image and --lesion-mask with DATASET, or --cases with DATASET "
+        "(see pulmoseg prepare --help)");
   }
   if (pairs) return prepare::pair_cases(arguments.images, arguments.lesion_masks, arguments.lung_masks);
   return table ? prepare::read_cases(arguments.table) : prepare::find_cases(arguments.folders.front());
@@ -69,20 +70,21 @@ nlohmann::ordered_json summarise(const dataset::Dataset& dataset) {
   return {{"schema", "pulmoseg.prepare/1"},
           {"dataset", dataset.folder().string()},
           {"cases", dataset.info().cases.size()},
-          {"patients", dataset.info().unrelated_slices ? nlohmann::ordered_json() : nlohmann::ordered_json(patients.size())},
+          {"patients",
+           dataset.info().unrelated_slices ? nlohmann::ordered_json() : nlohmann::ordered_json(patients.size())},
           {"slices", dataset.size()},
           {"size", dataset.columns()},
           {"slices_with_lesion", std::ranges::count_if(slices, &dataset::SliceRecord::has_lesion)},
-          {"lesion_share_of_pixels",
-           static_cast<double>(lesion_pixels) / static_cast<double>(dataset.size() * dataset.rows() * dataset.columns())},
+          {"lesion_share_of_pixels", static_cast<double>(lesion_pixels) /
+                                         static_cast<double>(dataset.size() * dataset.rows() * dataset.columns())},
           {"slices_with_lung_mask", std::ranges::count_if(slices, &dataset::SliceRecord::has_lung_mask)}};
 }
 
 void print_summary(const nlohmann::ordered_json& summary) {
   const std::int64_t slices = summary["slices"], with_lesion = summary["slices_with_lesion"];
   const bool unrelated = summary["patients"].is_null();
-  print_line(fmt::format("{}: {} slices of {}x{}", summary["dataset"].get<std::string>(), slices, summary["size"].get<std::int64_t>(),
-                         summary["size"].get<std::int64_t>()));
+  print_line(fmt::format("{}: {} slices of {}x{}", summary["dataset"].get<std::string>(), slices,
+                         summary["size"].get<std::int64_t>(), summary["size"].get<std::int64_t>()));
   print_line(unrelated ? "  unrelated slices; their patients are not known"
                        : fmt::format("  {} cases, {} patients", summary["cases"].get<std::size_t>(),
                                      summary["patients"].get<std::size_t>()));
@@ -104,8 +106,10 @@ void run(Arguments& arguments) {
     prepare::prepare(cases, folder, arguments.options);
   }
   const auto summary = summarise(dataset::Dataset::open(folder));
-  if (arguments.json) print_json(summary);
-  else print_summary(summary);
+  if (arguments.json)
+    print_json(summary);
+  else
+    print_summary(summary);
 }
 
 }  // namespace
@@ -114,7 +118,9 @@ void add_prepare_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("prepare", manual);
   command->add_option("folders", arguments->folders, "the two folders; DATASET alone with --image or --cases")
-      ->required()->expected(1, 2)->type_name("[SOURCE] DATASET");
+      ->required()
+      ->expected(1, 2)
+      ->type_name("[SOURCE] DATASET");
   const auto add_files = [&](const char* name, std::vector<fs::path>& files, const char* help) {
     command->add_option(name, files, help)->type_name("FILE")->allow_extra_args(false);
   };
@@ -125,7 +131,8 @@ void add_prepare_command(CLI::App& app) {
   command->add_flag("--unrelated-slices", arguments->options.unrelated_slices,
                     "the files stack slices of different people: each slice is a case of its own");
   command->add_option("--size", arguments->options.size, "rows and columns of the prepared slices")
-      ->capture_default_str()->check(CLI::Range(16, 4096));
+      ->capture_default_str()
+      ->check(CLI::Range(16, 4096));
   command->add_flag("--overwrite", arguments->options.overwrite, "replace a dataset that is there already");
   command->add_flag("--json", arguments->json, "print the summary as JSON");
   command->callback([arguments] { run(*arguments); });

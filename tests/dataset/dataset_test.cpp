@@ -76,8 +76,13 @@ TEST(Dataset, KeepsWhatItSaysAboutItsSources) {
     writer.write_lung_mask(0, std::vector<std::uint8_t>{3});
     DatasetInfo info;
     info.unrelated_slices = true;
-    info.sources = {{.image = "scan \xFF.nii", .lesion_mask = "m.nii", .lung_mask = "", .format = "NIfTI-1", .grid = "1x1x1",
-                     .slices = 1, .notes = {"no lung mask"}}};
+    info.sources = {{.image = "scan \xFF.nii",
+                     .lesion_mask = "m.nii",
+                     .lung_mask = "",
+                     .format = "NIfTI-1",
+                     .grid = "1x1x1",
+                     .slices = 1,
+                     .notes = {"no lung mask"}}};
     writer.commit(info);
   }
   const auto dataset = Dataset::open(folder / "set");

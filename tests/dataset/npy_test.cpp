@@ -80,7 +80,8 @@ TEST(NpyFile, RefusesDamagedFiles) {
 
   std::ifstream stream(golden("float32.npy"), std::ios::binary);
   const std::string whole{std::istreambuf_iterator<char>(stream), {}};
-  for (const auto& [length, reason] : {std::pair{20, "cut off inside its header"}, {180, "holds 52 bytes of values, expected 96"}}) {
+  for (const auto& [length, reason] :
+       {std::pair{20, "cut off inside its header"}, {180, "holds 52 bytes of values, expected 96"}}) {
     std::ofstream(folder / "cut.npy", std::ios::binary) << whole.substr(0, static_cast<std::size_t>(length));
     expect_refused(folder / "cut.npy", reason);
   }
@@ -103,7 +104,8 @@ TEST(NpyFile, RefusesHostileHeaders) {
   const auto refuse = [&](const std::string& dictionary, std::string_view reason) {
     expect_refused(write_npy(folder / "a.npy", dictionary, 16), reason);
   };
-  refuse("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 16), }", "more than memory can hold");
+  refuse("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 16), }",
+         "more than memory can hold");
   refuse("{'descr': '<f4', 'fortran_order': False, 'shape': (-4,), }", "damaged .npy header");
   refuse("{'descr': '<f4', 'fortran_order': False, 'shape': (4.0,), }", "damaged .npy header");
   refuse("{'descr': '<f4', 'shape': (4,), }", "damaged .npy header");

@@ -36,7 +36,8 @@ TEST(ResizeBilinear, EqualsOpenCvAndPyTorch) {
   const auto document = golden();
   ASSERT_GE(document["bilinear"].size(), 10U);
   for (const auto& entry : document["bilinear"]) {
-    const std::int64_t rows = entry["in"][0], columns = entry["in"][1], out_rows = entry["out"][0], out_columns = entry["out"][1];
+    const std::int64_t rows = entry["in"][0], columns = entry["in"][1], out_rows = entry["out"][0],
+                       out_columns = entry["out"][1];
     std::vector<float> out(static_cast<std::size_t>(out_rows * out_columns), NAN);
     resize_bilinear(pattern(rows, columns), rows, columns, out, out_rows, out_columns);
     for (std::size_t n = 0; n < entry["places"].size(); ++n) {
@@ -60,7 +61,8 @@ TEST(ResizeNearest, TakesTheIndicesOfOpenCvAndPyTorch) {
   for (const auto& entry : document["nearest"]) {
     const std::int64_t in = entry["in"], out = entry["out"];
     std::uint64_t hash = 0xcbf29ce484222325;
-    for (std::int64_t i = 0; i < out; ++i) hash = (hash ^ static_cast<std::uint64_t>(nearest_index(i, in, out))) * 0x100000001b3;
+    for (std::int64_t i = 0; i < out; ++i)
+      hash = (hash ^ static_cast<std::uint64_t>(nearest_index(i, in, out))) * 0x100000001b3;
     char text[17];
     std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
     EXPECT_EQ(entry["hash"].get<std::string>(), text) << in << " -> " << out;
@@ -148,8 +150,10 @@ TEST(PreprocessingMetadata, RefusesWhatIsMissingOrWrong) {
   const auto message_with = [](const char* key, std::optional<std::string> value) -> std::string {
     auto metadata = Preprocessing{}.to_metadata();
     metadata["pulmoseg.classes"] = "background,lesion";
-    if (value) metadata[key] = *value;
-    else metadata.erase(key);
+    if (value)
+      metadata[key] = *value;
+    else
+      metadata.erase(key);
     try {
       Preprocessing::from_metadata(metadata);
     } catch (const Error& error) {
@@ -159,10 +163,12 @@ TEST(PreprocessingMetadata, RefusesWhatIsMissingOrWrong) {
   };
   EXPECT_EQ(message_with("pulmoseg.size", "256"), "accepted");
   for (const char* key : {"pulmoseg.size", "pulmoseg.scaling", "pulmoseg.mean", "pulmoseg.standard_deviation"}) {
-    EXPECT_EQ(message_with(key, {}), "the model has no " + std::string(key) + " in its metadata; export it with pulmoseg");
+    EXPECT_EQ(message_with(key, {}),
+              "the model has no " + std::string(key) + " in its metadata; export it with pulmoseg");
     EXPECT_NE(message_with(key, "much").find("says " + std::string(key) + " = 'much', expected"), std::string::npos);
   }
-  for (const char* size : {"0", "-1", "256.5", " 256", "256 ", ""}) EXPECT_NE(message_with("pulmoseg.size", size), "accepted") << size;
+  for (const char* size : {"0", "-1", "256.5", " 256", "256 ", ""})
+    EXPECT_NE(message_with("pulmoseg.size", size), "accepted") << size;
   for (const char* deviation : {"0", "-1", "nan", "inf", "0,5"}) {
     EXPECT_NE(message_with("pulmoseg.standard_deviation", deviation), "accepted") << deviation;
   }

@@ -17,7 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Dataset make_dataset(const test::TemporaryFolder& folder, const std::vector<test::SmallCase>& cases, const char* name = "set") {
+Dataset make_dataset(const test::TemporaryFolder& folder, const std::vector<test::SmallCase>& cases,
+                     const char* name = "set") {
   test::write_small_dataset(folder / name, cases, 1);
   return Dataset::open(folder / name);
 }
@@ -53,7 +54,8 @@ std::string letters(const Split& split) {
 TEST(SplitBySlice, HasPartsOfSeventyFifteenFifteen) {
   const test::TemporaryFolder folder;
   // {slices, training, validation, test}: training and validation rounded half up, test the rest, no part empty.
-  const std::int64_t expected[][4] = {{3, 1, 1, 1}, {4, 2, 1, 1}, {5, 3, 1, 1}, {10, 7, 2, 1}, {36, 25, 5, 6}, {100, 70, 15, 15}, {1266, 886, 190, 190}};
+  const std::int64_t expected[][4] = {{3, 1, 1, 1},   {4, 2, 1, 1},      {5, 3, 1, 1},         {10, 7, 2, 1},
+                                      {36, 25, 5, 6}, {100, 70, 15, 15}, {1266, 886, 190, 190}};
   for (const auto& [slices, training, validation, test] : expected) {
     const auto dataset = make_dataset(folder, {{"a", "a", slices}}, std::to_string(slices).c_str());
     const auto split = split_by_slice(dataset, 0);
@@ -93,7 +95,8 @@ TEST(SplitByPatient, TestsEveryPatientOnceAndLeaksNone) {
       EXPECT_FALSE(split.rows(Part::training).empty());
       EXPECT_FALSE(split.rows(Part::validation).empty());
       std::set<std::string> patients;
-      for (const auto row : split.rows(Part::test)) patients.insert(dataset.slices()[static_cast<std::size_t>(row)].patient);
+      for (const auto row : split.rows(Part::test))
+        patients.insert(dataset.slices()[static_cast<std::size_t>(row)].patient);
       for (const auto& patient : patients) ++tested[patient];
     }
     EXPECT_EQ(tested.size(), 14U);
@@ -117,7 +120,8 @@ TEST(SplitByPatient, ValidatesOnTheNextFold) {
   const test::TemporaryFolder folder;
   const auto dataset = make_dataset(folder, real_sizes());
   for (int fold = 1; fold <= 5; ++fold) {
-    EXPECT_EQ(split_by_patient(dataset, 1, fold, 5).rows(Part::validation), split_by_patient(dataset, 1, fold % 5 + 1, 5).rows(Part::test));
+    EXPECT_EQ(split_by_patient(dataset, 1, fold, 5).rows(Part::validation),
+              split_by_patient(dataset, 1, fold % 5 + 1, 5).rows(Part::test));
   }
 }
 
@@ -132,7 +136,8 @@ TEST(SplitByPatient, OfTwoFoldsValidatesOnAFewPatients) {
 
 TEST(SplitByPatient, IsTheSameEverywhere) {
   const test::TemporaryFolder folder;
-  const auto dataset = make_dataset(folder, {{"a", "p1", 4}, {"b", "p2", 3}, {"c", "p1", 2}, {"d", "p3", 5}, {"e", "p4", 1}, {"f", "p5", 3}});
+  const auto dataset = make_dataset(
+      folder, {{"a", "p1", 4}, {"b", "p2", 3}, {"c", "p1", 2}, {"d", "p3", 5}, {"e", "p4", 1}, {"f", "p5", 3}});
   EXPECT_EQ(letters(split_by_patient(dataset, 0, 1, 3)), "aaaarrraaeeeeeerrr");
   EXPECT_EQ(letters(split_by_patient(dataset, 1, 1, 3)), "eeeerrreeaaaaaarrr");
   EXPECT_EQ(letters(split_by_patient(dataset, 0, 2, 2)), "eeeerrreerrrrraeee");
@@ -146,7 +151,8 @@ TEST(SplitByPatient, DoesNotDependOnTheOrderOfTheCases) {
   const auto backward = make_dataset(folder, cases, "backward");
   const auto tested = [](const Dataset& dataset) {
     std::set<std::string> patients;
-    for (const auto row : split_by_patient(dataset, 9, 2, 5).rows(Part::test)) patients.insert(dataset.slices()[static_cast<std::size_t>(row)].patient);
+    for (const auto row : split_by_patient(dataset, 9, 2, 5).rows(Part::test))
+      patients.insert(dataset.slices()[static_cast<std::size_t>(row)].patient);
     return patients;
   };
   EXPECT_EQ(tested(forward), tested(backward));
@@ -155,16 +161,20 @@ TEST(SplitByPatient, DoesNotDependOnTheOrderOfTheCases) {
 TEST(SplitByPatient, RefusesWhatCannotBeSplit) {
   const test::TemporaryFolder folder;
   const auto dataset = make_dataset(folder, {{"a", "p1", 9}, {"b", "p2", 1}, {"c", "p3", 1}});
-  const auto message = [&](int fold, int folds) { return message_of([&] { split_by_patient(dataset, 0, fold, folds); }); };
+  const auto message = [&](int fold, int folds) {
+    return message_of([&] { split_by_patient(dataset, 0, fold, folds); });
+  };
   EXPECT_NE(message(1, 4).find("has 3 patients, expected at least 4 for 4 folds"), std::string::npos) << message(1, 4);
   EXPECT_NE(message(4, 3).find("fold 4/3 does not exist"), std::string::npos) << message(4, 3);
   EXPECT_THROW(split_by_patient(dataset, 0, 0, 3), UsageError);
   EXPECT_THROW(split_by_patient(dataset, 0, 1, 1), UsageError);
   // p1 is a fold of its own: tested on the other two, it alone is left.
-  EXPECT_NE((message(1, 2) + message(2, 2)).find("leaves no patient for training; choose more folds"), std::string::npos);
+  EXPECT_NE((message(1, 2) + message(2, 2)).find("leaves no patient for training; choose more folds"),
+            std::string::npos);
 
   const auto two = make_dataset(folder, {{"a", "p1", 9}, {"b", "p2", 9}}, "two");
-  EXPECT_NE(message_of([&] { split_by_patient(two, 0, 1, 2); }).find("has 2 patients, expected at least 3"), std::string::npos);
+  EXPECT_NE(message_of([&] { split_by_patient(two, 0, 1, 2); }).find("has 2 patients, expected at least 3"),
+            std::string::npos);
 }
 
 TEST(SplitFile, ComesBackAsItWas) {
@@ -175,14 +185,16 @@ TEST(SplitFile, ComesBackAsItWas) {
     EXPECT_EQ(read_split(folder / "split.csv", dataset), split);
   }
   const std::string text = read_file(folder / "split.csv");
-  EXPECT_TRUE(text.starts_with("row,case,patient,slice,part,kind,seed,fold,dataset\n0,\"a, b\",\"p\"\"1\"\"\",0,")) << text;
+  EXPECT_TRUE(text.starts_with("row,case,patient,slice,part,kind,seed,fold,dataset\n0,\"a, b\",\"p\"\"1\"\"\",0,"))
+      << text;
   EXPECT_NE(text.find(",patient,4,2/3," + dataset.fingerprint() + "\n"), std::string::npos) << text;
 }
 
 TEST(SplitFile, IsRefusedForAnotherDatasetOrWhenDamaged) {
   const test::TemporaryFolder folder;
   const std::vector<test::SmallCase> cases{{"a", "p1", 4}, {"c", "p2", 3}};
-  const auto dataset = make_dataset(folder, cases), longer = make_dataset(folder, {{"a", "p1", 4}, {"c", "p2", 4}}, "longer"),
+  const auto dataset = make_dataset(folder, cases),
+             longer = make_dataset(folder, {{"a", "p1", 4}, {"c", "p2", 4}}, "longer"),
              other = make_dataset(folder, {{"a", "p1", 3}, {"c", "p2", 4}}, "other");
   const fs::path file = folder / "split.csv";
   write_split(split_by_slice(dataset, 0), dataset, file);
@@ -198,7 +210,8 @@ TEST(SplitFile, IsRefusedForAnotherDatasetOrWhenDamaged) {
     write_file(file, changed);
     return message(dataset);
   };
-  EXPECT_NE(damaged(",training,", ",train,").find("says part 'train', expected training, validation or test"), std::string::npos);
+  EXPECT_NE(damaged(",training,", ",train,").find("says part 'train', expected training, validation or test"),
+            std::string::npos);
   EXPECT_NE(damaged("\n1,a,p1,1,", "\n1,a,p1,2,").find("row 1 is slice 2 of case a"), std::string::npos);
   EXPECT_NE(damaged(",slice,0,", ",slice,zero,").find("says kind 'slice', seed 'zero'"), std::string::npos);
   EXPECT_NE(damaged("row,case", "row,name").find("expected one named case"), std::string::npos);

@@ -18,11 +18,13 @@ namespace fs = std::filesystem;
 
 const fs::path& existing(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
-    throw Error(fmt::format("{}: is not a folder, expected a dataset; make one with pulmoseg prepare", folder.string()));
+    throw Error(
+        fmt::format("{}: is not a folder, expected a dataset; make one with pulmoseg prepare", folder.string()));
   }
   for (const char* name : {info_name, slices_name, images_name, lesion_masks_name, labels_name, lung_masks_name}) {
     if (fs::exists(folder / name)) continue;
-    throw Error(fmt::format("{}: holds no {}, so it is no whole dataset; make it with pulmoseg prepare", folder.string(), name));
+    throw Error(fmt::format("{}: holds no {}, so it is no whole dataset; make it with pulmoseg prepare",
+                            folder.string(), name));
   }
   return folder;
 }
@@ -40,7 +42,9 @@ std::vector<SliceRecord> read_slices(const fs::path& file) {
       if (value && *value >= 0 && *value <= largest && (!only || *value == *only)) return *value;
       throw Error(fmt::format("{}: row {} says {} = '{}', expected {}; prepare the dataset again", file.string(), line,
                               table.columns[column], cells[column],
-                              only ? fmt::to_string(*only) : largest == 1 ? "0 or 1" : "a whole number"));
+                              only           ? fmt::to_string(*only)
+                              : largest == 1 ? "0 or 1"
+                                             : "a whole number"));
     };
     constexpr auto any = std::numeric_limits<std::int64_t>::max();
     slices.push_back({.row = number(row, line, any),
@@ -56,7 +60,8 @@ std::vector<SliceRecord> read_slices(const fs::path& file) {
 std::string fingerprint_of(const std::vector<SliceRecord>& slices) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const auto& slice : slices) {
-    const std::vector<std::string> cells{fmt::to_string(slice.row), slice.case_name, slice.patient, fmt::to_string(slice.slice)};
+    const std::vector<std::string> cells{fmt::to_string(slice.row), slice.case_name, slice.patient,
+                                         fmt::to_string(slice.slice)};
     for (const char c : csv_line(cells)) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   }
   return fmt::format("{:016x}", hash);
@@ -99,7 +104,8 @@ void Dataset::check_agreement() const {
          fmt::format("{} as {} says", one.slices, info_name));
   }
   if (counted.size() != info_.cases.size()) {
-    fail(folder_ / slices_name, fmt::format("{} cases", counted.size()), fmt::format("{} as {} says", info_.cases.size(), info_name));
+    fail(folder_ / slices_name, fmt::format("{} cases", counted.size()),
+         fmt::format("{} as {} says", info_.cases.size(), info_name));
   }
 }
 

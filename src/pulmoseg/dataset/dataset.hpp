@@ -23,7 +23,7 @@
 namespace pulmoseg::dataset {
 
 struct SliceRecord {
-  std::int64_t row = 0;        ///< index into the arrays
+  std::int64_t row = 0;  ///< index into the arrays
   std::string case_name, patient;
   std::int64_t slice = 0;      ///< index in its volume, from the lowest
   bool has_lesion = false;     ///< after resizing
@@ -42,9 +42,9 @@ inline constexpr const char* info_name = "dataset.json";
 
 /// A dataset on disk, memory-mapped: opening it is cheap and it may be larger than memory.
 ///
-/// Errors: open() throws Error when a file is missing or damaged or when the files disagree about the number of slices or
-/// their size. A row outside [0, size()) is a mistake of the caller's (std::out_of_range).
-/// Threads: reading from several at once is safe.
+/// Errors: open() throws Error when a file is missing or damaged or when the files disagree about the number of slices
+/// or their size. A row outside [0, size()) is a mistake of the caller's (std::out_of_range). Threads: reading from
+/// several at once is safe.
 class Dataset {
  public:
   static Dataset open(const std::filesystem::path& folder);

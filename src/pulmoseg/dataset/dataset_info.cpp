@@ -15,10 +15,13 @@ using Json = nlohmann::ordered_json;
 constexpr const char* schema = "pulmoseg.dataset/1";
 
 Json json_of(const SourceVolume& source) {
-  return {{"image", source.image},   {"lesion_mask", source.lesion_mask},
+  return {{"image", source.image},
+          {"lesion_mask", source.lesion_mask},
           {"lung_mask", source.lung_mask.empty() ? Json() : Json(source.lung_mask)},
-          {"format", source.format}, {"grid", source.grid},
-          {"slices", source.slices}, {"notes", source.notes}};
+          {"format", source.format},
+          {"grid", source.grid},
+          {"slices", source.slices},
+          {"notes", source.notes}};
 }
 
 SourceVolume source_of(const Json& json) {
@@ -72,8 +75,8 @@ DatasetInfo read_dataset_info(const std::filesystem::path& file) {
   try {
     const Json json = Json::parse(text);
     if (const std::string found = json.at("schema"); found != schema) {
-      throw Error(fmt::format("{}: has schema {}, expected {}; prepare the dataset again with this version", file.string(),
-                              found, schema));
+      throw Error(fmt::format("{}: has schema {}, expected {}; prepare the dataset again with this version",
+                              file.string(), found, schema));
     }
     DatasetInfo info{.producer = json.at("producer"),
                      .unrelated_slices = json.at("unrelated_slices"),

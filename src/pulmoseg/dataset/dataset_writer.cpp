@@ -13,7 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* all_names[] = {info_name, images_name, lesion_masks_name, labels_name, lung_masks_name, slices_name};
+constexpr const char* all_names[] = {info_name,   images_name,     lesion_masks_name,
+                                     labels_name, lung_masks_name, slices_name};
 
 void remove_all_files(const fs::path& folder) {
   std::error_code ignored;
@@ -33,7 +34,8 @@ void remove_leftovers(const fs::path& folder) {
 }  // namespace
 
 DatasetWriter::FolderGuard::FolderGuard(const fs::path& folder) {
-  for (fs::path missing = fs::absolute(folder).lexically_normal(); !fs::exists(missing); missing = missing.parent_path()) {
+  for (fs::path missing = fs::absolute(folder).lexically_normal(); !fs::exists(missing);
+       missing = missing.parent_path()) {
     created.push_back(missing);
   }
 }
@@ -70,7 +72,8 @@ DatasetWriter::DatasetWriter(const fs::path& folder, const Options& options)
 
 DatasetWriter::~DatasetWriter() = default;
 
-std::int64_t DatasetWriter::add_slice(std::string case_name, std::string patient, std::int64_t slice, bool has_lung_mask) {
+std::int64_t DatasetWriter::add_slice(std::string case_name, std::string patient, std::int64_t slice,
+                                      bool has_lung_mask) {
   const auto row = static_cast<std::int64_t>(slices_.size());
   slices_.push_back({row, std::move(case_name), std::move(patient), slice, false, has_lung_mask});
   lesion_pixels_.push_back(0);
@@ -126,8 +129,8 @@ DatasetInfo DatasetWriter::commit(DatasetInfo info) {
   info.producer = "pulmoseg " PULMOSEG_VERSION;
   info.preprocessing = preprocessing_;
   fill_cases(info);
-  // An older dataset stops being one before its first file is replaced, and the new one is one when its last file is there:
-  // a power cut in between leaves a folder that is refused, never a mixture.
+  // An older dataset stops being one before its first file is replaced, and the new one is one when its last file is
+  // there: a power cut in between leaves a folder that is refused, never a mixture.
   std::error_code ignored;
   fs::remove(folder_ / info_name, ignored);
   try {

@@ -12,8 +12,8 @@
 
 namespace pulmoseg::dataset {
 
-/// Writes the files of dataset.hpp into a folder that it keeps to itself. The dataset appears whole when commit() is called;
-/// without that nothing is left behind, and a folder that the writer had to create is removed again.
+/// Writes the files of dataset.hpp into a folder that it keeps to itself. The dataset appears whole when commit() is
+/// called; without that nothing is left behind, and a folder that the writer had to create is removed again.
 ///
 /// Use: add_slice() for each slice in the order of the rows, then the three write functions for each row in any order.
 /// Errors: Error when the folder is in use, when it holds a dataset and `overwrite` is false, or when the disk is full.

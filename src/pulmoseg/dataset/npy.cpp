@@ -79,7 +79,8 @@ class HeaderParser {
   bool value_of(std::string_view key) {
     skip_space();
     if (key == "descr") {
-      descr = peek() == '[' ? take_until("]") : quoted().value_or("");  // a list: a structured type, refused by name later
+      descr =
+          peek() == '[' ? take_until("]") : quoted().value_or("");  // a list: a structured type, refused by name later
       return !descr.empty() && (peek() != ']' || take(']'));
     }
     if (key == "fortran_order") {
@@ -158,7 +159,8 @@ void NpyFile::fail(std::string_view what) const { throw Error(fmt::format("{}: {
 
 void NpyFile::parse_header() {
   const std::string_view text(reinterpret_cast<const char*>(mapping_), length_);
-  if (!text.starts_with(magic) || length_ < 12) fail("is not a .npy array; write it with numpy.save or pulmoseg prepare");
+  if (!text.starts_with(magic) || length_ < 12)
+    fail("is not a .npy array; write it with numpy.save or pulmoseg prepare");
   const int version = text[6];
   if (version != 1 && version != 2) fail(fmt::format("is .npy version {}, expected 1 or 2", version));
 
@@ -171,9 +173,13 @@ void NpyFile::parse_header() {
 
   HeaderParser header(text.substr(start, header_length));
   if (!header.parse()) fail("has a damaged .npy header, expected descr, fortran_order and shape");
-  if (header.descr == "<f4") type_ = NpyType::float32;
-  else if (header.descr == "|u1" || header.descr == "<u1") type_ = NpyType::uint8;
-  else fail(fmt::format("holds values of type {}, expected <f4 (float32) or |u1 (uint8); convert it with astype", header.descr));
+  if (header.descr == "<f4")
+    type_ = NpyType::float32;
+  else if (header.descr == "|u1" || header.descr == "<u1")
+    type_ = NpyType::uint8;
+  else
+    fail(fmt::format("holds values of type {}, expected <f4 (float32) or |u1 (uint8); convert it with astype",
+                     header.descr));
   if (header.fortran_order == "True") fail("is in Fortran order, expected C order; save numpy.ascontiguousarray of it");
   if (offset_ % bytes_of(type_) != 0) fail("has values at an odd offset; save it again with numpy.save");
 
@@ -182,8 +188,9 @@ void NpyFile::parse_header() {
   std::size_t expected = 0;
   const bool fits = count && !__builtin_mul_overflow(*count, bytes_of(type_), &expected);
   if (!fits || expected != length_ - offset_) {
-    fail(fmt::format("holds {} bytes of values, expected {} for shape ({}) of {}; copy or prepare it again", length_ - offset_,
-                     fits ? fmt::to_string(expected) : "more than memory can hold", fmt::join(shape_, ", "), word(type_)));
+    fail(fmt::format("holds {} bytes of values, expected {} for shape ({}) of {}; copy or prepare it again",
+                     length_ - offset_, fits ? fmt::to_string(expected) : "more than memory can hold",
+                     fmt::join(shape_, ", "), word(type_)));
   }
   count_ = *count;
 }
@@ -206,7 +213,8 @@ std::span<const std::uint8_t> NpyFile::bytes() const {
 NpyWriter::NpyWriter(const std::filesystem::path& file, NpyType type, std::vector<std::int64_t> row_shape)
     : file_(file), output_(file), type_(type), row_shape_(std::move(row_shape)) {
   const auto count = count_values(row_shape_);
-  if (!count || *count == 0) throw Error(fmt::format("{}: cannot hold rows of shape ({})", file_.string(), fmt::join(row_shape_, ", ")));
+  if (!count || *count == 0)
+    throw Error(fmt::format("{}: cannot hold rows of shape ({})", file_.string(), fmt::join(row_shape_, ", ")));
   row_bytes_ = *count * bytes_of(type_);
   // Room for the largest number of rows, so that the true one fits when it is known.
   header_bytes_ = 0;
@@ -239,8 +247,8 @@ void NpyWriter::write_row(std::int64_t row, std::span<const std::uint8_t> values
 
 void NpyWriter::write_bytes(std::int64_t row, NpyType type, std::span<const std::byte> bytes) {
   if (type != type_ || bytes.size() != row_bytes_ || row < 0) {
-    throw Error(fmt::format("{}: row {} has {} bytes of {}, expected {} of {}", file_.string(), row, bytes.size(), word(type),
-                            row_bytes_, word(type_)));
+    throw Error(fmt::format("{}: row {} has {} bytes of {}, expected {} of {}", file_.string(), row, bytes.size(),
+                            word(type), row_bytes_, word(type_)));
   }
   const auto index = static_cast<std::size_t>(row);
   output_.write_at(header_bytes_ + index * row_bytes_, bytes);
@@ -251,7 +259,8 @@ void NpyWriter::write_bytes(std::int64_t row, NpyType type, std::span<const std:
 void NpyWriter::commit(std::int64_t rows) {
   const auto missing = std::ranges::find(written_, false) - written_.begin();
   if (missing != rows || std::ssize(written_) != rows) {
-    throw Error(fmt::format("{}: row {} was not written or is beyond the {} rows expected", file_.string(), missing, rows));
+    throw Error(
+        fmt::format("{}: row {} was not written or is beyond the {} rows expected", file_.string(), missing, rows));
   }
   const std::string final_header = header(rows);
   output_.write_at(0, std::as_bytes(std::span(final_header)));

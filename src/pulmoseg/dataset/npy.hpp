@@ -1,8 +1,8 @@
 #pragma once
 // NumPy's .npy files: read through a memory map, written row by row.
 //
-// Follows the format's own description (numpy.lib.format, versions 1.0 and 2.0). Of what the format allows, pulmoseg uses
-// little-endian float32 and uint8 in C order; everything else is refused by name.
+// Follows the format's own description (numpy.lib.format, versions 1.0 and 2.0). Of what the format allows, pulmoseg
+// uses little-endian float32 and uint8 in C order; everything else is refused by name.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,10 +18,11 @@ namespace pulmoseg::dataset {
 
 enum class NpyType { float32, uint8 };
 
-/// An array in a file, mapped into memory: opening costs nothing however large the file is, and pages are read when touched.
+/// An array in a file, mapped into memory: opening costs nothing however large the file is, and pages are read when
+/// touched.
 ///
-/// Errors: opening throws Error when the file is missing, is no .npy file, holds another type or order, or is shorter or
-/// longer than its shape says. Threads: reading from several at once is safe.
+/// Errors: opening throws Error when the file is missing, is no .npy file, holds another type or order, or is shorter
+/// or longer than its shape says. Threads: reading from several at once is safe.
 class NpyFile {
  public:
   static NpyFile open(const std::filesystem::path& file);
@@ -56,8 +57,8 @@ class NpyFile {
 /// An array in the making: rows of one shape, written in any order, their number known at the end.
 /// The file appears when commit() is called, else never. numpy.load(..., mmap_mode='r') reads it.
 ///
-/// Errors: Error when the disk is full or the folder cannot be written, or when commit() finds a row that was not written.
-/// Threads: one at a time.
+/// Errors: Error when the disk is full or the folder cannot be written, or when commit() finds a row that was not
+/// written. Threads: one at a time.
 class NpyWriter {
  public:
   NpyWriter(const std::filesystem::path& file, NpyType type, std::vector<std::int64_t> row_shape);

@@ -30,7 +30,8 @@ Number number(const std::map<std::string, std::string>& metadata, const char* ke
   const std::string& text = entry(metadata, key);
   const auto value = parse_number<Number>(text);
   if (value && std::isfinite(static_cast<double>(*value)) && *value >= smallest) return *value;
-  throw Error(fmt::format("the model's metadata says {} = '{}', expected a number of at least {}", key, text, smallest));
+  throw Error(
+      fmt::format("the model's metadata says {} = '{}', expected a number of at least {}", key, text, smallest));
 }
 
 /// Where an output pixel's centre lies between two input pixels of one axis.

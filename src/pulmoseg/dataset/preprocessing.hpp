@@ -2,8 +2,8 @@
 // From a CT slice to the network's input, the same for training and for new scans:
 // resize to size x size in float32, then min-max scale the slice to [0, 1], then (x - mean) / standard_deviation.
 //
-// Pixel centres lie at half integers on both grids (as OpenCV, and PyTorch with align_corners=False), so that an image and
-// its mask never shift against each other. There is no antialiasing.
+// Pixel centres lie at half integers on both grids (as OpenCV, and PyTorch with align_corners=False), so that an image
+// and its mask never shift against each other. There is no antialiasing.
 //
 // All functions here are pure and safe to call from several threads.
 
@@ -30,23 +30,24 @@ struct Preprocessing {
   bool operator==(const Preprocessing&) const = default;
 };
 
-/// Bilinear, beyond the outermost pixel centres the edge pixel. `in` is rows x columns, `out` is out_rows x out_columns,
-/// both row-major. Sizes that are equal copy. Equals cv2.resize(INTER_LINEAR), and PyTorch's interpolate(mode='bilinear') of
-/// doubles; of floats, PyTorch rounds the places of the pixels where out_length is no power of two.
+/// Bilinear, beyond the outermost pixel centres the edge pixel. `in` is rows x columns, `out` is out_rows x
+/// out_columns, both row-major. Sizes that are equal copy. Equals cv2.resize(INTER_LINEAR), and PyTorch's
+/// interpolate(mode='bilinear') of doubles; of floats, PyTorch rounds the places of the pixels where out_length is no
+/// power of two.
 void resize_bilinear(std::span<const float> in, std::int64_t rows, std::int64_t columns, std::span<float> out,
                      std::int64_t out_rows, std::int64_t out_columns);
 
-/// The source index that nearest neighbour takes for output index i: floor((i + 1/2) * in_length / out_length), in whole
-/// numbers. Equals PyTorch's `nearest-exact` and OpenCV's INTER_NEAREST_EXACT, but for centres that fall exactly onto a
-/// border where out_length is no power of two: there each of the two rounds in its own way.
+/// The source index that nearest neighbour takes for output index i: floor((i + 1/2) * in_length / out_length), in
+/// whole numbers. Equals PyTorch's `nearest-exact` and OpenCV's INTER_NEAREST_EXACT, but for centres that fall exactly
+/// onto a border where out_length is no power of two: there each of the two rounds in its own way.
 constexpr std::int64_t nearest_index(std::int64_t i, std::int64_t in_length, std::int64_t out_length) {
   return (2 * i + 1) * in_length / (2 * out_length);
 }
 
 /// Nearest neighbour with the same pixel centres, for masks and labels.
 template <class T>
-void resize_nearest(std::span<const T> in, std::int64_t rows, std::int64_t columns, std::span<T> out, std::int64_t out_rows,
-                    std::int64_t out_columns) {
+void resize_nearest(std::span<const T> in, std::int64_t rows, std::int64_t columns, std::span<T> out,
+                    std::int64_t out_rows, std::int64_t out_columns) {
   T* target = out.data();
   for (std::int64_t row = 0; row < out_rows; ++row) {
     const T* source = in.data() + nearest_index(row, rows, out_rows) * columns;
@@ -59,8 +60,8 @@ void resize_nearest(std::span<const T> in, std::int64_t rows, std::int64_t colum
 /// Scales finite pixels so that the smallest becomes 0 and the largest 1. A constant slice becomes 0.
 void min_max_scale(std::span<float> pixels);
 
-/// The image as it stands in a dataset: resized and scaled to [0, 1], size * size pixels. mean and standard deviation are
-/// not applied yet.
+/// The image as it stands in a dataset: resized and scaled to [0, 1], size * size pixels. mean and standard deviation
+/// are not applied yet.
 std::vector<float> preprocess(std::span<const float> pixels, std::int64_t rows, std::int64_t columns,
                               const Preprocessing& preprocessing);
 

@@ -54,7 +54,8 @@ std::vector<Patient> shuffled_patients(const Dataset& dataset, Generator& genera
 }
 
 void put_into_folds(std::vector<Patient>& patients, int folds) {
-  std::ranges::stable_sort(patients, std::ranges::greater{}, [](const Patient& patient) { return std::bit_width(patient.slices); });
+  std::ranges::stable_sort(patients, std::ranges::greater{},
+                           [](const Patient& patient) { return std::bit_width(patient.slices); });
   std::vector<std::uint64_t> slices(static_cast<std::size_t>(folds), 0);
   for (auto& patient : patients) {
     const auto emptiest = std::ranges::min_element(slices);
@@ -63,8 +64,8 @@ void put_into_folds(std::vector<Patient>& patients, int folds) {
   }
 }
 
-/// Of two folds, which patients of the one that is not tested are for validation: at random as many as fit into 15 % of its
-/// slices, or its smallest.
+/// Of two folds, which patients of the one that is not tested are for validation: at random as many as fit into 15 % of
+/// its slices, or its smallest.
 std::set<std::string> validation_share(std::vector<Patient> patients, int test_fold, Generator& generator) {
   std::erase_if(patients, [&](const Patient& patient) { return patient.fold == test_fold; });
   shuffle(patients, generator);
@@ -130,13 +131,14 @@ Split split_by_slice(const Dataset& dataset, std::uint64_t seed) {
 
 Split split_by_patient(const Dataset& dataset, std::uint64_t seed, int fold, int folds) {
   if (folds < 2 || fold < 1 || fold > folds) {
-    throw UsageError(fmt::format("fold {}/{} does not exist, expected k/n with n at least 2 and k from 1 to n", fold, folds));
+    throw UsageError(
+        fmt::format("fold {}/{} does not exist, expected k/n with n at least 2 and k from 1 to n", fold, folds));
   }
   Generator generator(seed);
   auto patients = shuffled_patients(dataset, generator);
   if (patients.size() < 3 || std::cmp_less(patients.size(), folds)) {
-    throw Error(fmt::format("{}: has {} patient{}, expected at least {} for {} folds", dataset_name(dataset), patients.size(),
-                            patients.size() == 1 ? "" : "s", std::max(folds, 3), folds));
+    throw Error(fmt::format("{}: has {} patient{}, expected at least {} for {} folds", dataset_name(dataset),
+                            patients.size(), patients.size() == 1 ? "" : "s", std::max(folds, 3), folds));
   }
   put_into_folds(patients, folds);
 
@@ -151,7 +153,8 @@ Split split_by_patient(const Dataset& dataset, std::uint64_t seed, int fold, int
   Split split{.kind = "patient", .seed = seed, .fold = fold, .folds = folds, .parts = {}};
   for (const auto& slice : dataset.slices()) split.parts.push_back(part_of.at(slice.patient));
   if (split.rows(Part::training).empty()) {
-    throw Error(fmt::format("{}: fold {}/{} leaves no patient for training; choose more folds", dataset_name(dataset), fold, folds));
+    throw Error(fmt::format("{}: fold {}/{} leaves no patient for training; choose more folds", dataset_name(dataset),
+                            fold, folds));
   }
   return split;
 }
@@ -181,8 +184,8 @@ Split read_split_facts(const CsvTable& table) {
   const auto folds = slash == fold_text.npos ? std::nullopt : parse_number<int>(fold_text.substr(slash + 1));
   const bool known = kind == "slice" ? fold_text.empty() : kind == "patient" && fold && folds;
   if (!known || !seed) {
-    throw Error(fmt::format("{}: says kind '{}', seed '{}', fold '{}', expected what pulmoseg train writes", table.file.string(),
-                            kind, seed_text, fold_text));
+    throw Error(fmt::format("{}: says kind '{}', seed '{}', fold '{}', expected what pulmoseg train writes",
+                            table.file.string(), kind, seed_text, fold_text));
   }
   return {.kind = std::string(kind), .seed = *seed, .fold = fold.value_or(0), .folds = folds.value_or(0), .parts = {}};
 }
@@ -203,13 +206,16 @@ Split read_split(const std::filesystem::path& file, const Dataset& dataset) {
     const bool same = cells[row] == fmt::to_string(record.row) && cells[case_name] == record.case_name &&
                       cells[patient] == record.patient && cells[slice] == fmt::to_string(record.slice);
     if (!same || cells[fingerprint] != dataset.fingerprint()) {
-      throw Error(fmt::format("{}: row {} is slice {} of case {} (dataset {}), expected slice {} of case {} (dataset {}) as in {}; "
-                              "it was made for another dataset", file.string(), record.row, cells[slice], cells[case_name],
-                              cells[fingerprint], record.slice, record.case_name, dataset.fingerprint(), dataset_name(dataset)));
+      throw Error(fmt::format(
+          "{}: row {} is slice {} of case {} (dataset {}), expected slice {} of case {} (dataset {}) as in {}; "
+          "it was made for another dataset",
+          file.string(), record.row, cells[slice], cells[case_name], cells[fingerprint], record.slice, record.case_name,
+          dataset.fingerprint(), dataset_name(dataset)));
     }
     const auto known = parse_part(cells[part]);
     if (!known) {
-      throw Error(fmt::format("{}: row {} says part '{}', expected training, validation or test", file.string(), record.row, cells[part]));
+      throw Error(fmt::format("{}: row {} says part '{}', expected training, validation or test", file.string(),
+                              record.row, cells[part]));
     }
     split.parts.push_back(*known);
   }

@@ -4,12 +4,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
-#include <functional>
 #include <map>
+#include <utility>
 
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/scan_name.hpp"
 
 namespace pulmoseg::prepare {
 namespace {
@@ -20,20 +20,7 @@ constexpr const char* image_folder = "rp_im";
 constexpr const char* lesion_folder = "rp_msk";
 constexpr const char* lung_folder = "rp_lung_msk";
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/// Length of the ending that makes a file name a volume's, or 0.
-std::size_t volume_ending(std::string_view name) {
-  for (const std::string_view ending : {".nii.gz", ".nii", ".nrrd"}) {
-    if (name.size() > ending.size() &&
-        std::ranges::equal(name.substr(name.size() - ending.size()), ending, {}, lower)) {
-      return ending.size();
-    }
-  }
-  return 0;
-}
 
 struct NaturalLess {
   bool operator()(const std::string& a, const std::string& b) const { return natural_less(a, b); }
@@ -45,14 +32,15 @@ VolumesByName list_volumes(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string file_name = entry.path().filename().string();
     if (file_name.starts_with('.')) continue;
-    if (!entry.is_directory() && volume_ending(file_name) == 0) {
+    const std::string name = volume::scan_name(entry.path());
+    if (!entry.is_directory() && name == file_name) {
       spdlog::warn("{}: is no .nii, .nii.gz or .nrrd file and is ignored", entry.path().string());
       continue;
     }
-    const auto [place, added] = volumes.emplace(case_name_of(entry.path()), entry.path());
+    const auto [place, added] = volumes.emplace(name, entry.path());
     if (!added) {
-      throw Error(fmt::format("{}: two files are named {}: {} and {}; remove or rename one", folder.string(), place->first,
-                              place->second.filename().string(), file_name));
+      throw Error(fmt::format("{}: two files are named {}: {} and {}; remove or rename one", folder.string(),
+                              place->first, place->second.filename().string(), file_name));
     }
   }
   return volumes;
@@ -68,8 +56,8 @@ std::map<std::string, std::string> read_patients(const fs::path& file) {
     if (cells[patient].empty()) continue;
     const auto [place, added] = patients.emplace(cells[name], cells[patient]);
     if (!added && place->second != cells[patient]) {
-      throw Error(fmt::format("{}: gives case {} to two patients, {} and {}; correct one row", file.string(), cells[name],
-                              place->second, cells[patient]));
+      throw Error(fmt::format("{}: gives case {} to two patients, {} and {}; correct one row", file.string(),
+                              cells[name], place->second, cells[patient]));
     }
   }
   return patients;
@@ -108,26 +96,20 @@ bool natural_less(std::string_view a, std::string_view b) {
   return whole_a < whole_b;  // 01 and 1 are equal as numbers
 }
 
-std::string case_name_of(const fs::path& image) {
-  // "series/" names the folder too.
-  const fs::path named = image.has_filename() ? image : image.parent_path();
-  std::string name = named.filename().string();
-  if (!fs::is_directory(named)) name.resize(name.size() - volume_ending(name));
-  return name;
-}
-
 std::vector<CaseSource> find_cases(const fs::path& folder) {
   for (const char* needed : {image_folder, lesion_folder}) {
     if (fs::is_directory(folder / needed)) continue;
-    throw Error(fmt::format("{}: holds no folder {}, expected images in {}/, lesion masks in {}/ and, if there are any, lung "
-                            "masks in {}/; for other layouts see --image and --cases", folder.string(), needed, image_folder,
-                            lesion_folder, lung_folder));
+    throw Error(
+        fmt::format("{}: holds no folder {}, expected images in {}/, lesion masks in {}/ and, if there are any, lung "
+                    "masks in {}/; for other layouts see --image and --cases",
+                    folder.string(), needed, image_folder, lesion_folder, lung_folder));
   }
   const auto images = list_volumes(folder / image_folder), lesion_masks = list_volumes(folder / lesion_folder);
   const bool has_lungs = fs::is_directory(folder / lung_folder);
   const auto lung_masks = has_lungs ? list_volumes(folder / lung_folder) : VolumesByName{};
   if (images.empty()) {
-    throw Error(fmt::format("{}: holds no .nii, .nii.gz or .nrrd file, expected at least one", (folder / image_folder).string()));
+    throw Error(fmt::format("{}: holds no .nii, .nii.gz or .nrrd file, expected at least one",
+                            (folder / image_folder).string()));
   }
   require_images_for(lesion_masks, images, folder);
   require_images_for(lung_masks, images, folder);
@@ -138,8 +120,10 @@ std::vector<CaseSource> find_cases(const fs::path& folder) {
   for (const auto& [name, image] : images) {
     const auto lesion_mask = lesion_masks.find(name), lung_mask = lung_masks.find(name);
     if (lesion_mask == lesion_masks.end()) {
-      throw Error(fmt::format("{}: has no lesion mask named {} in {}; add the mask (all 0 where there is no lesion) or remove "
-                              "the image", image.string(), name, (folder / lesion_folder).string()));
+      throw Error(
+          fmt::format("{}: has no lesion mask named {} in {}; add the mask (all 0 where there is no lesion) or remove "
+                      "the image",
+                      image.string(), name, (folder / lesion_folder).string()));
     }
     if (has_lungs && lung_mask == lung_masks.end()) spdlog::info("{}: has no lung mask", name);
     const auto patient = patients.find(name);
@@ -187,13 +171,16 @@ std::vector<CaseSource> read_cases(const fs::path& file) {
 std::vector<CaseSource> pair_cases(std::span<const fs::path> images, std::span<const fs::path> lesion_masks,
                                    std::span<const fs::path> lung_masks) {
   if (images.size() != lesion_masks.size() || (!lung_masks.empty() && lung_masks.size() != images.size())) {
-    throw UsageError(fmt::format("{} images, {} lesion masks and {} lung masks are named, expected a lesion mask for each image "
-                                 "and a lung mask for each or none", images.size(), lesion_masks.size(), lung_masks.size()));
+    throw UsageError(
+        fmt::format("{} images, {} lesion masks and {} lung masks are named, expected a lesion mask for each image "
+                    "and a lung mask for each or none",
+                    images.size(), lesion_masks.size(), lung_masks.size()));
   }
   std::vector<CaseSource> cases;
   for (std::size_t i = 0; i < images.size(); ++i) {
-    const std::string name = case_name_of(images[i]);
-    cases.push_back({.name = name, .patient = name, .image = images[i], .lesion_mask = lesion_masks[i], .lung_mask = {}});
+    const std::string name = volume::scan_name(images[i]);
+    cases.push_back(
+        {.name = name, .patient = name, .image = images[i], .lesion_mask = lesion_masks[i], .lung_mask = {}});
     if (!lung_masks.empty()) cases.back().lung_mask = lung_masks[i];
   }
   require_distinct_names(cases);

@@ -21,29 +21,26 @@ struct CaseSource {
   bool operator==(const CaseSource&) const = default;
 };
 
-/// The layout of the Radiopaedia COVID-19 set: images in rp_im/, lesion masks in rp_msk/, lung masks in rp_lung_msk/ (which
-/// may be missing, as may be single lung masks). Files belong together by their name without .nii, .nii.gz or .nrrd; a
-/// subfolder is a DICOM series. Hidden files are ignored, other files too, with a warning. Cases come in natural order
-/// (2 before 10). A cases.csv with the columns case and patient says who is who; a case that it does not name is a patient
-/// of its own, with a warning.
-/// Error for an image without lesion mask, a mask without image, two files of one name, a folder without images.
+/// The layout of the Radiopaedia COVID-19 set: images in rp_im/, lesion masks in rp_msk/, lung masks in rp_lung_msk/
+/// (which may be missing, as may be single lung masks). Files belong together by their volume::scan_name(); a subfolder
+/// is a DICOM series. Hidden files are ignored, other files too, with a warning. Cases come in natural order (2 before
+/// 10). A cases.csv with the columns case and patient says who is who; a case that it does not name is a patient of its
+/// own, with a warning. Error for an image without lesion mask, a mask without image, two files of one name, a folder
+/// without images.
 std::vector<CaseSource> find_cases(const std::filesystem::path& folder);
 
-/// A table with the columns case, image, lesion_mask and, if wanted, patient and lung_mask (cells of which may be empty).
-/// File names are relative to the table. Other columns are ignored. Cases stay in the order of the table.
+/// A table with the columns case, image, lesion_mask and, if wanted, patient and lung_mask (cells of which may be
+/// empty). File names are relative to the table. Other columns are ignored. Cases stay in the order of the table.
 std::vector<CaseSource> read_cases(const std::filesystem::path& table);
 
-/// Files named one by one; each case takes the name of its image. `lung_masks` is empty or as long as the others.
-/// UsageError when the lengths differ.
+/// Files named one by one; each case takes the volume::scan_name() of its image. `lung_masks` is empty or as long as
+/// the others. UsageError when the lengths differ.
 std::vector<CaseSource> pair_cases(std::span<const std::filesystem::path> images,
                                    std::span<const std::filesystem::path> lesion_masks,
                                    std::span<const std::filesystem::path> lung_masks);
 
 /// Error that names both images when two cases have one name.
 void require_distinct_names(std::span<const CaseSource> cases);
-
-/// "scan" of scan.nii.gz, scan.nii, scan.nrrd (in any case) and of a folder named scan.
-std::string case_name_of(const std::filesystem::path& image);
 
 /// Order in which numbers inside of names count as numbers: a2 < a10 < b1.
 bool natural_less(std::string_view a, std::string_view b);

@@ -39,9 +39,12 @@ std::int64_t check_headers(std::span<const CaseSource> cases, const PrepareOptio
 /// What the notes of a dataset say about a mask; nothing when there is nothing to say.
 std::string_view describe(volume::MaskFit fit) {
   switch (fit) {
-    case volume::MaskFit::same_grid: return "";
-    case volume::MaskFit::voxel_by_voxel: return "taken voxel by voxel, because only one of the two headers declares a position";
-    case volume::MaskFit::resampled: return "resampled onto the image's grid";
+    case volume::MaskFit::same_grid:
+      return "";
+    case volume::MaskFit::voxel_by_voxel:
+      return "taken voxel by voxel, because only one of the two headers declares a position";
+    case volume::MaskFit::resampled:
+      return "resampled onto the image's grid";
   }
   return "";
 }
@@ -100,15 +103,18 @@ class Preparation {
   void write_masks(const CaseSource& source, const volume::SourceInfo& image, const volume::Geometry& grid,
                    std::vector<std::string>& notes) {
     const auto visit = [&](const std::filesystem::path& mask, const char* kind, auto&& write) {
-      const auto fit = volume::visit_mask_on_grid(mask, image, grid, [&](std::int64_t index, std::span<const std::uint8_t> labels) {
-        stop_if_asked();
-        write(first_row_ + index, resized(labels, grid));
-      });
+      const auto fit =
+          volume::visit_mask_on_grid(mask, image, grid, [&](std::int64_t index, std::span<const std::uint8_t> labels) {
+            stop_if_asked();
+            write(first_row_ + index, resized(labels, grid));
+          });
       if (fit != volume::MaskFit::same_grid) notes.push_back(fmt::format("{}: {}", kind, describe(fit)));
     };
-    visit(source.lesion_mask, "lesion mask", [&](std::int64_t row, const auto& labels) { writer_.write_labels(row, labels); });
+    visit(source.lesion_mask, "lesion mask",
+          [&](std::int64_t row, const auto& labels) { writer_.write_labels(row, labels); });
     if (source.lung_mask) {
-      visit(*source.lung_mask, "lung mask", [&](std::int64_t row, const auto& mask) { writer_.write_lung_mask(row, mask); });
+      visit(*source.lung_mask, "lung mask",
+            [&](std::int64_t row, const auto& mask) { writer_.write_lung_mask(row, mask); });
     } else {
       notes.push_back("no lung mask");
     }
@@ -138,7 +144,8 @@ dataset::DatasetInfo prepare(std::span<const CaseSource> cases, const std::files
   require_distinct_names(cases);
   dataset::DatasetWriter writer(folder, {.preprocessing = {.size = options.size}, .overwrite = options.overwrite});
   Preparation preparation(writer, options, check_headers(cases, options));
-  dataset::DatasetInfo info{.producer = {}, .unrelated_slices = options.unrelated_slices, .preprocessing = {}, .sources = {}, .cases = {}};
+  dataset::DatasetInfo info{
+      .producer = {}, .unrelated_slices = options.unrelated_slices, .preprocessing = {}, .sources = {}, .cases = {}};
   for (const auto& source : cases) info.sources.push_back(preparation.add(source));
   return writer.commit(std::move(info));
 }
