@@ -90,6 +90,13 @@ TEST(PictureChoice, SlicesWithoutLesionAreOnlySampled) {
   EXPECT_EQ(groups.size(), 1u);
 }
 
+TEST(PictureChoice, OfFewSlicesTheBestIsNotCalledWorst) {
+  auto groups = by_group(choose_pictures(std::vector{lesion_slice(90), lesion_slice(20), empty_slice()}, 12, 0));
+  EXPECT_EQ(groups["worst"], std::vector<std::size_t>{1});
+  EXPECT_EQ(groups["best"], std::vector<std::size_t>{0});
+  EXPECT_EQ(groups["sample"], std::vector<std::size_t>{2});
+}
+
 TEST(PictureChoice, OneSliceIsDrawnOnce) {
   EXPECT_EQ(choose_pictures(std::vector{lesion_slice(50)}, 12, 0).size(), 1u);
   EXPECT_TRUE(choose_pictures({}, 12, 0).empty());

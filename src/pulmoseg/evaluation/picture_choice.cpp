@@ -24,16 +24,12 @@ class Picker {
  public:
   explicit Picker(std::size_t slices) : taken_(slices, false) {}
 
-  /// The first `quota` of `candidates` that are free.
-  template <class Range>
-  void pick(const char* group, std::size_t quota, const Range& candidates) {
-    std::int64_t rank = 1;
-    for (const std::size_t slice : candidates) {
-      if (rank > static_cast<std::int64_t>(quota)) return;
-      if (taken_[slice]) continue;
-      taken_[slice] = true;
-      choices_.push_back({group, rank++, slice});
-    }
+  /// The first of `candidates` that is free, if there is one.
+  void pick(const char* group, std::int64_t rank, std::span<const std::size_t> candidates) {
+    const auto free = std::ranges::find_if(candidates, [&](std::size_t slice) { return !taken_[slice]; });
+    if (free == candidates.end()) return;
+    taken_[*free] = true;
+    choices_.push_back({group, rank, *free});
   }
 
   std::vector<std::size_t> free_slices() const {
@@ -77,17 +73,19 @@ std::vector<std::size_t> draw(std::vector<std::size_t> from, std::size_t count, 
 
 std::vector<PictureChoice> choose_pictures(std::span<const metrics::SliceResult> slices, std::int64_t count,
                                            std::uint64_t seed) {
-  const auto wanted = static_cast<std::size_t>(std::max<std::int64_t>(count, 0));
-  std::vector<std::size_t> ranked = rank_lesion_slices(slices);
-  const auto middle = from_the_middle(ranked);
+  const std::vector<std::size_t> best_first = rank_lesion_slices(slices), middle = from_the_middle(best_first);
+  const std::vector<std::size_t> worst_first(best_first.rbegin(), best_first.rend());
   Picker picker(slices.size());
-  const auto best_first = ranked;
-  std::ranges::reverse(ranked);
-  picker.pick("worst", (wanted + 3) / 4, ranked);
-  picker.pick("best", (wanted + 2) / 4, best_first);
-  picker.pick("median", (wanted + 1) / 4, middle);
-  const std::size_t left = wanted - picker.picked();
-  picker.pick("sample", left, draw(picker.free_slices(), left, seed));
+  // In turns, so that of few slices the best ones do not become the last of the worst.
+  for (std::int64_t rank = 1; 4 * (rank - 1) < count; ++rank) {
+    const std::int64_t left = count - 4 * (rank - 1);
+    picker.pick("worst", rank, worst_first);
+    if (left > 1) picker.pick("best", rank, best_first);
+    if (left > 2) picker.pick("median", rank, middle);
+  }
+  const std::size_t left = static_cast<std::size_t>(std::max<std::int64_t>(count, 0)) - picker.picked();
+  std::int64_t rank = 1;
+  for (const std::size_t slice : draw(picker.free_slices(), left, seed)) picker.pick("sample", rank++, {&slice, 1});
   return picker.take_choices();
 }
 

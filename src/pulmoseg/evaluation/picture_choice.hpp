@@ -17,8 +17,8 @@ struct PictureChoice {
 };
 
 /// Chooses `count` slices (all, when there are fewer), none twice: best, worst and median by Dice among those with lesion in
-/// the truth, and a random sample of the rest, slices without lesion among them. Each group gets a quarter; what does not
-/// divide goes first to worst, then best, then median, and the sample fills what is left. Of equal Dice, the earlier slice
+/// the truth, in turns, and a random sample of the rest, slices without lesion among them. Each group gets a quarter; what does
+/// not divide goes first to worst, then best, then median, and the sample fills what is left. Of equal Dice, the earlier slice
 /// counts as the better. The same slices and seed give the same choice on every machine.
 std::vector<PictureChoice> choose_pictures(std::span<const metrics::SliceResult> slices, std::int64_t count,
                                            std::uint64_t seed);
