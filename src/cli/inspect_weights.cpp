@@ -7,7 +7,6 @@
 
 #ifdef PULMOSEG_TRAINING
 #include <map>
-#include <set>
 
 #include "pulmoseg/model/weights.hpp"
 #endif
@@ -34,7 +33,7 @@ InspectedFile inspect_weights(const std::filesystem::path& weights) {
   std::map<std::string, std::int64_t> types;
   for (const auto& [name, tensor] : state) {
     (is_buffer(name) ? buffers : parameters) += tensor.numel();
-    ++types[std::string(tensor.dtype().name())];
+    ++types[c10::getDtypeNames(tensor.scalar_type()).first];  // "float32"
     not_finite += !is_finite(tensor);
   }
   InspectedFile result;

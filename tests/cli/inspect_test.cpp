@@ -102,6 +102,20 @@ TEST(InspectProgram, ADataset) {
   EXPECT_TRUE(warns(found, "patients_unknown"));
 }
 
+TEST(InspectProgram, WeightsOrWhyTheyCannotBeRead) {
+  const auto result = test::run_program({"inspect", test::repository_file("tests/data/model/ordered_dict.pth").string(), "--json"});
+  if (result.exit_code != 0) {  // a build without LibTorch
+    EXPECT_CONTAINS(result.messages, "ordered_dict.pth: this pulmoseg was built without LibTorch");
+    return;
+  }
+  const Json weights = Json::parse(result.output)["files"][0];
+  EXPECT_EQ(weights["kind"], "weights");
+  EXPECT_EQ(weights["tensors"], 2);
+  EXPECT_EQ(weights["parameters"], 8);
+  EXPECT_EQ(weights["types"], (Json{{"float32", 2}}));
+  EXPECT_TRUE(warns(weights, "not_deeplabv3"));
+}
+
 TEST(InspectProgram, OneBadFileAmongGoodOnes) {
   const test::TemporaryFolder folder;
   test::write_bytes(folder / "bad.nii.gz", "no image");
