@@ -33,7 +33,7 @@ InspectedFile inspect_weights(const std::filesystem::path& weights) {
   std::map<std::string, std::int64_t> types;
   for (const auto& [name, tensor] : state) {
     (is_buffer(name) ? buffers : parameters) += tensor.numel();
-    ++types[c10::getDtypeNames(tensor.scalar_type()).first];  // "float32"
+    ++types[std::string(c10::getDtypeNames(tensor.scalar_type()).first)];  // "float32"
     not_finite += !is_finite(tensor);
   }
   InspectedFile result;

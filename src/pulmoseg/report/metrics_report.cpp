@@ -155,7 +155,7 @@ std::vector<std::string> evaluation_warnings(const std::string& part, const Eval
 std::string metrics_json(const metrics::Figures& figures, const EvaluationProvenance& provenance) {
   ordered_json json{{"schema", "pulmoseg.metrics/1"},
                     {"research_use", research_use},
-                    {"pulmoseg", provenance.version},
+                    {"pulmoseg_version", provenance.version},
                     {"part", figures.part},
                     {"slices", figures.slices},
                     {"loss", value(figures.loss)},
