@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "fixture.hpp"
+#include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/model/weights.hpp"
 #include "pulmoseg/onnx/model.hpp"

@@ -25,7 +25,7 @@ std::vector<std::pair<double, double>> losses(const TrainingResult& result) {
 
 struct Resume : testing::Test {
   test::TemporaryFolder folder;
-  dataset::Dataset dataset = make_dataset(folder / "data", 24);  // 17 for training: 5 batches an epoch
+  dataset::Dataset dataset = make_dataset(folder / "data", 26);  // 18 for training: 5 batches an epoch
   TrainingOptions options = [] {
     auto quick = quick_options();
     quick.epochs = 3;
@@ -168,9 +168,9 @@ TEST_F(Resume, AnotherRunIsRefusedWithTheDifference) {
   expect(message(dataset, split, [](auto& changed) { changed.learning_rate = 1e-3; }),
          "it was started with learning_rate 0.01, now it is 0.001");
   expect(message(dataset, dataset::split_by_slice(dataset, 1), [](auto&) {}), "it was started with the split");
-  const auto other = make_dataset(folder / "other", 25);
+  const auto other = make_dataset(folder / "other", 27);
   expect(message(other, dataset::split_by_slice(other, 0), [](auto&) {}), "it was started with the dataset data (");
-  const auto larger = make_dataset(folder / "larger", 24, 32);
+  const auto larger = make_dataset(folder / "larger", 26, 32);
   expect(message(larger, dataset::split_by_slice(larger, 0), [](auto&) {}), "slices of size 16, now it is 32");
 }
 

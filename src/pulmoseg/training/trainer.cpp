@@ -50,9 +50,10 @@ Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset
 }
 
 TrainingResult Trainer::run() {
-  while (state_.epoch < options_.epochs && !time_is_up()) {
+  while (state_.epoch < options_.epochs) {
     train_epoch();
     finish_epoch(validate());
+    if (time_is_up()) break;
   }
   return {.history = history_,
           .best_epoch = state_.best_epoch,
