@@ -110,7 +110,7 @@ std::string caption_of(const std::string& part, const report::EvaluationProvenan
 
 void draw_roc(const evaluation::Evaluation& evaluation, const std::string& caption, const fs::path& png) {
   const auto& auc = evaluation.roc.auc;
-  report::Chart chart{.title = fmt::format("ROC over all pixels, {}", evaluation.figures.part),
+  report::Chart chart{.title = fmt::format("ROC over all pixels, part {}", evaluation.figures.part),
                       .x_label = "false positive rate (1 - specificity)",
                       .y_label = "true positive rate (recall)",
                       .series = {},

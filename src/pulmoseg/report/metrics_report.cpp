@@ -238,7 +238,8 @@ void refuse_existing_metrics(const std::filesystem::path& folder) {
 std::string metrics_text(const metrics::Figures& figures, const EvaluationProvenance& provenance) {
   std::string text = heading(figures, provenance);
   const auto row = [&](std::string_view name, const metrics::MeanPair& mean, const std::string& note) {
-    text += fmt::format("{:<32}{:>8}{:>10}  {}\n", name, shown(mean.dice), shown(mean.iou), note);
+    const std::string space = note.empty() ? "" : "  ";
+    text += fmt::format("{:<32}{:>8}{:>10}{}{}\n", name, shown(mean.dice), shown(mean.iou), space, note);
   };
   const metrics::Pooled& pooled = figures.pooled;
   text += fmt::format("\n{:<32}{:>8}{:>10}\n", "lesion", "Dice", "IoU");

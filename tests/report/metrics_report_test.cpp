@@ -33,6 +33,7 @@ TEST(MetricsJson, HoldsTheContract) {
   const json file = json::parse(metrics_json(figures(), provenance()));
   EXPECT_EQ(file["schema"], "pulmoseg.metrics/1");
   EXPECT_EQ(file["research_use"], "Research use only. Not a medical device.");
+  EXPECT_EQ(file["pulmoseg_version"], "0.1.0");
   EXPECT_EQ(file["part"], "test");
   EXPECT_EQ(file["slices"], 2);
   EXPECT_EQ(file["loss"], 0.1875);
@@ -111,6 +112,7 @@ TEST(MetricsText, NamesConventionsSplitAndWarning) {
                            "mean per slice ", "mean per slice with lesion", "mean per case", "0.8750", "AUC-ROC", "0.1875"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
+  EXPECT_EQ(text.find(" \n"), std::string::npos) << text;
 }
 
 TEST(MetricsFiles, TablesCanBeReadBack) {
