@@ -18,7 +18,7 @@
 namespace pulmoseg::cli {
 namespace {
 
-std::vector<std::uint8_t> where(std::span<const float> labels) {
+std::vector<std::uint8_t> where_not_zero(std::span<const float> labels) {
   std::vector<std::uint8_t> inside(labels.size());
   std::ranges::transform(labels, inside.begin(), [](float label) { return label != 0; });
   return inside;
@@ -37,7 +37,11 @@ class LungMask {
         order.flipped == image_order.flipped) {
       reader_.emplace(std::move(reader));
     } else {
-      whole_ = where(volume::read_mask_on_grid(*file, image.source(), image.geometry()).voxels);
+      const auto [columns, rows, slices] = image.geometry().size;
+      whole_.resize(static_cast<std::size_t>(columns * rows * slices));
+      volume::visit_mask_on_grid(*file, image.source(), image.geometry(), [&](std::int64_t index, auto labels) {
+        std::ranges::copy(labels, whole_.begin() + index * columns * rows);
+      });
     }
   }
 
@@ -50,7 +54,7 @@ class LungMask {
     if (!reader_->next(slice) || slice.index != index) {
       throw Error(fmt::format("{}: has no slice {}", reader_->source().file.string(), index));
     }
-    current_ = where(slice.pixels);
+    current_ = where_not_zero(slice.pixels);
     return current_;
   }
 
