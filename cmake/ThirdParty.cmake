@@ -18,7 +18,7 @@ if(PULMOSEG_IMAGING)
   target_link_libraries(pulmoseg_cairo INTERFACE PkgConfig::CAIRO)
 
   # ITK's image formats are named in code, so its factory registration (UseITK.cmake) is not wanted.
-  find_package(ITK REQUIRED COMPONENTS ITKCommon ITKIOImageBase ITKIONRRD ITKIOGDCM)
+  find_package(ITK REQUIRED COMPONENTS ITKCommon ITKIOImageBase ITKIOGDCM)
   add_library(pulmoseg_itk INTERFACE)
   target_include_directories(pulmoseg_itk SYSTEM INTERFACE ${ITK_INCLUDE_DIRS})
   target_link_libraries(pulmoseg_itk INTERFACE ${ITK_LIBRARIES})

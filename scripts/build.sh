@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
-# Configures and builds one of the presets of CMakePresets.json (default: release), and nothing else.
+# Configures and builds one of the presets of CMakePresets.json.
+#   bash scripts/build.sh [PRESET [TARGET ...]]      default: release, everything
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 preset=${1:-release}
-cmake --preset "$preset" -Wno-dev >"build-configure.log" 2>&1 || { cat build-configure.log >&2; exit 1; }
-rm -f build-configure.log
-cmake --build --preset "$preset"
+shift || true
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+cmake --preset "$preset" -Wno-dev >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+cmake --build "build/$preset" ${1:+--target "$@"}

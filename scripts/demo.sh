@@ -6,14 +6,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 results=${1:-demo-results}
 size=${PULMOSEG_DEMO_SIZE:-128}
-epochs=${PULMOSEG_DEMO_EPOCHS:-12}
+epochs=${PULMOSEG_DEMO_EPOCHS:-24}
 
 say() { printf '\n== %s\n' "$*"; }
 
 say "Set-up"
 bash scripts/setup.sh
 say "Build"
-bash scripts/build.sh release
+bash scripts/build.sh release pulmoseg
 export PATH="$PWD/build/release/src/cli:$PATH"
 
 say "Pretrained chest-CT backbone"
