@@ -14,8 +14,7 @@ using torch::Tensor;
 nn::Conv2d convolution(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride = 1,
                        std::int64_t dilation = 1) {
   const std::int64_t padding = dilation * (kernel - 1) / 2;
-  return nn::Conv2d(
-      nn::Conv2dOptions(in, out, kernel).stride(stride).padding(padding).dilation(dilation).bias(false));
+  return nn::Conv2d(nn::Conv2dOptions(in, out, kernel).stride(stride).padding(padding).dilation(dilation).bias(false));
 }
 
 nn::ReLU relu() { return nn::ReLU(nn::ReLUOptions().inplace(true)); }
@@ -23,10 +22,12 @@ nn::ReLU relu() { return nn::ReLU(nn::ReLUOptions().inplace(true)); }
 Tensor resize_bilinear(const Tensor& images, torch::IntArrayRef size) {
   using Options = nn::functional::InterpolateFuncOptions;
   return nn::functional::interpolate(
-      images, Options().size(std::vector<std::int64_t>(size.begin(), size.end())).mode(torch::kBilinear).align_corners(false));
+      images,
+      Options().size(std::vector<std::int64_t>(size.begin(), size.end())).mode(torch::kBilinear).align_corners(false));
 }
 
-/// 1x1 to `width` channels, 3x3 there, 1x1 to four times `width`, added to the input. The stride is in the 3x3 (ResNet v1.5).
+/// 1x1 to `width` channels, 3x3 there, 1x1 to four times `width`, added to the input. The stride is in the 3x3 (ResNet
+/// v1.5).
 struct BottleneckImpl : nn::Module {
   BottleneckImpl(std::int64_t in, std::int64_t width, std::int64_t stride, std::int64_t dilation, bool project) {
     conv1 = register_module("conv1", convolution(in, width, 1));
@@ -36,7 +37,8 @@ struct BottleneckImpl : nn::Module {
     conv3 = register_module("conv3", convolution(width, width * bottleneck_expansion, 1));
     bn3 = register_module("bn3", nn::BatchNorm2d(width * bottleneck_expansion));
     if (project) {
-      downsample = nn::Sequential(convolution(in, width * bottleneck_expansion, 1, stride), nn::BatchNorm2d(width * bottleneck_expansion));
+      downsample = nn::Sequential(convolution(in, width * bottleneck_expansion, 1, stride),
+                                  nn::BatchNorm2d(width * bottleneck_expansion));
       register_module("downsample", downsample);
     }
   }
@@ -54,8 +56,8 @@ struct BottleneckImpl : nn::Module {
 };
 TORCH_MODULE(Bottleneck);
 
-/// Atrous spatial pyramid pooling: a 1x1 convolution, three 3x3 convolutions of growing rate and the picture's mean look
-/// at the same features; their answers are stacked and projected.
+/// Atrous spatial pyramid pooling: a 1x1 convolution, three 3x3 convolutions of growing rate and the picture's mean
+/// look at the same features; their answers are stacked and projected.
 struct AsppImpl : nn::Module {
   explicit AsppImpl(std::int64_t in, std::int64_t out = 256) {
     convs->push_back(nn::Sequential(convolution(in, out, 1), nn::BatchNorm2d(out), relu()));
@@ -65,8 +67,8 @@ struct AsppImpl : nn::Module {
     convs->push_back(nn::Sequential(nn::AdaptiveAvgPool2d(1), convolution(in, out, 1), nn::BatchNorm2d(out), relu()));
     register_module("convs", convs);
     const auto branches = static_cast<std::int64_t>(convs->size());
-    project = register_module("project", nn::Sequential(convolution(branches * out, out, 1), nn::BatchNorm2d(out), relu(),
-                                                        nn::Dropout(0.5)));
+    project = register_module(
+        "project", nn::Sequential(convolution(branches * out, out, 1), nn::BatchNorm2d(out), relu(), nn::Dropout(0.5)));
   }
 
   Tensor forward(const Tensor& features) {
@@ -92,7 +94,8 @@ class ResNet50Impl : public nn::Module {
     bn1_ = register_module("bn1", nn::BatchNorm2d(64));
     for (const Stage& stage : resnet50_stages) stages_.push_back(register_module(stage.name, make_stage(stage)));
     for (const auto& module : modules(/*include_self=*/false)) {
-      if (auto* conv = module->as<nn::Conv2d>()) nn::init::kaiming_normal_(conv->weight, 0, torch::kFanOut, torch::kReLU);
+      if (auto* conv = module->as<nn::Conv2d>())
+        nn::init::kaiming_normal_(conv->weight, 0, torch::kFanOut, torch::kReLU);
     }
   }
 
@@ -123,7 +126,8 @@ class ResNet50Impl : public nn::Module {
   std::vector<nn::Sequential> stages_;
 };
 
-/// ASPP, one more 3x3 convolution, and a 1x1 convolution to the classes. Its children carry a Sequential's names 0 to 4.
+/// ASPP, one more 3x3 convolution, and a 1x1 convolution to the classes. Its children carry a Sequential's names 0
+/// to 4.
 class DeepLabHeadImpl : public nn::Module {
  public:
   DeepLabHeadImpl(std::int64_t in, std::int64_t classes) {
@@ -143,7 +147,8 @@ class DeepLabHeadImpl : public nn::Module {
 
 DeepLabV3Impl::DeepLabV3Impl(const DeepLabV3Options& options) : options_(options) {
   backbone_ = register_module("backbone", std::make_shared<ResNet50Impl>(options.channels));
-  classifier_ = register_module("classifier", std::make_shared<DeepLabHeadImpl>(backbone_->out_channels(), options.classes));
+  classifier_ =
+      register_module("classifier", std::make_shared<DeepLabHeadImpl>(backbone_->out_channels(), options.classes));
 }
 
 Tensor DeepLabV3Impl::forward(const Tensor& images) {

@@ -1,12 +1,13 @@
 #pragma once
-// DeepLabV3 with a ResNet-50 backbone: Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation" (2017),
-// on He et al., "Deep Residual Learning for Image Recognition" (2015), layer by layer as torchvision's deeplabv3_resnet50
-// builds it: the same parameter names, shapes and order, the same law of initialisation, the same BatchNorm and dropout.
+// DeepLabV3 with a ResNet-50 backbone: Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation"
+// (2017), on He et al., "Deep Residual Learning for Image Recognition" (2015), layer by layer as torchvision's
+// deeplabv3_resnet50 builds it: the same parameter names, shapes and order, the same law of initialisation, the same
+// BatchNorm and dropout.
 //
-// Images are float32 N x channels x H x W; forward() gives logits N x classes x H x W. The features lie on a grid 8 times
-// coarser (output stride 8). Works in any memory format; channels-last images stay channels-last all the way, which is
-// the fastest on CPUs. In training mode the pooled branch has one value per sample and channel, so BatchNorm refuses a
-// batch of one image.
+// Images are float32 N x channels x H x W; forward() gives logits N x classes x H x W. The features lie on a grid 8
+// times coarser (output stride 8). Works in any memory format; channels-last images stay channels-last all the way,
+// which is the fastest on CPUs. In training mode the pooled branch has one value per sample and channel, so BatchNorm
+// refuses a batch of one image.
 //
 // Errors: c10::Error from LibTorch for images of another shape. Threads: one at a time in training mode; in eval mode
 // several threads may call forward() together.
@@ -25,8 +26,8 @@ struct DeepLabV3Options {
   std::int64_t channels = 1;  ///< of the images; 1 for CT
 };
 
-/// One stage of ResNet-50: blocks of 1x1 to `width` channels, 3x3, 1x1 to four times `width`. Its first block strides, or
-/// dilates as the stage before it did; the others keep the stage's own dilation.
+/// One stage of ResNet-50: blocks of 1x1 to `width` channels, 3x3, 1x1 to four times `width`. Its first block strides,
+/// or dilates as the stage before it did; the others keep the stage's own dilation.
 struct Stage {
   const char* name;
   std::int64_t width, blocks, stride, first_dilation, dilation;

@@ -1,6 +1,5 @@
 #include "pulmoseg/model/export_onnx.hpp"
 
-
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -102,8 +101,8 @@ std::string resnet50(GraphBuilder& graph, const std::string& image) {
   for (const Stage& stage : resnet50_stages) {
     for (std::int64_t i = 0; i < stage.blocks; ++i) {
       const bool first = i == 0;
-      x = bottleneck(graph, "backbone." + std::string(stage.name) + '.' + std::to_string(i), x, first ? stage.stride : 1,
-                     first ? stage.first_dilation : stage.dilation, first);
+      x = bottleneck(graph, "backbone." + std::string(stage.name) + '.' + std::to_string(i), x,
+                     first ? stage.stride : 1, first ? stage.first_dilation : stage.dilation, first);
     }
   }
   return x;
@@ -114,7 +113,8 @@ std::string aspp(GraphBuilder& graph, const std::string& features) {
   std::vector<std::string> answers{relu(graph, graph.convolution(branch + "0.0", branch + "0.1", features))};
   for (std::size_t i = 0; i < aspp_rates.size(); ++i) {
     const std::string atrous = branch + std::to_string(i + 1);
-    answers.push_back(relu(graph, graph.convolution(atrous + ".0", atrous + ".1", features, {.dilation = aspp_rates[i]})));
+    answers.push_back(
+        relu(graph, graph.convolution(atrous + ".0", atrous + ".1", features, {.dilation = aspp_rates[i]})));
   }
   const std::string mean = graph.node("GlobalAveragePool", branch + "4.0", {features});
   const std::string pooled = relu(graph, graph.convolution(branch + "4.1", branch + "4.2", mean));

@@ -14,6 +14,7 @@ namespace pulmoseg::model::pickle {
 namespace {
 
 // Named as in pickletools.py.
+// clang-format off
 enum Opcode : unsigned char {
   PROTO = 0x80, STOP = '.', MARK = '(', GLOBAL = 'c', REDUCE = 'R', BUILD = 'b', BINPERSID = 'Q',
   BINPUT = 'q', LONG_BINPUT = 'r', BINGET = 'h', LONG_BINGET = 'j',
@@ -21,6 +22,7 @@ enum Opcode : unsigned char {
   BINUNICODE = 'X', EMPTY_TUPLE = ')', TUPLE = 't', TUPLE1 = 0x85, TUPLE2 = 0x86, TUPLE3 = 0x87,
   EMPTY_LIST = ']', APPEND = 'a', APPENDS = 'e', EMPTY_DICT = '}', SETITEM = 's', SETITEMS = 'u',
 };
+// clang-format on
 
 constexpr std::string_view ordered_dictionary = "collections OrderedDict";
 constexpr std::size_t longest_pickle = 64 << 20;  // that of a ResNet-152 has 0.1 MB
@@ -46,14 +48,16 @@ class Machine {
 
  private:
   [[noreturn]] void fail(std::string_view found) const {
-    throw Error(fmt::format("{}: holds {} (at byte {} of its pickle), which a weights file has no use for; nothing was run. "
-                            "Save only the state_dict with torch.save",
-                            source_, found, position_));
+    throw Error(
+        fmt::format("{}: holds {} (at byte {} of its pickle), which a weights file has no use for; nothing was run. "
+                    "Save only the state_dict with torch.save",
+                    source_, found, position_));
   }
 
   std::string_view take(std::size_t count) {
     if (count > bytes_.size() - position_) {
-      throw Error(fmt::format("{}: its pickle ends in the middle (after {} bytes); the file is damaged", source_, bytes_.size()));
+      throw Error(fmt::format("{}: its pickle ends in the middle (after {} bytes); the file is damaged", source_,
+                              bytes_.size()));
     }
     position_ += count;
     return bytes_.substr(position_ - count, count);
@@ -109,16 +113,35 @@ class Machine {
 
   bool push_plain_value(unsigned char opcode) {
     switch (opcode) {
-      case NONE: push({}); return true;
-      case NEWTRUE: push({.kind = Kind::boolean, .integer = 1}); return true;
-      case NEWFALSE: push({.kind = Kind::boolean, .integer = 0}); return true;
-      case BININT: push({.kind = Kind::integer, .integer = static_cast<std::int32_t>(number(4))}); return true;
-      case BININT1: push({.kind = Kind::integer, .integer = static_cast<std::int64_t>(number(1))}); return true;
-      case BININT2: push({.kind = Kind::integer, .integer = static_cast<std::int64_t>(number(2))}); return true;
-      case LONG1: push({.kind = Kind::integer, .integer = long_integer()}); return true;
-      case BINFLOAT: push({.kind = Kind::real, .real = real()}); return true;
-      case BINUNICODE: push({.kind = Kind::string, .text = std::string(take(number(4)))}); return true;
-      default: return false;
+      case NONE:
+        push({});
+        return true;
+      case NEWTRUE:
+        push({.kind = Kind::boolean, .integer = 1});
+        return true;
+      case NEWFALSE:
+        push({.kind = Kind::boolean, .integer = 0});
+        return true;
+      case BININT:
+        push({.kind = Kind::integer, .integer = static_cast<std::int32_t>(number(4))});
+        return true;
+      case BININT1:
+        push({.kind = Kind::integer, .integer = static_cast<std::int64_t>(number(1))});
+        return true;
+      case BININT2:
+        push({.kind = Kind::integer, .integer = static_cast<std::int64_t>(number(2))});
+        return true;
+      case LONG1:
+        push({.kind = Kind::integer, .integer = long_integer()});
+        return true;
+      case BINFLOAT:
+        push({.kind = Kind::real, .real = real()});
+        return true;
+      case BINUNICODE:
+        push({.kind = Kind::string, .text = std::string(take(number(4)))});
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -138,29 +161,55 @@ class Machine {
 
   bool push_container(unsigned char opcode) {
     switch (opcode) {
-      case MARK: marks_.push_back(stack_.size()); return true;
-      case EMPTY_TUPLE: push({.kind = Kind::tuple}); return true;
-      case EMPTY_LIST: push({.kind = Kind::list}); return true;
-      case EMPTY_DICT: push({.kind = Kind::dictionary}); return true;
-      case TUPLE: push({.kind = Kind::tuple, .items = pop_to_mark()}); return true;
-      case TUPLE1: push({.kind = Kind::tuple, .items = pop_several(1)}); return true;
-      case TUPLE2: push({.kind = Kind::tuple, .items = pop_several(2)}); return true;
-      case TUPLE3: push({.kind = Kind::tuple, .items = pop_several(3)}); return true;
-      default: return false;
+      case MARK:
+        marks_.push_back(stack_.size());
+        return true;
+      case EMPTY_TUPLE:
+        push({.kind = Kind::tuple});
+        return true;
+      case EMPTY_LIST:
+        push({.kind = Kind::list});
+        return true;
+      case EMPTY_DICT:
+        push({.kind = Kind::dictionary});
+        return true;
+      case TUPLE:
+        push({.kind = Kind::tuple, .items = pop_to_mark()});
+        return true;
+      case TUPLE1:
+        push({.kind = Kind::tuple, .items = pop_several(1)});
+        return true;
+      case TUPLE2:
+        push({.kind = Kind::tuple, .items = pop_several(2)});
+        return true;
+      case TUPLE3:
+        push({.kind = Kind::tuple, .items = pop_several(3)});
+        return true;
+      default:
+        return false;
     }
   }
 
   bool fill_container(unsigned char opcode) {
     switch (opcode) {
-      case APPEND: fill(Kind::list, pop_several(1)); return true;
-      case APPENDS: fill(Kind::list, pop_to_mark()); return true;
-      case SETITEM: fill(Kind::dictionary, pop_several(2)); return true;
-      case SETITEMS: fill(Kind::dictionary, pop_to_mark()); return true;
+      case APPEND:
+        fill(Kind::list, pop_several(1));
+        return true;
+      case APPENDS:
+        fill(Kind::list, pop_to_mark());
+        return true;
+      case SETITEM:
+        fill(Kind::dictionary, pop_several(2));
+        return true;
+      case SETITEMS:
+        fill(Kind::dictionary, pop_to_mark());
+        return true;
       case BUILD:  // an attribute of an OrderedDict: the _metadata of a state_dict, which says versions of modules
         pop();
         top(Kind::dictionary);
         return true;
-      default: return false;
+      default:
+        return false;
     }
   }
 
@@ -172,11 +221,20 @@ class Machine {
 
   bool use_memo(unsigned char opcode) {
     switch (opcode) {
-      case BINPUT: remember(number(1)); return true;
-      case LONG_BINPUT: remember(number(4)); return true;
-      case BINGET: recall(number(1)); return true;
-      case LONG_BINGET: recall(number(4)); return true;
-      default: return false;
+      case BINPUT:
+        remember(number(1));
+        return true;
+      case LONG_BINPUT:
+        remember(number(4));
+        return true;
+      case BINGET:
+        recall(number(1));
+        return true;
+      case LONG_BINGET:
+        recall(number(4));
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -197,7 +255,9 @@ class Machine {
       case PROTO:
         if (const auto protocol = number(1); protocol != 2) fail(fmt::format("pickle protocol {}", protocol));
         return true;
-      case BINPERSID: push({.kind = Kind::persistent, .items = pop_several(1)}); return true;
+      case BINPERSID:
+        push({.kind = Kind::persistent, .items = pop_several(1)});
+        return true;
       case GLOBAL: {
         const std::string module(line());
         const std::string name = module + ' ' + std::string(line());
@@ -205,8 +265,11 @@ class Machine {
         push({.kind = Kind::function, .text = name});
         return true;
       }
-      case REDUCE: call(); return true;
-      default: return false;
+      case REDUCE:
+        call();
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -219,7 +282,8 @@ class Machine {
 
   void call() {
     const std::uint32_t arguments = pop(), function = pop();
-    if (document_[function].kind != Kind::function || document_[arguments].kind != Kind::tuple) fail("a call of no function");
+    if (document_[function].kind != Kind::function || document_[arguments].kind != Kind::tuple)
+      fail("a call of no function");
     if (document_[function].text != ordered_dictionary) {
       push({.kind = Kind::call, .text = document_[function].text, .items = document_[arguments].items});
     } else if (document_[arguments].items.empty()) {
@@ -271,7 +335,8 @@ void Writer::string(std::string_view text) {
 }
 
 void Writer::integer(std::int64_t value) {
-  const bool small = value >= std::numeric_limits<std::int32_t>::min() && value <= std::numeric_limits<std::int32_t>::max();
+  const bool small =
+      value >= std::numeric_limits<std::int32_t>::min() && value <= std::numeric_limits<std::int32_t>::max();
   bytes_ += static_cast<char>(small ? BININT : LONG1);
   if (!small) bytes_ += '\x08';
   number(static_cast<std::uint64_t>(value), small ? 4 : 8);

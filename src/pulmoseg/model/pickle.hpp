@@ -1,11 +1,11 @@
 #pragma once
 // The little of Python's pickle that a weights file needs, read as data and never run.
 //
-// A pickle is a program for a stack machine: it may name any Python function and call it. unpickle() knows the opcodes of
-// plain values (protocol 2, which torch.save writes; the same set that torch.load(weights_only=True) reads) and takes only
-// functions that its caller has named. A call is not made, it becomes a value of its own kind for the caller to interpret.
-// Any other opcode or function is an Error, and so is a pickle that is cut off. Memory stays within a small multiple of the
-// pickle's length, whatever it holds.
+// A pickle is a program for a stack machine: it may name any Python function and call it. unpickle() knows the opcodes
+// of plain values (protocol 2, which torch.save writes; the same set that torch.load(weights_only=True) reads) and
+// takes only functions that its caller has named. A call is not made, it becomes a value of its own kind for the caller
+// to interpret. Any other opcode or function is an Error, and so is a pickle that is cut off. Memory stays within a
+// small multiple of the pickle's length, whatever it holds.
 //
 // Reference: Lib/pickletools.py of CPython. Threads: functions of their arguments.
 
@@ -22,10 +22,11 @@ enum class Kind { none, boolean, integer, real, string, tuple, list, dictionary,
 /// A value; the values inside it are indices into the document, so that loops and deep nesting do no harm.
 struct Value {
   Kind kind = Kind::none;
-  std::int64_t integer = 0;         ///< integer, boolean
-  double real = 0;                  ///< real
-  std::string text{};               ///< string; function and call: the function's name, "module name"
-  std::vector<std::uint32_t> items{};  ///< tuple, list; call: its arguments; persistent: its identifier; dictionary: key, value, key, …
+  std::int64_t integer = 0;  ///< integer, boolean
+  double real = 0;           ///< real
+  std::string text{};        ///< string; function and call: the function's name, "module name"
+  std::vector<std::uint32_t>
+      items{};  ///< tuple, list; call: its arguments; persistent: its identifier; dictionary: key, value, key, …
 };
 
 struct Document {

@@ -42,9 +42,9 @@ constexpr std::string_view rebuild_parameter = "torch._utils _rebuild_parameter"
 
 const std::set<std::string_view>& allowed_functions() {
   static const std::set<std::string_view> functions{
-      "collections OrderedDict", rebuild_tensor, rebuild_parameter, "torch FloatStorage", "torch HalfStorage",
-      "torch BFloat16Storage", "torch DoubleStorage", "torch LongStorage", "torch IntStorage", "torch ShortStorage",
-      "torch CharStorage", "torch ByteStorage", "torch BoolStorage"};
+      "collections OrderedDict", rebuild_tensor,        rebuild_parameter,   "torch FloatStorage", "torch HalfStorage",
+      "torch BFloat16Storage",   "torch DoubleStorage", "torch LongStorage", "torch IntStorage",   "torch ShortStorage",
+      "torch CharStorage",       "torch ByteStorage",   "torch BoolStorage"};
   return functions;
 }
 
@@ -65,7 +65,8 @@ class PthFile {
     if (!reader_.hasRecord("data.pkl") || reader_.hasRecord("constants.pkl")) {
       fail("is no state_dict (a TorchScript archive?); save one with torch.save(model.state_dict(), …)");
     }
-    if (reader_.hasRecord("byteorder") && record("byteorder") != "little") fail("was saved on a big-endian machine; not read");
+    if (reader_.hasRecord("byteorder") && record("byteorder") != "little")
+      fail("was saved on a big-endian machine; not read");
     document_ = pickle::unpickle(record("data.pkl"), allowed_functions(), file_);
     const Value& dictionary = find_state_dict();
     StateDict state;
@@ -84,7 +85,8 @@ class PthFile {
   /// Sizes in a damaged or hostile file may be anything: together no more is read than the file is long.
   std::size_t size_of_record(const std::string& name) {
     const std::size_t size = reader_.getRecordSize(name);
-    if (size > file_size_ - bytes_read_) fail_damaged(fmt::format("{} is said to have {} bytes, the file has {}", name, size, file_size_));
+    if (size > file_size_ - bytes_read_)
+      fail_damaged(fmt::format("{} is said to have {} bytes, the file has {}", name, size, file_size_));
     bytes_read_ += size;
     return size;
   }
@@ -127,7 +129,8 @@ class PthFile {
   }
 
   const Value& item(const Value& parent, std::size_t index, Kind kind) const {
-    if (index >= parent.items.size() || document_[parent.items[index]].kind != kind) fail_damaged("a tensor's description is no such");
+    if (index >= parent.items.size() || document_[parent.items[index]].kind != kind)
+      fail_damaged("a tensor's description is no such");
     return document_[parent.items[index]];
   }
 
@@ -136,7 +139,8 @@ class PthFile {
     if (description.text != rebuild_tensor) fail_damaged("a tensor's description is no such");
     const at::Tensor storage = this->storage(item(description, 0, Kind::persistent));
     const std::int64_t offset = item(description, 1, Kind::integer).integer;
-    const auto shape = integers(item(description, 2, Kind::tuple)), strides = integers(item(description, 3, Kind::tuple));
+    const auto shape = integers(item(description, 2, Kind::tuple)),
+               strides = integers(item(description, 3, Kind::tuple));
     check_view(storage.numel(), offset, shape, strides);
     return storage.as_strided(shape, strides, offset);
   }
@@ -159,7 +163,8 @@ class PthFile {
              !__builtin_add_overflow(last, reach, &last);
     }
     if (!good || count > available || (count > 0 && last >= available)) {
-      fail_damaged(fmt::format("a tensor of shape ({}) lies outside of its {} stored values", fmt::join(shape, ", "), available));
+      fail_damaged(fmt::format("a tensor of shape ({}) lies outside of its {} stored values", fmt::join(shape, ", "),
+                               available));
     }
   }
 

@@ -105,7 +105,8 @@ class SafetensorsFile {
   Entry parse_entry(const std::string& name, const ordered_json& description) const {
     const auto format = description.at("dtype").get<std::string>();
     const auto found = std::ranges::find(number_formats, std::string_view(format), &NumberFormat::name);
-    if (found == number_formats.end()) fail(fmt::format("{} has the number format {}, which is not read", name, format));
+    if (found == number_formats.end())
+      fail(fmt::format("{} has the number format {}, which is not read", name, format));
     const auto& offsets = description.at("data_offsets");
     if (offsets.size() != 2 || !is_counts(offsets) || !is_counts(description.at("shape"))) {
       fail(fmt::format("the shape or the place of {} is no list of counts", name));
@@ -139,7 +140,8 @@ class SafetensorsFile {
     std::ranges::stable_sort(entries, {}, [](const Entry& entry) { return std::pair(entry.begin, entry.end); });
     std::uint64_t expected = 0;
     for (const Entry& entry : entries) {
-      if (entry.begin != expected) fail(fmt::format("{} begins at byte {}, expected {}", entry.name, entry.begin, expected));
+      if (entry.begin != expected)
+        fail(fmt::format("{} begins at byte {}, expected {}", entry.name, entry.begin, expected));
       expected = entry.end;
     }
     if (expected != size_ - data_start_) {
@@ -179,7 +181,8 @@ void write_safetensors(const StateDict& state, const std::filesystem::path& file
   StateDict tensors;
   for (const auto& [name, tensor] : state) tensors.emplace_back(name, tensor.detach().cpu().contiguous());
   // The widest numbers first, so that every tensor is aligned (the reference implementation does the same).
-  std::ranges::stable_sort(tensors, std::ranges::greater{}, [](const auto& entry) { return entry.second.element_size(); });
+  std::ranges::stable_sort(tensors, std::ranges::greater{},
+                           [](const auto& entry) { return entry.second.element_size(); });
 
   const std::string header = header_of(tensors, file);
   std::string length;

@@ -22,7 +22,8 @@ void collect(const torch::nn::Module& module, const std::string& prefix, StateDi
   for (const auto& item : module.named_parameters(/*recurse=*/false)) {
     state.emplace_back(prefix + item.key(), item.value().detach());
   }
-  for (const auto& item : module.named_buffers(/*recurse=*/false)) state.emplace_back(prefix + item.key(), item.value().detach());
+  for (const auto& item : module.named_buffers(/*recurse=*/false))
+    state.emplace_back(prefix + item.key(), item.value().detach());
   for (const auto& child : module.named_children()) collect(*child.value(), prefix + child.key() + '.', state);
 }
 
@@ -41,7 +42,8 @@ void append_finding(std::string& text, std::string_view what, const std::vector<
 bool is_auxiliary(std::string_view name) { return name.starts_with("aux_classifier."); }
 bool is_batch_count(std::string_view name) { return name.ends_with("num_batches_tracked"); }
 
-/// The file's entries under the network's names. Bare ResNet names move into the backbone, its classifier stays outside.
+/// The file's entries under the network's names. Bare ResNet names move into the backbone, its classifier stays
+/// outside.
 std::vector<std::string> names_in_network(const StateDict& state, const Index& network) {
   std::vector<std::string> names;
   for (const auto& [name, tensor] : state) {
@@ -60,8 +62,8 @@ bool can_be_summed(const std::string& name, const Tensor& kernel, const Tensor& 
 const Tensor& kernel_of(const StateDict& state, const std::string& name, const std::string& source) {
   const Tensor* kernel = find(state, name);
   if (kernel && kernel->dim() == 4) return *kernel;
-  throw Error(fmt::format("{}: has {} tensors but no convolution {}, expected the weights of a DeepLabV3-ResNet50", source,
-                          state.size(), name));
+  throw Error(fmt::format("{}: has {} tensors but no convolution {}, expected the weights of a DeepLabV3-ResNet50",
+                          source, state.size(), name));
 }
 
 }  // namespace
@@ -138,9 +140,10 @@ InitReport init_from(torch::nn::Module& module, const StateDict& state, const st
     }
   }
   if (report.taken.empty() && report.summed_to_one_channel.empty()) {
-    throw Error(fmt::format("{}: none of its {} tensors fits the network by name and shape (first: {}); expected the weights "
-                            "of a DeepLabV3-ResNet50 or of a ResNet-50",
-                            source, state.size(), state.empty() ? "none at all" : state.front().first));
+    throw Error(
+        fmt::format("{}: none of its {} tensors fits the network by name and shape (first: {}); expected the weights "
+                    "of a DeepLabV3-ResNet50 or of a ResNet-50",
+                    source, state.size(), state.empty() ? "none at all" : state.front().first));
   }
   return report;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// The weights of a network under torchvision's names, and how they get into a network: strictly (a saved model) or as far
-// as they fit (--init).
+// The weights of a network under torchvision's names, and how they get into a network: strictly (a saved model) or as
+// far as they fit (--init).
 //
 // Errors: pulmoseg::Error, one line that begins with `source` (the file's name, as a rule). Threads: functions of their
 // arguments; a module is written by one thread at a time.
@@ -42,8 +42,8 @@ struct InitReport {
   std::vector<std::string> unused;                 ///< in the file, not in the network (under the file's name)
 };
 
-/// Starts a network from another model's weights: what matches by name and shape is taken. A first convolution for several
-/// channels is summed to one (a grey picture shown as RGB gives the same answer). The names of a bare ResNet
+/// Starts a network from another model's weights: what matches by name and shape is taken. A first convolution for
+/// several channels is summed to one (a grey picture shown as RGB gives the same answer). The names of a bare ResNet
 /// ("layer1.0.conv1.weight") are those of the backbone. Error when nothing fits.
 InitReport init_from(torch::nn::Module& module, const StateDict& state, const std::string& source = "the weights");
 

@@ -1,0 +1,103 @@
+// The network as ONNX, and the commands export and backbone.
+
+#include <algorithm>
+
+#include "formula.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/model/export_onnx.hpp"
+#include "pulmoseg/model/weights.hpp"
+
+namespace pulmoseg::model {
+namespace {
+
+const std::map<std::string, std::string> metadata{{"pulmoseg.classes", "background,lesion"},
+                                                  {"pulmoseg.size", "64"},
+                                                  {"pulmoseg.scaling", "min-max-per-slice"},
+                                                  {"pulmoseg.mean", "0"},
+                                                  {"pulmoseg.standard_deviation", "1"}};
+
+TEST(ToOnnx, FoldsBatchNormAndNamesWeightsAsTheStateDict) {
+  const onnx::Model model = to_onnx(formula_network(), metadata);
+  const auto count = [&](const std::string& type) {
+    return std::ranges::count(model.nodes, type, &onnx::Node::op_type);
+  };
+  EXPECT_EQ(count("Conv"), 61);
+  EXPECT_EQ(count("BatchNormalization"), 0);
+  EXPECT_EQ(count("Dropout"), 0);
+  EXPECT_EQ(model.metadata, metadata);
+  EXPECT_TRUE(std::ranges::any_of(model.initializers, [](const auto& item) {
+    return item.name == "classifier.0.convs.3.0.weight" && item.shape == std::vector<std::int64_t>{256, 2048, 3, 3};
+  }));
+  // The image's batch, rows and columns are free.
+  const std::vector<std::variant<std::int64_t, std::string>> image{"batch", std::int64_t{1}, "rows", "columns"};
+  EXPECT_EQ(model.inputs.front().shape, image);
+}
+
+TEST(ExportCommand, GoesRoundThroughEveryFormat) {
+  const test::TemporaryFolder folder;
+  const StateDict state = state_dict(*formula_network());
+  write_weights(state, folder / "a.pth");
+  const std::vector<std::pair<std::string, std::string>> steps{
+      {"a.pth", "b.safetensors"}, {"b.safetensors", "c.pth"}, {"c.pth", "d.onnx"}};
+  for (const auto& [source, target] : steps) {
+    const auto result = test::run_program({"export", folder / source, "--out", folder / target});
+    ASSERT_EQ(result.exit_code, 0) << result.messages;
+  }
+  for (const auto& [name, tensor] : read_weights(folder / "c.pth"))
+    EXPECT_TRUE(torch::equal(tensor, *find(state, name))) << name;
+  const auto header = onnx::read_header(folder / "d.onnx");
+  EXPECT_EQ(header.metadata.at("pulmoseg.classes"), "background,lesion");
+  EXPECT_EQ(header.metadata.at("pulmoseg.size"), "256");
+}
+
+TEST(ExportCommand, NamesClassesAndPreprocessing) {
+  const test::TemporaryFolder folder;
+  write_weights(state_dict(*DeepLabV3(DeepLabV3Options{.classes = 3})), folder / "a.pth");
+  const auto run = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments{"export", folder / "a.pth", "--out", folder / "a.onnx"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return test::run_program(arguments);
+  };
+  const auto unnamed = run({});
+  EXPECT_EQ(unnamed.exit_code, 2);
+  EXPECT_NE(unnamed.messages.find("has 3 classes, expected their names"), std::string::npos) << unnamed.messages;
+  const auto named = run({"--classes", "background,ground glass,consolidation", "--size", "128", "--mean", "0.5"});
+  EXPECT_EQ(named.exit_code, 0) << named.messages;
+  const auto header = onnx::read_header(folder / "a.onnx");
+  EXPECT_EQ(header.metadata.at("pulmoseg.classes"), "background,ground glass,consolidation");
+  EXPECT_EQ(header.metadata.at("pulmoseg.size"), "128");
+  EXPECT_EQ(header.metadata.at("pulmoseg.mean"), "0.5");
+}
+
+struct Refusal {
+  std::string source, out, message;
+  int exit_code;
+};
+
+TEST(ExportCommand, RefusesInOneLine) {
+  const test::TemporaryFolder folder;
+  const std::string golden = golden_file("ordered_dict.pth"), malicious = golden_file("runs_os_system.pth");
+  const std::vector<Refusal> refusals{
+      {golden, folder / "a.txt", "expected a name that ends in .onnx, .pth or .safetensors", 2},
+      {folder / "none.pth", folder / "a.onnx", "there is no such run or file of weights", 1},
+      {folder.path(), folder / "a.onnx", "expected a run of pulmoseg train or a file of weights", 1},
+      {golden, folder / "a.onnx", "has 2 tensors but no convolution classifier.4.weight", 1},
+      {malicious, folder / "a.onnx", "nothing was run", 1},
+  };
+  for (const auto& refusal : refusals) {
+    const auto result = test::run_program({"export", refusal.source, "--out", refusal.out});
+    EXPECT_EQ(result.exit_code, refusal.exit_code);
+    EXPECT_NE(result.messages.find(refusal.message), std::string::npos) << result.messages;
+    EXPECT_EQ(std::ranges::count(result.messages, '\n'), 1) << result.messages;
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(BackboneCommand, RefusesA2dNetwork) {
+  const auto result = test::run_program({"backbone", golden_file("ordered_dict.pth"), "--out", "never.pth"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.messages.find("has no 5-D kernel"), std::string::npos) << result.messages;
+}
+
+}  // namespace
+}  // namespace pulmoseg::model
