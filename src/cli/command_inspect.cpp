@@ -50,7 +50,8 @@ Json to_json(const fs::path& path, const InspectedFile& found) {
   Json json{{"file", path.string()}, {"kind", found.kind}};
   json.update(found.facts);
   json["warnings"] = Json::array();
-  for (const auto& warning : found.warnings) json["warnings"].push_back({{"code", warning.code}, {"text", warning.text}});
+  for (const auto& warning : found.warnings)
+    json["warnings"].push_back({{"code", warning.code}, {"text", warning.text}});
   return json;
 }
 
@@ -72,7 +73,8 @@ void print_facts(const Json& facts, const std::string& indent) {
       print_line(indent + label);
       print_facts(value, indent + "  ");
     } else {
-      print_line(fmt::format("{}{:<{}}{}", indent, label, label.size() < 26 ? 26 - indent.size() : label.size() + 2, value_text(value)));
+      print_line(fmt::format("{}{:<{}}{}", indent, label, label.size() < 26 ? 26 - indent.size() : label.size() + 2,
+                             value_text(value)));
     }
   }
 }
@@ -89,8 +91,10 @@ void run(const Arguments& arguments) {
     stop_if_asked();
     try {
       const InspectedFile found = inspect(path);
-      if (arguments.json) files.push_back(to_json(path, found));
-      else print_text(path, found);
+      if (arguments.json)
+        files.push_back(to_json(path, found));
+      else
+        print_text(path, found);
     } catch (const Error& error) {
       if (arguments.files.size() == 1) throw;
       spdlog::error("{}", error.what());
@@ -98,9 +102,13 @@ void run(const Arguments& arguments) {
     }
   }
   if (arguments.json) {
-    print_json({{"schema", "pulmoseg.inspect/1"}, {"research_use", report::research_use}, {"files", files}, {"failed", failed}});
+    print_json({{"schema", "pulmoseg.inspect/1"},
+                {"research_use", report::research_use},
+                {"files", files},
+                {"failed", failed}});
   }
-  if (!failed.empty()) throw Error(fmt::format("{} of {} files could not be read", failed.size(), arguments.files.size()));
+  if (!failed.empty())
+    throw Error(fmt::format("{} of {} files could not be read", failed.size(), arguments.files.size()));
 }
 
 }  // namespace

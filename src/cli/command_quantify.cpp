@@ -102,7 +102,8 @@ void run(const Arguments& arguments) {
   }
   std::string text = report::measurements_text(measurements);
   if (outputs) {
-    text += fmt::format("measurements      {}\npicture           {}\n", outputs->json.string(), outputs->picture.string());
+    text +=
+        fmt::format("measurements      {}\npicture           {}\n", outputs->json.string(), outputs->picture.string());
   }
   text.pop_back();
   print_line(text);

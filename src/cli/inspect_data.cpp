@@ -15,12 +15,14 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Attributes that describe the machine and not the person.
-constexpr std::array shown_attributes{"Modality", "Manufacturer", "BodyPartExamined", "SliceThickness", "ConvolutionKernel", "RescaleType"};
+constexpr std::array shown_attributes{"Modality",       "Manufacturer",      "BodyPartExamined",
+                                      "SliceThickness", "ConvolutionKernel", "RescaleType"};
 
 Json geometry_facts(const quantify::Inspection& found) {
   const auto& grid = found.geometry;
   Json extent = Json::array();
-  for (std::size_t axis = 0; axis < 3; ++axis) extent.push_back(static_cast<double>(grid.size[axis]) * grid.spacing[axis]);
+  for (std::size_t axis = 0; axis < 3; ++axis)
+    extent.push_back(static_cast<double>(grid.size[axis]) * grid.spacing[axis]);
   return {{"size", grid.size},
           {"spacing_mm", grid.spacing},
           {"extent_mm", extent},
@@ -38,7 +40,8 @@ Json header_facts(const volume::SourceInfo& source) {
   }
   if (source.files.size() > 1) facts["files"] = source.files.size();
   for (const std::string keyword : shown_attributes) {
-    if (const auto found = source.attributes.find(keyword); found != source.attributes.end()) facts[keyword] = found->second;
+    if (const auto found = source.attributes.find(keyword); found != source.attributes.end())
+      facts[keyword] = found->second;
   }
   return facts;
 }
@@ -59,18 +62,22 @@ Json intensity_facts(const quantify::IntensityStatistics& found) {
 
 std::int64_t lesion_pixels(const dataset::Dataset& data) {
   std::int64_t pixels = 0;
-  for (std::int64_t row = 0; row < data.size(); ++row) pixels += std::ranges::count_if(data.lesion_mask(row), [](auto v) { return v != 0; });
+  for (std::int64_t row = 0; row < data.size(); ++row)
+    pixels += std::ranges::count_if(data.lesion_mask(row), [](auto v) { return v != 0; });
   return pixels;
 }
 
-std::vector<quantify::Note> dataset_warnings(const dataset::Dataset& data, std::int64_t with_lesion, std::size_t patients) {
+std::vector<quantify::Note> dataset_warnings(const dataset::Dataset& data, std::int64_t with_lesion,
+                                             std::size_t patients) {
   std::vector<quantify::Note> warnings;
   if (with_lesion == data.size()) {
     warnings.push_back({"no_negative_slices", "every slice has lesion; a model never sees a healthy one"});
   }
   if (with_lesion == 0) warnings.push_back({"no_lesion", "no slice has lesion"});
   if (data.info().unrelated_slices) {
-    warnings.push_back({"patients_unknown", "the slices are unrelated and the true patients unknown; a patient-wise split cannot be trusted"});
+    warnings.push_back(
+        {"patients_unknown",
+         "the slices are unrelated and the true patients unknown; a patient-wise split cannot be trusted"});
   } else if (patients < 3) {
     warnings.push_back({"few_patients", fmt::format("{} patients; a patient-wise split needs at least 3", patients)});
   }
@@ -79,7 +86,8 @@ std::vector<quantify::Note> dataset_warnings(const dataset::Dataset& data, std::
     const auto [low, high] = std::ranges::minmax_element(data.image(row));
     constant += *low == *high;
   }
-  if (constant > 0) warnings.push_back({"constant_slices", fmt::format("{} of {} slices hold one value only", constant, data.size())});
+  if (constant > 0)
+    warnings.push_back({"constant_slices", fmt::format("{} of {} slices hold one value only", constant, data.size())});
   return warnings;
 }
 
@@ -109,15 +117,16 @@ InspectedFile inspect_dataset(const std::filesystem::path& folder) {
   const auto pixels = static_cast<double>(data.size() * data.rows() * data.columns());
   InspectedFile result;
   result.kind = "dataset";
-  result.facts = {{"slices", data.size()},
-                  {"size", {data.columns(), data.rows()}},
-                  {"cases", data.info().cases.size()},
-                  {"patients", patients.size()},
-                  {"slices_with_lesion", with_lesion},
-                  {"slices_with_lung_mask", with_lung},
-                  {"lesion_percent_of_pixels", pixels > 0 ? 100 * static_cast<double>(lesion_pixels(data)) / pixels : 0},
-                  {"fingerprint", data.fingerprint()},
-                  {"made_by", data.info().producer}};
+  result.facts = {
+      {"slices", data.size()},
+      {"size", {data.columns(), data.rows()}},
+      {"cases", data.info().cases.size()},
+      {"patients", patients.size()},
+      {"slices_with_lesion", with_lesion},
+      {"slices_with_lung_mask", with_lung},
+      {"lesion_percent_of_pixels", pixels > 0 ? 100 * static_cast<double>(lesion_pixels(data)) / pixels : 0},
+      {"fingerprint", data.fingerprint()},
+      {"made_by", data.info().producer}};
   result.warnings = dataset_warnings(data, with_lesion, patients.size());
   return result;
 }
@@ -134,8 +143,10 @@ InspectedFile inspect_array(const std::filesystem::path& npy) {
     result.facts["minimum"] = *low;
     result.facts["maximum"] = *high;
   };
-  if (floats) add_range(file.floats());
-  else add_range(file.bytes());
+  if (floats)
+    add_range(file.floats());
+  else
+    add_range(file.bytes());
   return result;
 }
 

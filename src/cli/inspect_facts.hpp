@@ -11,7 +11,7 @@
 namespace pulmoseg::cli {
 
 struct InspectedFile {
-  std::string kind;                 ///< "CT volume", "mask", "dataset", "training run", "ONNX model", "weights", "NumPy array"
+  std::string kind;  ///< "CT volume", "mask", "dataset", "training run", "ONNX model", "weights", "NumPy array"
   nlohmann::ordered_json facts = nlohmann::ordered_json::object();  ///< values, lists of numbers, or objects of such
   std::vector<quantify::Note> warnings;
 };

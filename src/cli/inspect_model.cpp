@@ -21,7 +21,8 @@ using Json = nlohmann::ordered_json;
 
 /// "float32 N x 1 x H x W"
 std::string describe(const onnx::ValueInfo& value) {
-  std::string text = value.element_type == onnx::float32_elements ? "float32" : fmt::format("ONNX type {}", value.element_type);
+  std::string text =
+      value.element_type == onnx::float32_elements ? "float32" : fmt::format("ONNX type {}", value.element_type);
   for (std::size_t i = 0; i < value.shape.size(); ++i) {
     const auto* name = std::get_if<std::string>(&value.shape[i]);
     text += i == 0 ? " " : " x ";
@@ -61,14 +62,12 @@ InspectedFile inspect_onnx(const fs::path& file) {
   const onnx::Model header = onnx::read_header(file);
   InspectedFile result;
   result.kind = "ONNX model";
-  result.facts = {{"producer", header.producer},
-                  {"opset", header.opset},
-                  {"bytes", fs::file_size(file)},
-                  {"inputs", describe(header.inputs)},
-                  {"outputs", describe(header.outputs)},
-                  {"metadata", header.metadata}};
+  result.facts = {{"producer", header.producer},         {"opset", header.opset},
+                  {"bytes", fs::file_size(file)},        {"inputs", describe(header.inputs)},
+                  {"outputs", describe(header.outputs)}, {"metadata", header.metadata}};
   if (!header.metadata.contains("pulmoseg.classes")) {
-    result.warnings.push_back({"no_metadata", "the file does not name its classes and preprocessing; it was not exported by pulmoseg"});
+    result.warnings.push_back(
+        {"no_metadata", "the file does not name its classes and preprocessing; it was not exported by pulmoseg"});
   }
   return result;
 }
@@ -77,7 +76,8 @@ InspectedFile inspect_run(const fs::path& folder) {
   InspectedFile result;
   result.kind = "training run";
   const Json config = Json::parse(read_file(folder / "config.json"), nullptr, false);
-  if (!config.is_object()) throw Error(fmt::format("{}: is not JSON, expected the options of a run", (folder / "config.json").string()));
+  if (!config.is_object())
+    throw Error(fmt::format("{}: is not JSON, expected the options of a run", (folder / "config.json").string()));
   result.facts["config"] = config;
   if (fs::exists(folder / "history.csv")) result.facts["history"] = history_facts(folder / "history.csv");
   if (fs::exists(folder / "model.onnx")) {

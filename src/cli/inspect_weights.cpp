@@ -39,21 +39,28 @@ InspectedFile inspect_weights(const std::filesystem::path& weights) {
   InspectedFile result;
   result.kind = "weights";
   result.facts = {{"tensors", state.size()}, {"parameters", parameters}, {"buffer_values", buffers}, {"types", types}};
-  if (not_finite > 0) result.warnings.push_back({"not_finite", fmt::format("{} tensors hold NaN or infinite values", not_finite)});
+  if (not_finite > 0)
+    result.warnings.push_back({"not_finite", fmt::format("{} tensors hold NaN or infinite values", not_finite)});
   try {
     result.facts["classes"] = model::count_classes(state, weights.string());
     result.facts["channels"] = model::count_channels(state, weights.string());
     result.facts["architecture"] = "DeepLabV3";
   } catch (const Error&) {
-    result.warnings.push_back({"not_deeplabv3", "not the weights of a whole DeepLabV3; they may still serve `pulmoseg train --init`"});
+    result.warnings.push_back(
+        {"not_deeplabv3", "not the weights of a whole DeepLabV3; they may still serve `pulmoseg train --init`"});
   }
-  if (!state.empty()) result.facts["first"] = fmt::format("{} {}", state.front().first, model::describe_shape(state.front().second.sizes()));
-  if (!state.empty()) result.facts["last"] = fmt::format("{} {}", state.back().first, model::describe_shape(state.back().second.sizes()));
+  if (!state.empty())
+    result.facts["first"] =
+        fmt::format("{} {}", state.front().first, model::describe_shape(state.front().second.sizes()));
+  if (!state.empty())
+    result.facts["last"] = fmt::format("{} {}", state.back().first, model::describe_shape(state.back().second.sizes()));
   return result;
 }
 #else
 InspectedFile inspect_weights(const std::filesystem::path& weights) {
-  throw Error(fmt::format("{}: this pulmoseg was built without LibTorch and reads no weights; inspect the model's .onnx", weights.string()));
+  throw Error(
+      fmt::format("{}: this pulmoseg was built without LibTorch and reads no weights; inspect the model's .onnx",
+                  weights.string()));
 }
 #endif
 

@@ -29,7 +29,8 @@ Json inspect(const fs::path& file) {
 }
 
 bool warns(const Json& file, std::string_view code) {
-  return std::any_of(file["warnings"].begin(), file["warnings"].end(), [&](const Json& warning) { return warning["code"] == code; });
+  return std::any_of(file["warnings"].begin(), file["warnings"].end(),
+                     [&](const Json& warning) { return warning["code"] == code; });
 }
 
 TEST(InspectProgram, AScan) {
@@ -78,7 +79,13 @@ TEST(InspectProgram, AnOnnxModelAndARun) {
   EXPECT_EQ(run["kind"], "training run");
   EXPECT_EQ(run["history"]["epochs_done"], 3);
   EXPECT_EQ(run["history"]["best_epoch"], "2");
-  EXPECT_EQ(run["model"], [&] { Json facts = model; facts.erase("file"); facts.erase("kind"); facts.erase("warnings"); return facts; }());
+  EXPECT_EQ(run["model"], [&] {
+    Json facts = model;
+    facts.erase("file");
+    facts.erase("kind");
+    facts.erase("warnings");
+    return facts;
+  }());
 }
 
 TEST(InspectProgram, ADicomSeriesWithoutThePatient) {
@@ -92,8 +99,9 @@ TEST(InspectProgram, ADicomSeriesWithoutThePatient) {
 TEST(InspectProgram, ADataset) {
   const test::TemporaryFolder folder;
   const auto data = test::repository_file("data/medseg");
-  const auto prepared = test::run_program({"prepare", "--unrelated-slices", "--size", "32", "--image", (data / "tr_im.nii.gz").string(),
-                                           "--lesion-mask", (data / "tr_mask.nii.gz").string(), (folder / "dataset").string()});
+  const auto prepared =
+      test::run_program({"prepare", "--unrelated-slices", "--size", "32", "--image", (data / "tr_im.nii.gz").string(),
+                         "--lesion-mask", (data / "tr_mask.nii.gz").string(), (folder / "dataset").string()});
   ASSERT_EQ(prepared.exit_code, 0) << prepared.messages;
   const Json found = inspect(folder / "dataset");
   EXPECT_EQ(found["kind"], "dataset");
@@ -103,7 +111,8 @@ TEST(InspectProgram, ADataset) {
 }
 
 TEST(InspectProgram, WeightsOrWhyTheyCannotBeRead) {
-  const auto result = test::run_program({"inspect", test::repository_file("tests/data/model/ordered_dict.pth").string(), "--json"});
+  const auto result =
+      test::run_program({"inspect", test::repository_file("tests/data/model/ordered_dict.pth").string(), "--json"});
   if (result.exit_code != 0) {  // a build without LibTorch
     EXPECT_CONTAINS(result.messages, "ordered_dict.pth: this pulmoseg was built without LibTorch");
     return;
@@ -119,7 +128,8 @@ TEST(InspectProgram, WeightsOrWhyTheyCannotBeRead) {
 TEST(InspectProgram, OneBadFileAmongGoodOnes) {
   const test::TemporaryFolder folder;
   test::write_bytes(folder / "bad.nii.gz", "no image");
-  const auto result = test::run_program({"inspect", (folder / "bad.nii.gz").string(), test::repository_file("data/medseg/tr_mask.nii.gz").string(), "--json"});
+  const auto result = test::run_program({"inspect", (folder / "bad.nii.gz").string(),
+                                         test::repository_file("data/medseg/tr_mask.nii.gz").string(), "--json"});
   EXPECT_EQ(result.exit_code, 1);
   const Json json = Json::parse(result.output);
   EXPECT_EQ(json["files"].size(), 1U);

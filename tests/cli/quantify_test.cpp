@@ -37,7 +37,8 @@ class QuantifyProgram : public testing::Test {
   }
 
   test::TemporaryFolder folder_;
-  fs::path image_ = folder_ / "scan ü.nii", lesion_ = folder_ / "lesion.nii", lung_ = folder_ / "lung.nii", out_ = folder_ / "out";
+  fs::path image_ = folder_ / "scan ü.nii", lesion_ = folder_ / "lesion.nii", lung_ = folder_ / "lung.nii",
+           out_ = folder_ / "out";
 };
 
 TEST_F(QuantifyProgram, PrintsTheFigures) {

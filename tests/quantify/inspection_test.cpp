@@ -26,7 +26,8 @@ Codes codes(const std::vector<Note>& warnings) {
 struct Scan {
   volume::Geometry geometry{.size = {512, 512, 100}, .spacing = {0.7, 0.7, 2}};
   volume::SourceInfo source;
-  IntensityStatistics intensities{.voxels = 512 * 512 * 100, .minimum = -1024, .maximum = 2000, .scale = IntensityScale::hounsfield};
+  IntensityStatistics intensities{
+      .voxels = 512 * 512 * 100, .minimum = -1024, .maximum = 2000, .scale = IntensityScale::hounsfield};
 
   Codes warnings() const { return codes(find_warnings(geometry, source, intensities)); }
 };

@@ -65,7 +65,8 @@ TEST(Intensity, FindsConstantAndFullRangeSlices) {
 
 TEST(Intensity, RefusesNothing) { EXPECT_THROW(IntensityAccumulator().finish(), Error); }
 
-// The expected values are NumPy's: percentile(..., method="inverted_cdf"), mean and std in float64 (NumPy 2.4.6, nibabel 5.4.2).
+// The expected values are NumPy's: percentile(..., method="inverted_cdf"), mean and std in float64 (NumPy 2.4.6,
+// nibabel 5.4.2).
 TEST(Intensity, AgreesWithNumpyOnRealSlices) {
   const auto found = inspect_volume(test::repository_file("data/medseg/tr_im.nii.gz")).intensities;
   EXPECT_EQ(found.minimum, 0);

@@ -18,7 +18,10 @@ using Mask = std::vector<std::uint8_t>;
 /// 3 columns, 2 rows, 2 slices of 0.5 x 0.8 x 4 mm, turned by 0.3 rad about z: 0.4 mm² a pixel, 0.0016 ml a voxel.
 volume::Geometry oblique_grid() {
   const double c = std::cos(0.3), s = std::sin(0.3);
-  return {.size = {3, 2, 2}, .spacing = {0.5, 0.8, 4}, .origin = {10, -20, 30}, .direction = {{{c, s, 0}, {-s, c, 0}, {0, 0, 1}}}};
+  return {.size = {3, 2, 2},
+          .spacing = {0.5, 0.8, 4},
+          .origin = {10, -20, 30},
+          .direction = {{{c, s, 0}, {-s, c, 0}, {0, 0, 1}}}};
 }
 
 const Mask lesion_0{1, 1, 0, 0, 0, 7}, lung_0{1, 0, 1, 1, 1, 1};  // two of three lesion voxels inside, five lung voxels
@@ -89,7 +92,8 @@ TEST(Measurer, WithoutLungMaskLungFiguresAreAbsent) {
   measurer.add_slice(1, lesion_1);
   const Measurements measured = measurer.finish();
   EXPECT_EQ(measured.lesion_voxels, 3);
-  EXPECT_FALSE(measured.lung_voxels || measured.lung_ml || measured.percent_affected || measured.lesion_outside_lung_voxels);
+  EXPECT_FALSE(measured.lung_voxels || measured.lung_ml || measured.percent_affected ||
+               measured.lesion_outside_lung_voxels);
   EXPECT_FALSE(measured.slices[0].lung_area_mm2 || measured.slices[0].percent_affected);
   EXPECT_TRUE(has_note(measured, "no_lung_mask"));
 }
@@ -121,7 +125,8 @@ TEST(Measurer, UnknownSpacingGivesNoVolumes) {
   measurer.add_slice(0, lesion_0, lung_0);
   measurer.add_slice(1, lesion_1, lung_1);
   const Measurements measured = measurer.finish();
-  EXPECT_FALSE(measured.lesion_ml || measured.lung_ml || measured.voxel_volume_ml || measured.slices[0].lesion_area_mm2);
+  EXPECT_FALSE(measured.lesion_ml || measured.lung_ml || measured.voxel_volume_ml ||
+               measured.slices[0].lesion_area_mm2);
   EXPECT_EQ(measured.lesion_voxels, 3);
   EXPECT_NEAR(*measured.percent_affected, 100.0 * 2 / 7, 1e-12);
   EXPECT_TRUE(has_note(measured, "spacing_unknown"));
@@ -159,7 +164,8 @@ TEST(SpacingIsKnown, NeedsAPositionOrASpacing) {
 
 /// 4 x 4 x 3 voxels of 0.5 x 2 x 3 mm: 0.003 ml each. Lesion: every voxel with x = 0; lung: x < 2.
 struct Files {
-  explicit Files(const test::TemporaryFolder& folder) : image(folder / "scan ü.nii"), lesion(folder / "lesion.nii"), lung(folder / "lung.nii") {
+  explicit Files(const test::TemporaryFolder& folder)
+      : image(folder / "scan ü.nii"), lesion(folder / "lesion.nii"), lung(folder / "lung.nii") {
     std::vector<float> pixels(48), lesions(48), lungs(48);
     for (std::size_t i = 0; i < 48; ++i) {
       pixels[i] = static_cast<float>(i);
@@ -204,7 +210,8 @@ TEST(MeasureFiles, CountsOfARealCase) {
   const CsvTable cases = read_csv(data / "cases.csv");  // counted by whoever prepared the set
   const auto& row = cases.rows.front();
   const std::string name = row[cases.column("case")] + ".nii.gz";
-  const Measurements measured = measure_files(data / "rp_im" / name, data / "rp_msk" / name, data / "rp_lung_msk" / name);
+  const Measurements measured =
+      measure_files(data / "rp_im" / name, data / "rp_msk" / name, data / "rp_lung_msk" / name);
   EXPECT_EQ(std::to_string(measured.lesion_voxels), row[cases.column("lesion_voxels")]);
   EXPECT_EQ(std::to_string(*measured.lung_voxels), row[cases.column("lung_voxels")]);
   EXPECT_EQ(std::to_string(measured.slices.size()), row[cases.column("slices")]);

@@ -34,7 +34,8 @@ TEST(Axis, NegativeNumbersHaveAMinusSign) {
 }
 
 TEST(Axis, WholeNumbersGetNoFractions) {
-  EXPECT_EQ(texts(make_axis(std::vector{1.0, 2.0, 3.0}, {.whole_numbers = true, .most_ticks = 12})), (Texts{"1", "2", "3"}));
+  EXPECT_EQ(texts(make_axis(std::vector{1.0, 2.0, 3.0}, {.whole_numbers = true, .most_ticks = 12})),
+            (Texts{"1", "2", "3"}));
   EXPECT_EQ(texts(make_axis(std::vector{1.0}, {.whole_numbers = true})), (Texts{"0", "1", "2"}));
 }
 

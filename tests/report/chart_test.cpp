@@ -37,7 +37,9 @@ class ChartPicture : public testing::Test {
     return test::read_png(folder_ / "chart.png");
   }
   /// Pixels of the colour below the legend.
-  static int in_plot(const Picture& picture, Rgb colour) { return picture.count(colour, 2, 0, 140, picture.width, picture.height); }
+  static int in_plot(const Picture& picture, Rgb colour) {
+    return picture.count(colour, 2, 0, 140, picture.width, picture.height);
+  }
 
   test::TemporaryFolder folder_;
 };
@@ -86,7 +88,9 @@ TEST_F(ChartPicture, ALongLineOfOnePointOnlyIsADotToo) {
 }
 
 TEST_F(ChartPicture, PointsThatAreNotFiniteLeaveAGap) {
-  Chart chart{.series = {{"", {0, 1, 2, 3}, {1, std::nan(""), 1, HUGE_VAL}}}, .x_range = AxisRange{0, 3}, .y_range = AxisRange{0, 2}};
+  Chart chart{.series = {{"", {0, 1, 2, 3}, {1, std::nan(""), 1, HUGE_VAL}}},
+              .x_range = AxisRange{0, 3},
+              .y_range = AxisRange{0, 2}};
   EXPECT_LT(in_plot(draw(chart), first_colour), 200);  // two dots
   chart.series[0].y = {1, 1, 1, 1};
   EXPECT_GT(in_plot(draw(chart), first_colour), 2000);  // a line across
@@ -106,8 +110,12 @@ TEST_F(ChartPicture, WithoutDataItSaysSo) {
 }
 
 TEST_F(ChartPicture, LinesStayInsideOfAFixedRange) {
-  Chart chart{.series = {{"", {-5, 5}, {-5, 5}}}, .x_range = AxisRange{0, 1}, .y_range = AxisRange{0, 1}, .square = true,
-              .width = 500, .height = 500};
+  Chart chart{.series = {{"", {-5, 5}, {-5, 5}}},
+              .x_range = AxisRange{0, 1},
+              .y_range = AxisRange{0, 1},
+              .square = true,
+              .width = 500,
+              .height = 500};
   const Picture picture = draw(chart);
   int left = picture.width, right = 0, top = picture.height, bottom = 0;
   for (int y = 0; y < picture.height; ++y) {

@@ -41,7 +41,8 @@ TEST(MaskShape, OutlineCutsCornersAndCloses) {
   ASSERT_EQ(diamond.size(), 4U);
   EXPECT_NEAR(length(diamond), 4 * std::hypot(5, 5), 1e-9);
   for (const auto& segment : diamond) {
-    for (const Point& end : segment) EXPECT_NEAR(std::abs(end.x - 25) + std::abs(end.y - 35), 5, 1e-9);  // around its centre
+    for (const Point& end : segment)
+      EXPECT_NEAR(std::abs(end.x - 25) + std::abs(end.y - 35), 5, 1e-9);  // around its centre
   }
   // Two pixels that touch at a corner: two diamonds, none of them open.
   const Mask corner{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0};

@@ -23,8 +23,13 @@ quantify::Measurements measured(bool with_lung, bool spacing_known = true) {
 }
 
 Provenance provenance() {
-  return {.version = "1.2.3", .image = "/patients/Doe^Jane/scan.nii.gz", .lesion_mask = "masks/scan_lesion.nii.gz", .lung_mask = {},
-          .model = "run/model.onnx", .model_sha256 = "abc", .model_metadata = {{"pulmoseg.classes", "background,lesion"}}};
+  return {.version = "1.2.3",
+          .image = "/patients/Doe^Jane/scan.nii.gz",
+          .lesion_mask = "masks/scan_lesion.nii.gz",
+          .lung_mask = {},
+          .model = "run/model.onnx",
+          .model_sha256 = "abc",
+          .model_metadata = {{"pulmoseg.classes", "background,lesion"}}};
 }
 
 std::vector<std::string> keys(const Json& json) {
@@ -35,8 +40,9 @@ std::vector<std::string> keys(const Json& json) {
 
 TEST(MeasurementsJson, HasTheKeysOfTheSchemaInOrder) {
   const Json json = Json::parse(measurements_json(measured(true), provenance()));
-  EXPECT_EQ(keys(json), (std::vector<std::string>{"schema", "research_use", "pulmoseg_version", "image", "lesion_mask", "lung_mask", "model",
-                                                  "grid", "lesion", "lung", "percent_affected", "notes", "slices"}));
+  EXPECT_EQ(keys(json),
+            (std::vector<std::string>{"schema", "research_use", "pulmoseg_version", "image", "lesion_mask", "lung_mask",
+                                      "model", "grid", "lesion", "lung", "percent_affected", "notes", "slices"}));
   EXPECT_EQ(json["schema"], "pulmoseg.measurements/1");
   EXPECT_EQ(json["research_use"], "Research use only. Not a medical device.");
   EXPECT_EQ(json["image"], "scan.nii.gz") << "folders may hold names of patients";
@@ -80,7 +86,8 @@ TEST(MeasurementsJson, IsWrittenWholeOrNotAtAll) {
 }
 
 TEST(CohortRow, HasACellForEachColumn) {
-  const auto columns = cohort_columns(), row = cohort_row("a,b", measured(true)), unknown = cohort_row("c", measured(false, false));
+  const auto columns = cohort_columns(), row = cohort_row("a,b", measured(true)),
+             unknown = cohort_row("c", measured(false, false));
   ASSERT_EQ(row.size(), columns.size());
   const test::TemporaryFolder folder;
   write_file(folder / "cohort.csv", csv_line(columns) + csv_line(row) + csv_line(unknown));

@@ -40,7 +40,8 @@ TEST(SliceGallery, KeepsTheWorstSliceOfEachBandInAnyOrder) {
     offer(upwards, i, lesion[static_cast<std::size_t>(i)]);
     offer(downwards, 11 - i, lesion[static_cast<std::size_t>(11 - i)]);
   }
-  const std::vector<std::int64_t> expected{1, 6, 10};  // the middle one without lesion; of two alike the one nearer the middle
+  const std::vector<std::int64_t> expected{
+      1, 6, 10};  // the middle one without lesion; of two alike the one nearer the middle
   EXPECT_EQ(indices(upwards), expected);
   EXPECT_EQ(indices(downwards), expected);
 }
@@ -72,7 +73,12 @@ TEST(SliceGallery, RefusesWhatIsNotOfTheScan) {
 
 /// A square lesion in the middle of a dark slice, in a lung around it.
 GallerySlice example(std::int64_t index, bool with_lung) {
-  GallerySlice slice{.index = index, .rows = 100, .columns = 100, .pixels = std::vector<float>(10000, -500), .lesion = Mask(10000), .lung = {}};
+  GallerySlice slice{.index = index,
+                     .rows = 100,
+                     .columns = 100,
+                     .pixels = std::vector<float>(10000, -500),
+                     .lesion = Mask(10000),
+                     .lung = {}};
   if (with_lung) slice.lung = Mask(10000);
   for (std::size_t row = 20; row < 80; ++row) {
     for (std::size_t column = 20; column < 80; ++column) {
@@ -96,7 +102,8 @@ class MontagePicture : public testing::Test {
 };
 
 TEST_F(MontagePicture, OutlinesLesionAndLung) {
-  const Montage with_lung{.title = "scan", .facts = {"a", "b"}, .slices = {example(3, true), example(9, true)}, .caption = "test"};
+  const Montage with_lung{
+      .title = "scan", .facts = {"a", "b"}, .slices = {example(3, true), example(9, true)}, .caption = "test"};
   const Picture picture = draw(with_lung);
   EXPECT_GT(picture.count(lesion_colour, 12, 0, 130, picture.width, picture.height), 300);
   EXPECT_GT(picture.count(lung_colour, 12, 0, 130, picture.width, picture.height), 100);  // a fine line
@@ -110,7 +117,8 @@ TEST_F(MontagePicture, OutlinesLesionAndLung) {
 TEST_F(MontagePicture, TheLungFillsItsTile) {
   const Picture cut = draw({.slices = {example(3, true)}});
   const Picture whole = draw({.slices = {example(3, false)}});
-  EXPECT_GT(cut.count(lesion_colour, 12, 0, 100, cut.width, cut.height), 1.15 * whole.count(lesion_colour, 12, 0, 100, whole.width, whole.height));
+  EXPECT_GT(cut.count(lesion_colour, 12, 0, 100, cut.width, cut.height),
+            1.15 * whole.count(lesion_colour, 12, 0, 100, whole.width, whole.height));
 }
 
 TEST_F(MontagePicture, HounsfieldUnitsGetTheLungWindow) {

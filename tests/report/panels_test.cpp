@@ -33,14 +33,24 @@ struct Example {
     }
   }
   Panels panels() const {
-    return {.rows = side, .columns = side, .image = image, .truth = truth, .prediction = prediction, .spacing = {},
-            .window = {}, .title = "case_1, slice 3", .dice = 0.5, .iou = 1.0 / 3, .caption = "test"};
+    return {.rows = side,
+            .columns = side,
+            .image = image,
+            .truth = truth,
+            .prediction = prediction,
+            .spacing = {},
+            .window = {},
+            .title = "case_1, slice 3",
+            .dice = 0.5,
+            .iou = 1.0 / 3,
+            .caption = "test"};
   }
 };
 
 /// Colour of the middle of slice pixel (row, column) in a panel.
 Rgb pixel(const Picture& picture, int panel, int row, int column) {
-  return picture.at(margin + panel * (side * enlarged + gap) + column * enlarged + enlarged / 2, top + row * enlarged + enlarged / 2);
+  return picture.at(margin + panel * (side * enlarged + gap) + column * enlarged + enlarged / 2,
+                    top + row * enlarged + enlarged / 2);
 }
 
 Rgb over_black(int red, int green, int blue) {
@@ -71,9 +81,9 @@ TEST_F(PanelsPicture, ShowsRightExtraAndMissedInTheirColours) {
   expect_near(pixel(picture, 0, 63, 63), {255, 255, 255});
   expect_near(pixel(picture, 1, 15, 12), over_black(204, 121, 167));  // lesion
   expect_near(pixel(picture, 1, 15, 28), {0, 0, 0});
-  expect_near(pixel(picture, 2, 15, 20), over_black(86, 180, 233));   // true positive
-  expect_near(pixel(picture, 2, 15, 28), over_black(240, 228, 66));   // false positive
-  expect_near(pixel(picture, 2, 15, 12), over_black(213, 94, 0));     // false negative
+  expect_near(pixel(picture, 2, 15, 20), over_black(86, 180, 233));  // true positive
+  expect_near(pixel(picture, 2, 15, 28), over_black(240, 228, 66));  // false positive
+  expect_near(pixel(picture, 2, 15, 12), over_black(213, 94, 0));    // false negative
   expect_near(pixel(picture, 2, 25, 20), {0, 0, 0});
 }
 

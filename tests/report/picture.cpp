@@ -35,7 +35,8 @@ Picture read_png(const std::filesystem::path& file) {
   for (int y = 0; y < picture.height; ++y) {
     const auto* line = reinterpret_cast<const std::uint32_t*>(cairo_image_surface_get_data(surface) + y * stride);
     for (int x = 0; x < picture.width; ++x) {
-      picture.pixels.push_back({static_cast<int>(line[x] >> 16 & 0xff), static_cast<int>(line[x] >> 8 & 0xff), static_cast<int>(line[x] & 0xff)});
+      picture.pixels.push_back({static_cast<int>(line[x] >> 16 & 0xff), static_cast<int>(line[x] >> 8 & 0xff),
+                                static_cast<int>(line[x] & 0xff)});
     }
   }
   cairo_surface_destroy(surface);

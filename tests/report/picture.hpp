@@ -16,7 +16,9 @@ struct Picture {
   int width = 0, height = 0;
   std::vector<Rgb> pixels;
 
-  const Rgb& at(int x, int y) const { return pixels.at(static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)); }
+  const Rgb& at(int x, int y) const {
+    return pixels.at(static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x));
+  }
   /// Pixels in the half-open rectangle whose channels are all within `tolerance` of `colour`.
   int count(Rgb colour, int tolerance, int left, int top, int right, int bottom) const;
   int count(Rgb colour, int tolerance = 2) const { return count(colour, tolerance, 0, 0, width, height); }

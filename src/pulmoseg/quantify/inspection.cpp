@@ -15,7 +15,7 @@ using volume::Geometry;
 using volume::SourceInfo;
 using volume::Vector3;
 
-constexpr double thick_slice_mm = 5.0;   // beyond, small lesions fall between slices
+constexpr double thick_slice_mm = 5.0;    // beyond, small lesions fall between slices
 constexpr double largest_chest_mm = 600;  // no scanner's field of view is wider
 constexpr double smallest_chest_mm = 180;
 constexpr double oblique_degrees = 1.0;
@@ -29,11 +29,15 @@ double angle_degrees(const Vector3& a, const Vector3& b) {
 
 void check_position(const Geometry& geometry, const SourceInfo& source, std::vector<Note>& warnings) {
   if (!source.has_geometry) {
-    warnings.push_back({"no_geometry", "the header declares no position in the patient; left and right, up and down are assumed"});
+    warnings.push_back(
+        {"no_geometry", "the header declares no position in the patient; left and right, up and down are assumed"});
   }
-  const bool unit = std::all_of(geometry.spacing.begin(), geometry.spacing.end(), [](double mm) { return std::abs(mm - 1) < 1e-6; });
+  const bool unit =
+      std::all_of(geometry.spacing.begin(), geometry.spacing.end(), [](double mm) { return std::abs(mm - 1) < 1e-6; });
   if (unit) {
-    warnings.push_back({"spacing_is_default", "the spacing is 1 x 1 x 1 mm, as headers without a true spacing say; volumes in ml may be wrong"});
+    warnings.push_back(
+        {"spacing_is_default",
+         "the spacing is 1 x 1 x 1 mm, as headers without a true spacing say; volumes in ml may be wrong"});
   }
   double tilt = 0;
   for (std::size_t axis = 0; axis < 3; ++axis) {
@@ -42,11 +46,13 @@ void check_position(const Geometry& geometry, const SourceInfo& source, std::vec
     tilt = std::max(tilt, angle_degrees(geometry.direction[axis], patient));
   }
   if (source.has_geometry && tilt > oblique_degrees) {
-    warnings.push_back({"oblique", fmt::format("the slices are turned by {:.1f} degrees against the patient's axes", tilt)});
+    warnings.push_back(
+        {"oblique", fmt::format("the slices are turned by {:.1f} degrees against the patient's axes", tilt)});
   }
   double skew = 0;
   for (const auto& [a, b] : {std::array{0, 1}, std::array{0, 2}, std::array{1, 2}}) {
-    const double angle = angle_degrees(geometry.direction[static_cast<std::size_t>(a)], geometry.direction[static_cast<std::size_t>(b)]);
+    const double angle =
+        angle_degrees(geometry.direction[static_cast<std::size_t>(a)], geometry.direction[static_cast<std::size_t>(b)]);
     skew = std::max(skew, std::abs(angle - 90));
   }
   if (skew > 0.1) {
@@ -58,17 +64,21 @@ void check_extent(const Geometry& geometry, const SourceInfo& source, std::vecto
   if (geometry.size[2] == 1) {
     warnings.push_back({"single_slice", "one slice only"});
   } else if (geometry.spacing[2] > thick_slice_mm) {
-    warnings.push_back({"thick_slices", fmt::format("the slices are {:.1f} mm apart; small lesions may lie between them", geometry.spacing[2])});
+    warnings.push_back(
+        {"thick_slices",
+         fmt::format("the slices are {:.1f} mm apart; small lesions may lie between them", geometry.spacing[2])});
   }
   if (!spacing_is_known(source)) return;
   const double width = static_cast<double>(geometry.size[0]) * geometry.spacing[0];
   if (width > largest_chest_mm || width < smallest_chest_mm) {
-    warnings.push_back({"unusual_field_of_view",
-                        fmt::format("the picture is {:.0f} mm wide; a chest CT is {:.0f} to {:.0f}", width, smallest_chest_mm, largest_chest_mm)});
+    warnings.push_back(
+        {"unusual_field_of_view", fmt::format("the picture is {:.0f} mm wide; a chest CT is {:.0f} to {:.0f}", width,
+                                              smallest_chest_mm, largest_chest_mm)});
   }
 }
 
-/// Column `axis` of the rotation that the quaternion of a NIfTI header stands for (nifti1.h, "METHOD 2"), in mm per voxel.
+/// Column `axis` of the rotation that the quaternion of a NIfTI header stands for (nifti1.h, "METHOD 2"), in mm per
+/// voxel.
 std::array<Vector3, 3> qform_columns(const volume::NiftiHeader& header) {
   const auto [b, c, d] = header.quatern;
   const double a = std::sqrt(std::max(0.0, 1 - b * b - c * c - d * d));
@@ -100,13 +110,17 @@ void check_nifti(const volume::NiftiHeader& header, const Geometry& geometry, st
   }
   const double voxel = *std::min_element(geometry.spacing.begin(), geometry.spacing.end());
   if (apart < voxel / 2) return;
-  warnings.push_back({"affines_disagree",
-                      fmt::format("the header's qform and sform place the volume up to {:.1f} mm apart; programs differ in which they follow", apart)});
+  warnings.push_back(
+      {"affines_disagree",
+       fmt::format(
+           "the header's qform and sform place the volume up to {:.1f} mm apart; programs differ in which they follow",
+           apart)});
 }
 
 std::string some_of(const std::vector<std::int64_t>& slices) {
   std::string text;
-  for (std::size_t i = 0; i < std::min<std::size_t>(slices.size(), 5); ++i) text += fmt::format("{}{}", i ? ", " : "", slices[i]);
+  for (std::size_t i = 0; i < std::min<std::size_t>(slices.size(), 5); ++i)
+    text += fmt::format("{}{}", i ? ", " : "", slices[i]);
   return slices.size() > 5 ? text + ", …" : text;
 }
 
@@ -117,25 +131,29 @@ void check_intensities(const IntensityStatistics& facts, std::int64_t slices, st
     return;
   }
   if (!mask && !facts.constant_slices.empty()) {
-    warnings.push_back({"constant_slices", fmt::format("{} of {} slices hold one value only: {}", facts.constant_slices.size(), slices,
-                                                       some_of(facts.constant_slices))});
+    warnings.push_back(
+        {"constant_slices", fmt::format("{} of {} slices hold one value only: {}", facts.constant_slices.size(), slices,
+                                        some_of(facts.constant_slices))});
   }
   if (!mask && facts.scale != IntensityScale::hounsfield) {
     warnings.push_back({"not_hounsfield", std::string(describe(facts.scale))});
   }
   if (!mask && slices > 1 && 10 * facts.full_range_slices >= 9 * slices) {
-    warnings.push_back({"scaled_slice_by_slice", fmt::format("{} of {} slices reach from {:g} to {:g}: they were scaled one by one, so "
-                                                             "grey means something else in each", facts.full_range_slices, slices,
-                                                             facts.minimum, facts.maximum)});
+    warnings.push_back({"scaled_slice_by_slice",
+                        fmt::format("{} of {} slices reach from {:g} to {:g}: they were scaled one by one, so "
+                                    "grey means something else in each",
+                                    facts.full_range_slices, slices, facts.minimum, facts.maximum)});
   }
   if (facts.scale == IntensityScale::hounsfield && facts.minimum < -1100) {
-    warnings.push_back({"padding", fmt::format("values down to {:g} HU: padding outside of the scanner's field of view", facts.minimum)});
+    warnings.push_back({"padding", fmt::format("values down to {:g} HU: padding outside of the scanner's field of view",
+                                               facts.minimum)});
   }
 }
 
 }  // namespace
 
-std::vector<Note> find_warnings(const Geometry& geometry, const SourceInfo& source, const IntensityStatistics& intensities) {
+std::vector<Note> find_warnings(const Geometry& geometry, const SourceInfo& source,
+                                const IntensityStatistics& intensities) {
   std::vector<Note> warnings;
   check_position(geometry, source, warnings);
   check_extent(geometry, source, warnings);

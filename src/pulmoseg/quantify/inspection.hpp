@@ -14,10 +14,10 @@
 namespace pulmoseg::quantify {
 
 struct Inspection {
-  volume::Geometry geometry;    ///< canonical
+  volume::Geometry geometry;  ///< canonical
   volume::SourceInfo source;
   IntensityStatistics intensities;
-  std::vector<Note> warnings;   ///< codes in docs/schemas.md
+  std::vector<Note> warnings;  ///< codes in docs/schemas.md
 };
 
 Inspection inspect_volume(const std::filesystem::path& file_or_dicom_folder);

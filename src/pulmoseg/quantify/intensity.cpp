@@ -27,7 +27,8 @@ float value_of(std::uint32_t key) {
 
 /// The smallest value with at least `part` of all voxels at or below it.
 double percentile(const std::vector<std::int64_t>& histogram, std::int64_t voxels, double part) {
-  const auto wanted = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(part * static_cast<double>(voxels))));
+  const auto wanted =
+      std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(part * static_cast<double>(voxels))));
   std::int64_t seen = 0;
   for (std::uint32_t key = 0; key < histogram.size(); ++key) {
     seen += histogram[key];
@@ -50,12 +51,18 @@ IntensityScale scale_of(const IntensityStatistics& facts) {
 
 std::string_view describe(IntensityScale scale) {
   switch (scale) {
-    case IntensityScale::hounsfield: return "Hounsfield units";
-    case IntensityScale::shifted: return "whole numbers from 0 up: raw scanner values, not Hounsfield units";
-    case IntensityScale::eight_bit: return "within 0 to 255: a picture, not Hounsfield units";
-    case IntensityScale::unit: return "within 0 to 1: scaled, not Hounsfield units";
-    case IntensityScale::labels: return "a few small whole numbers: a mask";
-    case IntensityScale::unknown: break;
+    case IntensityScale::hounsfield:
+      return "Hounsfield units";
+    case IntensityScale::shifted:
+      return "whole numbers from 0 up: raw scanner values, not Hounsfield units";
+    case IntensityScale::eight_bit:
+      return "within 0 to 255: a picture, not Hounsfield units";
+    case IntensityScale::unit:
+      return "within 0 to 1: scaled, not Hounsfield units";
+    case IntensityScale::labels:
+      return "a few small whole numbers: a mask";
+    case IntensityScale::unknown:
+      break;
   }
   return "an unknown scale, not Hounsfield units";
 }
@@ -86,8 +93,11 @@ IntensityStatistics IntensityAccumulator::finish() const {
   facts.minimum = minimum_;
   facts.maximum = maximum_;
   facts.mean = sum_ / static_cast<double>(voxels_);
-  facts.standard_deviation = std::sqrt(std::max(0.0, sum_of_squares_ / static_cast<double>(voxels_) - facts.mean * facts.mean));
-  const auto within = [&](double part) { return std::clamp(percentile(histogram_, voxels_, part), minimum_, maximum_); };
+  facts.standard_deviation =
+      std::sqrt(std::max(0.0, sum_of_squares_ / static_cast<double>(voxels_) - facts.mean * facts.mean));
+  const auto within = [&](double part) {
+    return std::clamp(percentile(histogram_, voxels_, part), minimum_, maximum_);
+  };
   facts.percentile_1 = within(0.01);
   facts.median = within(0.5);
   facts.percentile_99 = within(0.99);

@@ -1,9 +1,8 @@
 #pragma once
 // What the numbers of a scan look like: range, percentiles, and whether they can be Hounsfield units.
 //
-// Streaming and in bounded memory (8 MB). Percentiles come from a histogram over the leading 20 bits of the numbers: exact
-// for whole numbers up to 4096, within 0.05 % of the value beyond and for fractions.
-// Threads: one at a time.
+// Streaming and in bounded memory (8 MB). Percentiles come from a histogram over the leading 20 bits of the numbers:
+// exact for whole numbers up to 4096, within 0.05 % of the value beyond and for fractions. Threads: one at a time.
 
 #include <cstdint>
 #include <span>
@@ -13,11 +12,11 @@
 namespace pulmoseg::quantify {
 
 enum class IntensityScale {
-  hounsfield,   ///< air is there (≤ −900), soft tissue too
-  shifted,      ///< from 0 to thousands, as scanners store before the intercept of −1024 is added
-  eight_bit,    ///< whole numbers within 0…255: a picture, not a measurement
-  unit,         ///< within 0…1: scaled
-  labels,       ///< a handful of small whole numbers: a mask
+  hounsfield,  ///< air is there (≤ −900), soft tissue too
+  shifted,     ///< from 0 to thousands, as scanners store before the intercept of −1024 is added
+  eight_bit,   ///< whole numbers within 0…255: a picture, not a measurement
+  unit,        ///< within 0…1: scaled
+  labels,      ///< a handful of small whole numbers: a mask
   unknown,
 };
 
@@ -30,7 +29,7 @@ struct IntensityStatistics {
   double percentile_1 = 0, median = 0, percentile_99 = 0;
   bool whole_numbers = true;
   std::vector<std::int64_t> constant_slices{};  ///< indices of slices whose pixels are all equal, ascending
-  std::int64_t full_range_slices = 0;         ///< slices that reach from the volume's minimum to its maximum
+  std::int64_t full_range_slices = 0;           ///< slices that reach from the volume's minimum to its maximum
   IntensityScale scale = IntensityScale::unknown;
 };
 

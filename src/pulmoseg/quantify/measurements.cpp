@@ -28,8 +28,8 @@ std::optional<double> times(std::optional<std::int64_t> count, std::optional<dou
 
 void note_spacing(Measurements& measured) {
   if (!measured.spacing_known) {
-    measured.notes.push_back({"spacing_unknown",
-                              "the header declares neither position nor spacing; volumes and areas are not given"});
+    measured.notes.push_back(
+        {"spacing_unknown", "the header declares neither position nor spacing; volumes and areas are not given"});
   } else if (is_unit(measured.grid.spacing)) {
     measured.notes.push_back({"spacing_is_default",
                               "the header says 1 x 1 x 1 mm, as headers without a true spacing do; volumes and areas "
@@ -49,13 +49,17 @@ void note_lung(Measurements& measured) {
   if (outside == 0) return;
   const double part = *percent(outside, measured.lesion_voxels);
   if (part > 50) {
-    measured.notes.push_back({"lesion_mostly_outside_lung",
-                              fmt::format("{:.1f} % of the lesion lies outside of the lung mask; does the mask leave out "
-                                          "the lesions, or belong to another scan?", part)});
+    measured.notes.push_back(
+        {"lesion_mostly_outside_lung",
+         fmt::format("{:.1f} % of the lesion lies outside of the lung mask; does the mask leave out "
+                     "the lesions, or belong to another scan?",
+                     part)});
   } else {
-    measured.notes.push_back({"lesion_outside_lung",
-                              fmt::format("{} lesion voxels ({:.2g} %) lie outside of the lung mask and take no part in "
-                                          "the percentage", outside, part)});
+    measured.notes.push_back(
+        {"lesion_outside_lung",
+         fmt::format("{} lesion voxels ({:.2g} %) lie outside of the lung mask and take no part in "
+                     "the percentage",
+                     outside, part)});
   }
 }
 
@@ -95,8 +99,11 @@ double pixel_area_mm2(const volume::Geometry& grid) {
 }
 
 Measurer::Measurer(const volume::Geometry& grid, bool has_lung_mask, bool spacing_known)
-    : grid_(grid), has_lung_mask_(has_lung_mask), spacing_known_(spacing_known),
-      slices_(static_cast<std::size_t>(grid.size[2])), given_(slices_.size()) {}
+    : grid_(grid),
+      has_lung_mask_(has_lung_mask),
+      spacing_known_(spacing_known),
+      slices_(static_cast<std::size_t>(grid.size[2])),
+      given_(slices_.size()) {}
 
 void Measurer::add_slice(std::int64_t index, std::span<const std::uint8_t> lesion, std::span<const std::uint8_t> lung) {
   const auto position = static_cast<std::size_t>(index);
@@ -166,7 +173,8 @@ Measurements measure_files(const std::filesystem::path& image, const std::filesy
   const auto measure = [&](std::int64_t index, std::span<const float> pixels) {
     const std::size_t first = static_cast<std::size_t>(index) * pixels_of_slice;
     const auto lesion_pixels = std::span(lesion).subspan(first, pixels_of_slice);
-    const auto lung_pixels = lung_mask ? std::span(lung).subspan(first, pixels_of_slice) : std::span<const std::uint8_t>();
+    const auto lung_pixels =
+        lung_mask ? std::span(lung).subspan(first, pixels_of_slice) : std::span<const std::uint8_t>();
     measurer.add_slice(index, lesion_pixels, lung_pixels);
     if (on_slice) on_slice({index, grid.size[1], grid.size[0], pixels, lesion_pixels, lung_pixels});
   };

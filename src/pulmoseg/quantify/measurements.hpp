@@ -1,6 +1,6 @@
 #pragma once
-// How much of a lung is affected: voxels, millilitres, square millimetres and percent from a lesion mask and, where there
-// is one, a lung mask.
+// How much of a lung is affected: voxels, millilitres, square millimetres and percent from a lesion mask and, where
+// there is one, a lung mask.
 //
 // Units: voxels are counts, volumes are ml (voxel volume = |determinant| of the grid, so oblique and tilted grids are
 // right), areas are mm² in the plane of the slice. Slices are canonical axial slices (volume/geometry.hpp).

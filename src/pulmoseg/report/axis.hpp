@@ -20,7 +20,7 @@ struct Tick {
 struct Axis {
   double low = 0, high = 1;  ///< finite, low < high
   bool logarithmic = false;
-  std::vector<Tick> ticks;   ///< ascending, within low…high
+  std::vector<Tick> ticks;  ///< ascending, within low…high
 
   /// 0 at `low`, 1 at `high`.
   double position(double value) const;
@@ -33,8 +33,8 @@ struct AxisRequest {
   int most_ticks = 6;
 };
 
-/// An axis that shows all of `values` (those that are finite, and positive when logarithmic) or exactly the range asked for.
-/// A range that is not finite, empty or, on a logarithmic axis, not positive is ignored.
+/// An axis that shows all of `values` (those that are finite, and positive when logarithmic) or exactly the range asked
+/// for. A range that is not finite, empty or, on a logarithmic axis, not positive is ignored.
 Axis make_axis(std::span<const double> values, const AxisRequest& request);
 
 }  // namespace pulmoseg::report

@@ -267,7 +267,8 @@ void Canvas::save() {
 }
 
 std::vector<std::string> caption_lines(const Canvas& canvas, std::string_view caption, double width) {
-  const std::string text = caption.empty() ? std::string(research_use) : fmt::format("{}  ·  {}", caption, research_use);
+  const std::string text =
+      caption.empty() ? std::string(research_use) : fmt::format("{}  ·  {}", caption, research_use);
   return canvas.wrapped(text, width, caption_style);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The sheet that charts, panels and montages are drawn on (inside of report/ only). It hides Cairo: lengths are points with
-// the origin at the top left, `scale` pixels each.
+// The sheet that charts, panels and montages are drawn on (inside of report/ only). It hides Cairo: lengths are points
+// with the origin at the top left, `scale` pixels each.
 //
 // Errors: Error naming the file, also when memory for the picture is not to be had.
 
@@ -26,7 +26,8 @@ constexpr Colour colour(std::uint32_t hex, double alpha = 1) {
   return {(hex >> 16 & 0xff) / 255.0, (hex >> 8 & 0xff) / 255.0, (hex & 0xff) / 255.0, alpha};
 }
 
-inline constexpr Colour ink = colour(0x1b2631), faint_ink = colour(0x5d6b7a), rule = colour(0xdfe4ea), paper = colour(0xffffff);
+inline constexpr Colour ink = colour(0x1b2631), faint_ink = colour(0x5d6b7a), rule = colour(0xdfe4ea),
+                        paper = colour(0xffffff);
 
 /// Okabe & Ito, Color Universal Design (2008).
 inline constexpr Colour blue = colour(0x0072b2), vermillion = colour(0xd55e00), green = colour(0x009e73),
@@ -80,7 +81,8 @@ class Canvas {
   void dot(Point centre, double radius, Colour colour);
 
   /// Grey values, rows·columns, smoothly enlarged or reduced into `box`.
-  void grey(const Box& box, std::int64_t rows, std::int64_t columns, std::span<const float> pixels, const Window& window);
+  void grey(const Box& box, std::int64_t rows, std::int64_t columns, std::span<const float> pixels,
+            const Window& window);
 
   /// Between the two, drawing is confined to `box`.
   void confine(const Box& box);

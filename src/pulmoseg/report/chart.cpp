@@ -71,7 +71,7 @@ struct Layout {
   double legend_top = 0;
 };
 
-std::vector<double> all(const Chart& chart, std::vector<double> Series::*coordinate) {
+std::vector<double> all(const Chart& chart, std::vector<double> Series::* coordinate) {
   std::vector<double> values;
   for (const auto& series : chart.series) {
     values.insert(values.end(), (series.*coordinate).begin(), (series.*coordinate).end());
@@ -111,14 +111,16 @@ Layout lay_out(const Canvas& canvas, const Chart& chart) {
   layout.y = make_axis(all(chart, &Series::y), {chart.y_range, chart.log_y, false, most_y});
   const double left = margin + (chart.y_label.empty() ? 0 : 20) + widest_text(canvas, layout.y) + tick_gap;
   // The last number below the x axis stands half beyond the plot.
-  const double last = widest_text(canvas, make_axis(all(chart, &Series::x), {chart.x_range, false, chart.whole_x, 12})) / 2;
+  const double last =
+      widest_text(canvas, make_axis(all(chart, &Series::x), {chart.x_range, false, chart.whole_x, 12})) / 2;
   layout.plot = {left, top, canvas.width() - std::max(margin, last + 8) - left, bottom - top};
   if (chart.square) {
     const double side = std::min(layout.plot.width, layout.plot.height);
     layout.plot = {left + (layout.plot.width - side) / 2, top, side, side};
   }
   if (layout.plot.width < 40 || layout.plot.height < 40) {
-    throw Error(fmt::format("a chart of {:g} x {:g} points has no room for its axes; make it larger", chart.width, chart.height));
+    throw Error(fmt::format("a chart of {:g} x {:g} points has no room for its axes; make it larger", chart.width,
+                            chart.height));
   }
   layout.x = fitting_x_axis(canvas, chart, layout.plot.width);
   return layout;
@@ -198,7 +200,9 @@ void draw_data(Canvas& canvas, const Chart& chart, const Layout& layout) {
   const Box& plot = layout.plot;
   if (chart.diagonal) {
     const double low = std::max(layout.x.low, layout.y.low), high = std::min(layout.x.high, layout.y.high);
-    if (low < high) canvas.line({across(layout, low), down(layout, low)}, {across(layout, high), down(layout, high)}, diagonal_stroke());
+    if (low < high)
+      canvas.line({across(layout, low), down(layout, low)}, {across(layout, high), down(layout, high)},
+                  diagonal_stroke());
   }
   if (chart.mark && chart.mark->x >= layout.x.low && chart.mark->x <= layout.x.high) {
     const double x = across(layout, chart.mark->x);
@@ -226,8 +230,9 @@ void draw_chart(const Chart& chart, const std::filesystem::path& png) {
   draw_legend(canvas, layout.legend, {margin, layout.legend_top});
   draw_axes(canvas, chart, layout);
   draw_data(canvas, chart, layout);
-  draw_caption(canvas, layout.caption,
-               {margin, canvas.height() - margin + 8 - caption_line_height * (static_cast<double>(layout.caption.size()) - 1)});
+  draw_caption(
+      canvas, layout.caption,
+      {margin, canvas.height() - margin + 8 - caption_line_height * (static_cast<double>(layout.caption.size()) - 1)});
   canvas.save();
 }
 

@@ -12,24 +12,28 @@
 namespace pulmoseg::report {
 
 SliceGallery::SliceGallery(std::int64_t slices_of_scan, std::int64_t places)
-    : slices_of_scan_(slices_of_scan), places_(std::clamp<std::int64_t>(places, 1, std::max<std::int64_t>(slices_of_scan, 1))) {}
+    : slices_of_scan_(slices_of_scan),
+      places_(std::clamp<std::int64_t>(places, 1, std::max<std::int64_t>(slices_of_scan, 1))) {}
 
 void SliceGallery::offer(std::int64_t index, std::int64_t rows, std::int64_t columns, std::span<const float> pixels,
                          std::span<const std::uint8_t> lesion, std::span<const std::uint8_t> lung) {
   const auto expected = static_cast<std::size_t>(rows * columns);
   if (index < 0 || index >= slices_of_scan_ || pixels.size() != expected || lesion.size() != expected ||
       (!lung.empty() && lung.size() != expected)) {
-    throw Error(fmt::format("slice {} of a scan of {} slices, {} x {} pixels: {} image, {} lesion and {} lung pixels were given",
-                            index, slices_of_scan_, columns, rows, pixels.size(), lesion.size(), lung.size()));
+    throw Error(fmt::format(
+        "slice {} of a scan of {} slices, {} x {} pixels: {} image, {} lesion and {} lung pixels were given", index,
+        slices_of_scan_, columns, rows, pixels.size(), lesion.size(), lung.size()));
   }
   const auto bands = static_cast<std::int64_t>(places_.size());
   const std::int64_t band = index * bands / slices_of_scan_;
   const std::int64_t first = (band * slices_of_scan_ + bands - 1) / bands;
   const std::int64_t last = ((band + 1) * slices_of_scan_ + bands - 1) / bands - 1;
-  const auto rank = [&](std::int64_t lesion_pixels, std::int64_t slice) {  // larger is better; never equal for two slices
+  const auto rank = [&](std::int64_t lesion_pixels,
+                        std::int64_t slice) {  // larger is better; never equal for two slices
     return std::tuple(lesion_pixels, -std::abs(2 * slice - first - last), -slice);
   };
-  const auto lesion_pixels = static_cast<std::int64_t>(std::count_if(lesion.begin(), lesion.end(), [](auto v) { return v != 0; }));
+  const auto lesion_pixels =
+      static_cast<std::int64_t>(std::count_if(lesion.begin(), lesion.end(), [](auto v) { return v != 0; }));
   Place& place = places_[static_cast<std::size_t>(band)];
   if (rank(lesion_pixels, index) < rank(place.lesion_pixels, place.slice.index)) return;
   place.lesion_pixels = lesion_pixels;

@@ -12,7 +12,8 @@
 namespace pulmoseg::report {
 
 /// One box for each run of inside pixels in a row: filled together they show the mask with its exact pixel edges.
-std::vector<Box> mask_boxes(std::span<const std::uint8_t> mask, std::int64_t rows, std::int64_t columns, const Box& place);
+std::vector<Box> mask_boxes(std::span<const std::uint8_t> mask, std::int64_t rows, std::int64_t columns,
+                            const Box& place);
 
 /// The pixel edges between inside and outside (the border of the picture counts as outside).
 std::vector<Segment> mask_edges(std::span<const std::uint8_t> mask, std::int64_t rows, std::int64_t columns,

@@ -70,7 +70,8 @@ Json to_json(const quantify::Measurements& measurements, const Provenance& prove
             {"slices", measurements.lesion_slices},
             {"outside_lung_voxels", value_or_null(measurements.lesion_outside_lung_voxels)},
             {"outside_lung_ml", value_or_null(measurements.lesion_outside_lung_ml)}}},
-          {"lung", {{"voxels", value_or_null(measurements.lung_voxels)}, {"volume_ml", value_or_null(measurements.lung_ml)}}},
+          {"lung",
+           {{"voxels", value_or_null(measurements.lung_voxels)}, {"volume_ml", value_or_null(measurements.lung_ml)}}},
           {"percent_affected", value_or_null(measurements.percent_affected)},
           {"notes", notes},
           {"slices", slices}};
@@ -98,8 +99,16 @@ void write_measurements_json(const quantify::Measurements& measurements, const P
 }
 
 std::vector<std::string> cohort_columns() {
-  return {"case", "slices", "lesion_slices", "lesion_voxels", "lesion_ml", "lung_voxels", "lung_ml",
-          "lesion_outside_lung_voxels", "percent_affected", "notes"};
+  return {"case",
+          "slices",
+          "lesion_slices",
+          "lesion_voxels",
+          "lesion_ml",
+          "lung_voxels",
+          "lung_ml",
+          "lesion_outside_lung_voxels",
+          "percent_affected",
+          "notes"};
 }
 
 std::vector<std::string> cohort_row(const std::string& name, const quantify::Measurements& measurements) {
@@ -132,7 +141,8 @@ std::string measurements_text(const quantify::Measurements& measurements) {
 
 std::vector<std::string> measurement_facts(const quantify::Measurements& measurements) {
   std::vector<std::string> facts;
-  if (measurements.percent_affected) facts.push_back(fmt::format("{:.1f} % of the lung affected", *measurements.percent_affected));
+  if (measurements.percent_affected)
+    facts.push_back(fmt::format("{:.1f} % of the lung affected", *measurements.percent_affected));
   facts.push_back(fmt::format("lesion {} in {} of {} slices",
                               measurements.lesion_ml ? fmt::format("{:.1f} ml", *measurements.lesion_ml)
                                                      : fmt::format("{} voxels", measurements.lesion_voxels),

@@ -1,6 +1,6 @@
 #pragma once
-// Measurements as files: one JSON a scan (schema "pulmoseg.measurements/1", docs/schemas.md) and one CSV row a scan for a
-// cohort's table.
+// Measurements as files: one JSON a scan (schema "pulmoseg.measurements/1", docs/schemas.md) and one CSV row a scan for
+// a cohort's table.
 //
 // What is not known is null in JSON and an empty cell in CSV. Numbers are written the same in every locale.
 // Errors: Error naming the file when it cannot be written.
@@ -17,11 +17,11 @@ namespace pulmoseg::report {
 
 /// Where the figures come from. File names are written without their folders, which may hold a patient's name.
 struct Provenance {
-  std::string version{};                       ///< of pulmoseg
+  std::string version{};  ///< of pulmoseg
   std::filesystem::path image{}, lesion_mask{};
-  std::filesystem::path lung_mask{};           ///< empty: none
-  std::filesystem::path model{};               ///< empty: the mask was there already
-  std::string model_sha256{};                  ///< of the model's file, as `sha256sum` prints it
+  std::filesystem::path lung_mask{};  ///< empty: none
+  std::filesystem::path model{};      ///< empty: the mask was there already
+  std::string model_sha256{};         ///< of the model's file, as `sha256sum` prints it
   std::map<std::string, std::string> model_metadata{};
 };
 

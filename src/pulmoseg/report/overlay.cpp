@@ -28,8 +28,9 @@ std::int64_t columns_for(std::size_t tiles) {
 
 void check(const GallerySlice& slice, const GallerySlice& first, const std::filesystem::path& png) {
   if (slice.rows != first.rows || slice.columns != first.columns) {
-    throw Error(fmt::format("{}: slice {} has {} x {} pixels and slice {} has {} x {}; a montage shows one scan", png.string(),
-                            first.index, first.columns, first.rows, slice.index, slice.columns, slice.rows));
+    throw Error(fmt::format("{}: slice {} has {} x {} pixels and slice {} has {} x {}; a montage shows one scan",
+                            png.string(), first.index, first.columns, first.rows, slice.index, slice.columns,
+                            slice.rows));
   }
   const auto expected = static_cast<std::size_t>(std::max<std::int64_t>(slice.rows * slice.columns, 0));
   if (expected > 0 && slice.pixels.size() == expected && slice.lesion.size() == expected &&
@@ -125,16 +126,18 @@ Layout lay_out(const Montage& montage, const std::filesystem::path& png) {
   layout.facts = ruler.wrapped(facts, layout.room, facts_style);
   layout.caption = caption_lines(ruler, montage.caption, layout.room);
   layout.top = margin + 22 + 17 * static_cast<double>(layout.facts.size()) + 24;
-  const auto lines = static_cast<double>((static_cast<std::int64_t>(montage.slices.size()) + layout.columns - 1) / layout.columns);
+  const auto lines =
+      static_cast<double>((static_cast<std::int64_t>(montage.slices.size()) + layout.columns - 1) / layout.columns);
   layout.height = layout.top + lines * (layout.tile.y + tile_label_height + gap) + 14 +
                   caption_line_height * static_cast<double>(layout.caption.size()) + margin / 2;
   return layout;
 }
 
-void outline_mask(Canvas& canvas, const GallerySlice& slice, const std::vector<std::uint8_t>& mask, const Box& box, Colour colour,
-                  double width) {
+void outline_mask(Canvas& canvas, const GallerySlice& slice, const std::vector<std::uint8_t>& mask, const Box& box,
+                  Colour colour, double width) {
   const auto outline = mask_outline(mask, slice.rows, slice.columns, box);
-  canvas.segments(outline, {{0, 0, 0, 0.45}, width + 0.9, {}});  // a dark edge keeps the colour visible on bright tissue
+  canvas.segments(outline,
+                  {{0, 0, 0, 0.45}, width + 0.9, {}});  // a dark edge keeps the colour visible on bright tissue
   canvas.segments(outline, {colour, width, {}});
 }
 
@@ -146,7 +149,8 @@ void draw_side(Canvas& canvas, std::string_view letter, double x, double y) {
 
 /// Where the whole slice lies when `part` of it fills `box`.
 Box whole_slice(const GallerySlice& slice, const Part& part, const Box& box) {
-  const double across = box.width / static_cast<double>(part.columns), down = box.height / static_cast<double>(part.rows);
+  const double across = box.width / static_cast<double>(part.columns),
+               down = box.height / static_cast<double>(part.rows);
   return {box.x - static_cast<double>(part.column) * across, box.y - static_cast<double>(part.row) * down,
           static_cast<double>(slice.columns) * across, static_cast<double>(slice.rows) * down};
 }
@@ -156,8 +160,7 @@ void draw_tile(Canvas& canvas, const Montage& montage, const GallerySlice& slice
   canvas.confine(box);
   canvas.fill(box, colour(0x000000));
   const Box whole = whole_slice(slice, part, box);
-  canvas.grey(whole, slice.rows, slice.columns, slice.pixels,
-              montage.one_window_per_slice ? montage.window.value_or(display_window(slice.pixels)) : window);
+  canvas.grey(whole, slice.rows, slice.columns, slice.pixels, window);
   if (!slice.lung.empty()) outline_mask(canvas, slice, slice.lung, whole, lung_colour, 0.8);
   outline_mask(canvas, slice, slice.lesion, whole, lesion_colour, 1.1);
   canvas.release();
@@ -179,7 +182,8 @@ void draw_header(Canvas& canvas, const Montage& montage, const Layout& layout) {
     canvas.text({margin, y}, line, facts_style);
     y += 17;
   }
-  const bool lung = std::any_of(montage.slices.begin(), montage.slices.end(), [](const auto& slice) { return !slice.lung.empty(); });
+  const bool lung =
+      std::any_of(montage.slices.begin(), montage.slices.end(), [](const auto& slice) { return !slice.lung.empty(); });
   double x = margin;
   const auto entry = [&](Colour colour, std::string_view text) {
     canvas.line({x, y - 1}, {x + 18, y - 1}, {colour, 2.2, {}});
@@ -200,12 +204,13 @@ void draw_montage(const Montage& montage, const std::filesystem::path& png) {
   for (std::size_t i = 0; i < montage.slices.size(); ++i) {
     const auto column = static_cast<double>(static_cast<std::int64_t>(i) % layout.columns);
     const auto line = static_cast<double>(static_cast<std::int64_t>(i) / layout.columns);
-    const Box box{margin + column * (layout.tile.x + gap), layout.top + line * (layout.tile.y + tile_label_height + gap),
-                  layout.tile.x, layout.tile.y};
+    const Box box{margin + column * (layout.tile.x + gap),
+                  layout.top + line * (layout.tile.y + tile_label_height + gap), layout.tile.x, layout.tile.y};
     draw_tile(canvas, montage, montage.slices[i], layout.part, box, window);
   }
-  draw_caption(canvas, layout.caption,
-               {margin, layout.height - margin / 2 - caption_line_height * static_cast<double>(layout.caption.size()) + 6});
+  draw_caption(
+      canvas, layout.caption,
+      {margin, layout.height - margin / 2 - caption_line_height * static_cast<double>(layout.caption.size()) + 6});
   canvas.save();
 }
 

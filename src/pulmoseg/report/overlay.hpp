@@ -1,5 +1,6 @@
 #pragma once
-// A scan at a glance: a montage of axial slices with the outlines of lesion and lung, slice numbers and percent affected.
+// A scan at a glance: a montage of axial slices with the outlines of lesion and lung, slice numbers and percent
+// affected.
 //
 // Slices are canonical: row 0 is anterior, column 0 is the patient's right, as on a radiologist's screen.
 // Errors: Error naming the file when it cannot be written.
@@ -22,9 +23,10 @@ struct GallerySlice {
   std::vector<std::uint8_t> lesion{}, lung{};  ///< not zero = inside; lung is empty when there is none
 };
 
-/// Chooses the slices of a montage while a scan streams by, and keeps only those. The scan is cut into `places` bands of
-/// equal height; of each band the slice with the most lesion is kept (without lesion: the middle one). So the worst slice
-/// of the scan is always there, and every level of the lung too. The choice does not depend on the order of the slices.
+/// Chooses the slices of a montage while a scan streams by, and keeps only those. The scan is cut into `places` bands
+/// of equal height; of each band the slice with the most lesion is kept (without lesion: the middle one). So the worst
+/// slice of the scan is always there, and every level of the lung too. The choice does not depend on the order of the
+/// slices.
 class SliceGallery {
  public:
   explicit SliceGallery(std::int64_t slices_of_scan, std::int64_t places = 12);
@@ -47,14 +49,13 @@ class SliceGallery {
 
 struct Montage {
   std::string title{};
-  std::vector<std::string> facts{};  ///< below the title, e.g. {"lesion 182 ml", "12.3 % of the lung"}
+  std::vector<std::string> facts{};    ///< below the title, e.g. {"lesion 182 ml", "12.3 % of the lung"}
   std::vector<GallerySlice> slices{};  ///< drawn row by row in this order
   PixelSpacing spacing{};
   std::optional<double> pixel_area_mm2{};  ///< known: slices without lung show their lesion area
-  std::optional<Window> window{};        ///< default: display_window of all slices together
-  bool one_window_per_slice = false;     ///< for files whose slices were scaled one by one
-  bool orientation_known = true;         ///< false: no R and L beside the picture
-  std::string caption{};                 ///< small line below; research_use follows by itself
+  std::optional<Window> window{};          ///< default: display_window of all slices together
+  bool orientation_known = true;           ///< false: no R and L beside the picture
+  std::string caption{};                   ///< small line below; research_use follows by itself
 };
 
 void draw_montage(const Montage& montage, const std::filesystem::path& png);

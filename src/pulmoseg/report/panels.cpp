@@ -23,7 +23,9 @@ constexpr double narrowest = 260;  // the legend's words need this much below a 
 
 void check(const Panels& panels, const std::filesystem::path& png) {
   const auto pixels = static_cast<std::size_t>(std::max<std::int64_t>(panels.rows * panels.columns, 0));
-  if (pixels > 0 && panels.image.size() == pixels && panels.truth.size() == pixels && panels.prediction.size() == pixels) return;
+  if (pixels > 0 && panels.image.size() == pixels && panels.truth.size() == pixels &&
+      panels.prediction.size() == pixels)
+    return;
   throw Error(fmt::format("{}: a slice of {} x {} pixels, but {} image, {} truth and {} prediction pixels were given",
                           png.string(), panels.columns, panels.rows, panels.image.size(), panels.truth.size(),
                           panels.prediction.size()));
@@ -64,7 +66,8 @@ struct Entry {
 void draw_legend(Canvas& canvas, std::span<const Entry> entries, Point at, double width) {
   double needed = 0;
   for (const auto& entry : entries) needed += 15 + canvas.text_width(entry.text, legend_style);
-  const double between = entries.size() > 1 ? std::min(18.0, (width - needed) / static_cast<double>(entries.size() - 1)) : 0;
+  const double between =
+      entries.size() > 1 ? std::min(18.0, (width - needed) / static_cast<double>(entries.size() - 1)) : 0;
   for (const auto& entry : entries) {
     Colour fill = entry.colour;
     fill.alpha = 0.75;
@@ -90,9 +93,12 @@ void draw_header(Canvas& canvas, const Panels& panels) {
 
 void draw_masks(Canvas& canvas, const Panels& panels, const std::array<Box, 3>& boxes) {
   tint_mask(canvas, panels, choose(panels, [](bool truth, bool) { return truth; }), boxes[1], truth_colour);
-  tint_mask(canvas, panels, choose(panels, [](bool truth, bool found) { return truth && found; }), boxes[2], right_colour);
-  tint_mask(canvas, panels, choose(panels, [](bool truth, bool found) { return !truth && found; }), boxes[2], extra_colour);
-  tint_mask(canvas, panels, choose(panels, [](bool truth, bool found) { return truth && !found; }), boxes[2], missed_colour);
+  tint_mask(canvas, panels, choose(panels, [](bool truth, bool found) { return truth && found; }), boxes[2],
+            right_colour);
+  tint_mask(canvas, panels, choose(panels, [](bool truth, bool found) { return !truth && found; }), boxes[2],
+            extra_colour);
+  tint_mask(canvas, panels, choose(panels, [](bool truth, bool found) { return truth && !found; }), boxes[2],
+            missed_colour);
 }
 
 }  // namespace
