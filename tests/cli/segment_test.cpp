@@ -365,8 +365,8 @@ TEST_F(SegmentProgram, LeavesAFolderInUseAlone) {
 }
 
 TEST_F(SegmentProgram, CtrlCLeavesNothingHalfWritten) {
-  const Geometry grid{.size = {32, 32, 60000}, .spacing = {1, 1, 1}, .origin = {}, .direction = Geometry{}.direction};
-  write_volume(folder_ / "long.nii", Volume{.geometry = grid, .voxels = std::vector<float>(32 * 32 * 60000, 1.0F)}, {}, volume::VoxelType::uint8);
+  const Geometry grid{.size = {32, 32, 30000}, .spacing = {1, 1, 1}, .origin = {}, .direction = Geometry{}.direction};
+  write_volume(folder_ / "long.nii", Volume{.geometry = grid, .voxels = std::vector<float>(32 * 32 * 30000, 1.0F)}, {}, volume::VoxelType::uint8);
   const std::string program = test::program().string(), input = (folder_ / "long.nii").string(), model = model_.string(), out = out_.string();
   const pid_t child = ::fork();
   if (child == 0) {
