@@ -41,8 +41,9 @@ function(pulmoseg_test name)
   if(TEST_TORCH)
     target_precompile_headers(${target} PRIVATE <torch/torch.h>)
   endif()
-  if(PULMOSEG_SANITIZE)  # else OpenVINO's oneTBB opens its helpers with RTLD_DEEPBIND, which ends a program under ASan
-    set(environment ENVIRONMENT TBB_ENABLE_SANITIZERS=1)
+  if(PULMOSEG_SANITIZE)  # without the first, OpenVINO's oneTBB opens its helpers with RTLD_DEEPBIND, which ASan forbids
+    set(environment ENVIRONMENT
+      "TBB_ENABLE_SANITIZERS=1\\;LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0")
   endif()
   include(GoogleTest)
   gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST TEST_FILTER -*Slow.* PROPERTIES TIMEOUT 600 ${environment})
