@@ -98,6 +98,14 @@ TEST_F(Resume, AFailureBetweenCheckpointsLosesNothingButTime) {
   expect_same_bytes();
 }
 
+TEST_F(Resume, WhatAKilledRunWasWritingIsRemoved) {
+  train_tiny(dataset, parts.folder, options);
+  const auto unfinished = parts.folder / ".partial-4711-checkpoint.safetensors";
+  write_file(unfinished, "half a checkpoint");
+  train_tiny(dataset, parts.folder, again);
+  EXPECT_FALSE(std::filesystem::exists(unfinished));
+}
+
 TEST_F(Resume, BeforeTheFirstCheckpointItStartsAgain) {
   train_tiny(dataset, whole.folder, options);
   TrainingCallbacks failing;

@@ -50,6 +50,15 @@ void initialise(torch::nn::Module& network, const std::filesystem::path& file) {
   list("in the file, not used", report.unused);
 }
 
+/// What a killed run was writing: half a checkpoint is half a gigabyte. The folder is locked, so nobody is writing now.
+void remove_unfinished_files(const std::filesystem::path& run) {
+  std::vector<std::filesystem::path> unfinished;
+  for (const auto& entry : std::filesystem::directory_iterator(run)) {
+    if (entry.path().filename().string().starts_with(".partial-")) unfinished.push_back(entry.path());
+  }
+  for (const auto& file : unfinished) std::filesystem::remove(file);
+}
+
 }  // namespace
 
 TrainingResult train(const dataset::Dataset& dataset, const dataset::Split& split, const std::filesystem::path& run,
@@ -70,6 +79,7 @@ TrainingResult train_network(const NetworkFactory& make_network, const dataset::
   const RunConfig config = describe_run(dataset, options);
   if (options.resume) {
     check_same_run(config, dataset, split, folder);
+    remove_unfinished_files(run);
   } else if (std::filesystem::exists(folder.config())) {
     throw Error(fmt::format("{}: holds a training run already; go on with --resume or train into another folder", run.string()));
   }
