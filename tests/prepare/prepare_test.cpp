@@ -121,23 +121,20 @@ TEST(Prepare, GivesTheSameArraysForAll48AxisOrders) {
 }
 
 TEST(Prepare, PutsTheLowestSliceFirstAndTheFrontOfThePatientOnTop) {
-  // Stored from the head down, rows from back to front: value = 100 * slice + 10 * row + column of the canonical
-  // picture.
+  // Stored from the head down, rows from back to front. The canonical picture of the lower slice is 0 1 / 10 11, of the
+  // upper one 6 3 / 2 0.
   const test::TemporaryFolder folder;
   NiftiFile image = filled({2, 2, 2}, 0), mask = filled({2, 2, 2}, 0);
   image.affine = mask.affine = {{{-1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, -1, 0}}};
-  image.voxels = {110, 111, 100, 101, 10, 11, 0, 1};
+  image.voxels = {2, 0, 6, 3, 10, 11, 0, 1};
   mask.voxels = {0, 0, 0, 4, 0, 3, 0, 0};
   write_nifti(folder / "i.nii", image);
   write_nifti(folder / "m.nii", mask);
   const fs::path images[] = {folder / "i.nii"}, masks[] = {folder / "m.nii"};
   prepare(pair_cases(images, masks, {}), folder / "set", of_size(2));
   const auto dataset = Dataset::open(folder / "set");
-  for (std::int64_t row = 0; row < 2; ++row) {
-    const auto pixels = dataset.image(row);
-    const std::vector<float> expected{0, 1.0F / 11, 10.0F / 11, 1};
-    EXPECT_LE(largest_difference(pixels, expected), 1e-6F);
-  }
+  EXPECT_LE(largest_difference(dataset.image(0), std::vector<float>{0, 1.0F / 11, 10.0F / 11, 1}), 1e-6F);
+  EXPECT_LE(largest_difference(dataset.image(1), std::vector<float>{1, 0.5F, 1.0F / 3, 0}), 1e-6F);
   EXPECT_EQ(dataset.labels(0)[3], 3);  // row 1, column 1 of the lower slice
   EXPECT_EQ(dataset.labels(1)[1], 4);  // row 0, column 1 of the upper slice
 }
