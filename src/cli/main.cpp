@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <new>
 
 #include "commands.hpp"
@@ -31,6 +32,8 @@ int report(int exit_code, std::string_view message) {
 }  // namespace
 
 int main(int argument_count, char** arguments) {
+  // OpenVINO's hwloc complains on stderr where /sys is not mounted (a container), which changes nothing for the user.
+  ::setenv("HWLOC_HIDE_ERRORS", "2", /*overwrite=*/0);
   spdlog::set_default_logger(spdlog::stderr_color_mt("pulmoseg"));
   spdlog::set_pattern("%^%l%$: %v");
   CLI::App app;
