@@ -1,8 +1,16 @@
 # A room is one folder under src/pulmoseg/ and one shared library. Its include path shows only the rooms that it USES, so
 # an include against the direction of the arrows (docs/ARCHITECTURE.md) does not compile.
 include(CMakePackageConfigHelpers)
-set(PULMOSEG_SKIP_ROOMS "" CACHE STRING "Rooms to leave out of this build (for work on the others)")
 set_property(GLOBAL PROPERTY PULMOSEG_ROOMS "")
+
+# <torch/torch.h> takes a minute and 2 GB to compile, so it is compiled once. The target that owns it has no definitions of
+# its own: GCC refuses a precompiled header in a target that lacks one.
+if(PULMOSEG_TRAINING)
+  file(CONFIGURE OUTPUT torch_header.cpp CONTENT "")
+  add_library(pulmoseg_torch_header OBJECT ${CMAKE_CURRENT_BINARY_DIR}/torch_header.cpp)
+  target_link_libraries(pulmoseg_torch_header PRIVATE pulmoseg_torch pulmoseg_warnings)
+  target_precompile_headers(pulmoseg_torch_header PRIVATE <torch/torch.h>)
+endif()
 
 function(pulmoseg_room name)
   cmake_parse_arguments(ROOM "TORCH" "" "SOURCES;USES;LIBRARIES" ${ARGN})
@@ -22,7 +30,7 @@ function(pulmoseg_room name)
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} DEFINE_SYMBOL "" SOVERSION ${PROJECT_VERSION_MAJOR})
   if(ROOM_TORCH)  # torch types stand in these rooms' headers
     target_link_libraries(${target} PUBLIC pulmoseg_torch)
-    target_precompile_headers(${target} PRIVATE <torch/torch.h>)
+    target_precompile_headers(${target} REUSE_FROM pulmoseg_torch_header)
   endif()
   install(TARGETS ${target} EXPORT pulmoseg LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pulmoseg/${name}
@@ -39,7 +47,7 @@ function(pulmoseg_test name)
   target_link_libraries(${target} PRIVATE pulmoseg_warnings pulmoseg_test_support ${TEST_USES} ${TEST_LIBRARIES}
     GTest::gtest_main)
   if(TEST_TORCH)
-    target_precompile_headers(${target} PRIVATE <torch/torch.h>)
+    target_precompile_headers(${target} REUSE_FROM pulmoseg_torch_header)
   endif()
   if(PULMOSEG_SANITIZE)  # without the first, OpenVINO's oneTBB opens its helpers with RTLD_DEEPBIND, which ASan forbids
     set(environment ENVIRONMENT TBB_ENABLE_SANITIZERS=1

@@ -1,16 +1,10 @@
 // pulmoseg segment as a user runs it, with a network whose answer is known: lesion is what is brighter than half of its slice.
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "inference/tiny_network.hpp"
 #include "pulmoseg/base/csv.hpp"
@@ -367,23 +361,12 @@ TEST_F(SegmentProgram, LeavesAFolderInUseAlone) {
 TEST_F(SegmentProgram, CtrlCLeavesNothingHalfWritten) {
   const Geometry grid{.size = {32, 32, 30000}, .spacing = {1, 1, 1}, .origin = {}, .direction = Geometry{}.direction};
   write_volume(folder_ / "long.nii", Volume{.geometry = grid, .voxels = std::vector<float>(32 * 32 * 30000, 1.0F)}, {}, volume::VoxelType::uint8);
-  const std::string program = test::program().string(), input = (folder_ / "long.nii").string(), model = model_.string(), out = out_.string();
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::dup2(::open("/dev/null", O_WRONLY), STDERR_FILENO);
-    ::execl(program.c_str(), program.c_str(), "segment", input.c_str(), "--model", model.c_str(), "--out", out.c_str(), nullptr);
-    ::_exit(127);
-  }
   const auto has_begun = [&] {
     return std::ranges::any_of(results(), [](const std::string& name) { return name.starts_with(".partial"); });
   };
-  for (int tries = 0; tries < 3000 && !has_begun(); ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  ASSERT_TRUE(has_begun());
-  ::kill(child, SIGINT);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  ASSERT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 130);
+  const auto result = test::run_program(
+      {"segment", (folder_ / "long.nii").string(), "--model", model_.string(), "--out", out_.string()}, has_begun);
+  EXPECT_EQ(result.exit_code, 130) << result.messages;
   EXPECT_TRUE(results().empty());
 }
 

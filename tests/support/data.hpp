@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,8 +40,8 @@ struct ProgramResult {
   std::string messages; ///< stderr
 };
 
-/// Runs the pulmoseg program with these arguments (no shell in between).
-ProgramResult run_program(const std::vector<std::string>& arguments);
+/// Runs the pulmoseg program with these arguments (no shell in between). Presses Ctrl-C once `interrupt_when` says so.
+ProgramResult run_program(const std::vector<std::string>& arguments, const std::function<bool()>& interrupt_when = {});
 
 }  // namespace pulmoseg::test
 

@@ -2,10 +2,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
+#include <thread>
 
 #include "support/data.hpp"
 
@@ -34,7 +37,7 @@ TemporaryFolder::~TemporaryFolder() {
   fs::remove_all(path_, ignored);
 }
 
-ProgramResult run_program(const std::vector<std::string>& arguments) {
+ProgramResult run_program(const std::vector<std::string>& arguments, const std::function<bool()>& interrupt_when) {
   const TemporaryFolder folder;
   const std::string program_name = program().string();
   std::vector<char*> argv{const_cast<char*>(program_name.c_str())};
@@ -51,7 +54,15 @@ ProgramResult run_program(const std::vector<std::string>& arguments) {
     ::_exit(127);
   }
   int status = 0;
-  ::waitpid(child, &status, 0);
+  pid_t ended = 0;
+  while (interrupt_when && (ended = ::waitpid(child, &status, WNOHANG)) == 0) {
+    if (interrupt_when()) {
+      ::kill(child, SIGINT);
+      break;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  if (ended == 0) ::waitpid(child, &status, 0);
   const auto content = [](const std::string& file) {
     std::ifstream stream(file, std::ios::binary);
     return std::string{std::istreambuf_iterator<char>(stream), {}};

@@ -1,0 +1,97 @@
+// pulmoseg train as a user runs it, on real slices, and the road from there to a mask.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "pulmoseg/base/csv.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/volume/volume_reader.hpp"
+#include "support/data.hpp"
+
+namespace pulmoseg {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using test::ProgramResult;
+using test::run_program;
+
+#define EXPECT_CONTAINS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << text
+
+const std::string scan = test::repository_file("data/medseg/tr_im.nii.gz").string();
+const std::string mask = test::repository_file("data/medseg/tr_mask.nii.gz").string();
+
+class TrainProgram : public testing::Test {
+ protected:
+  TrainProgram() {
+    const auto prepared = run_program(
+        {"prepare", "--image", scan, "--lesion-mask", mask, "--unrelated-slices", "--size", "32", data_});
+    EXPECT_EQ(prepared.exit_code, 0) << prepared.messages;
+  }
+  ProgramResult train(std::vector<std::string> more = {}, const std::function<bool()>& interrupt_when = {}) {
+    std::vector<std::string> arguments{"train", data_, "--run", run_.string(), "--threads", "2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments, interrupt_when);
+  }
+
+  test::TemporaryFolder folder_;
+  const std::string data_ = (folder_ / "data set").string();
+  const fs::path run_ = folder_ / "run é";
+};
+
+TEST_F(TrainProgram, LeadsFromSlicesToAMask) {
+  const ProgramResult trained = train({"--epochs", "2", "--json"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.messages;
+  EXPECT_CONTAINS(trained.messages, "25 training, 5 validation, 6 test");
+  EXPECT_EQ(Json::parse(read_file(run_ / "config.json"))["schema"], "pulmoseg.run/1");
+  EXPECT_EQ(read_csv(run_ / "history.csv").rows.size(), 2u);
+  EXPECT_TRUE(read_file(run_ / "history.png").starts_with("\x89PNG"));
+  for (const char* name : {"deeplabv3_resnet50_trained.pth", "last.pth", "model.onnx", "split.csv"}) {
+    EXPECT_TRUE(fs::exists(run_ / name)) << name;
+  }
+
+  const std::string evaluation = (folder_ / "evaluation").string(), masks = (folder_ / "masks").string();
+  const ProgramResult evaluated = run_program({"evaluate", run_.string(), data_, "--out", evaluation, "--json"});
+  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.messages;
+  EXPECT_EQ(Json::parse(evaluated.output)["slices"], 6);
+  const ProgramResult segmented = run_program({"segment", scan, "--model", run_.string(), "--out", masks});
+  ASSERT_EQ(segmented.exit_code, 0) << segmented.messages;
+  const auto reader = volume::VolumeReader::open(fs::path(masks) / "tr_im_lesion.nii.gz");
+  EXPECT_EQ(reader.geometry().size, volume::VolumeReader::open(scan).geometry().size);
+}
+
+TEST_F(TrainProgram, CtrlCLeavesACheckpointAndResumeGoesOn) {
+  const ProgramResult stopped =
+      train({"--epochs", "200"}, [&] { return fs::exists(run_ / "history.csv"); });
+  EXPECT_EQ(stopped.exit_code, 130) << stopped.messages;
+  EXPECT_CONTAINS(stopped.messages, "go on with --resume");
+  const auto done = read_csv(run_ / "history.csv").rows.size();
+  const ProgramResult resumed = train({"--resume", "--epochs", std::to_string(done + 1)});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.messages;
+  EXPECT_EQ(read_csv(run_ / "history.csv").rows.size(), done + 1);
+}
+
+TEST_F(TrainProgram, SaysInOneLineWhatIsWrong) {
+  const auto expect = [&](std::vector<std::string> options, int exit_code, const std::string& part) {
+    const ProgramResult result = train(std::move(options));
+    EXPECT_EQ(result.exit_code, exit_code) << result.messages;
+    EXPECT_CONTAINS(result.messages, part);
+    const auto last_line = result.messages.substr(0, result.messages.size() - 1);
+    EXPECT_TRUE(last_line.substr(last_line.rfind('\n') + 1).starts_with("pulmoseg: ")) << result.messages;
+  };
+  expect({"--recipe", "best"}, 2, "original");
+  expect({"--classes", "heart"}, 2, "lesion");
+  expect({"--precision", "fp8"}, 2, "bf16");
+  expect({"--fold", "6/5", "--split", "patient"}, 2, "6/5");
+  expect({"--size", "256"}, 2, "32x32");
+  expect({"--init", (folder_ / "none.pth").string()}, 1, "none.pth");
+  expect({"--resume"}, 1, "holds no");
+  EXPECT_FALSE(fs::exists(run_ / "config.json"));
+}
+
+}  // namespace
+}  // namespace pulmoseg
