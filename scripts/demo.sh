@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # The whole road on the 36 CC0 chest-CT slices that ship with the project: prepare, train, evaluate, segment.
-#   bash scripts/demo.sh [RESULTS]      results go to demo-results/ unless another folder is named; it is made anew
+#   bash scripts/demo.sh [RESULTS]      results go to demo-results/ unless another folder is named;
+#                                       its dataset/, run/, evaluation/ and masks/ are made anew
 # Too few slices and too short a training for a good model: it shows that everything works, and what comes out.
 set -euo pipefail
+results=demo-results
+[ $# -eq 0 ] || results=$(realpath -m -- "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-results=${1:-demo-results}
 size=${PULMOSEG_DEMO_SIZE:-128}
 epochs=${PULMOSEG_DEMO_EPOCHS:-24}
 
@@ -17,17 +19,21 @@ bash scripts/build.sh release pulmoseg
 export PATH="$PWD/build/release/src/cli:$PATH"
 
 say "Pretrained chest-CT backbone"
-[ -f .deps/backbone.pth ] || bash scripts/fetch_backbone.sh .deps/backbone.pth
+init=(--init .deps/backbone.pth)
+if ! [ -f .deps/backbone.pth ] && ! bash scripts/fetch_backbone.sh .deps/backbone.pth; then
+  echo "Goes on from random weights, because the backbone cannot be had: expect a much lower Dice"
+  init=()
+fi
 
-rm -rf "$results"
 mkdir -p "$results"
+rm -rf "$results"/{dataset,run,evaluation,masks}
 
 say "Prepare: 36 slices to $size x $size arrays"
 pulmoseg prepare --image data/medseg/tr_im.nii.gz --lesion-mask data/medseg/tr_mask.nii.gz --unrelated-slices \
   --size "$size" "$results/dataset"
 
-say "Train: $epochs epochs from the backbone"
-pulmoseg train "$results/dataset" --run "$results/run" --init .deps/backbone.pth --epochs "$epochs"
+say "Train: $epochs epochs"
+pulmoseg train "$results/dataset" --run "$results/run" "${init[@]}" --epochs "$epochs"
 
 say "Evaluate: the test slices"
 pulmoseg evaluate "$results/run" "$results/dataset" --out "$results/evaluation"

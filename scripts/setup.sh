@@ -33,7 +33,8 @@ install_debian_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# A wheel is unpacked into .deps/python. The CUDA build of torch (what pip takes by itself outside this setup) also needs
+# A wheel is unpacked into .deps/python, over what an older or interrupted set-up left there. Its dist-info goes there
+# last: where it is, the wheel is whole. The CUDA build of torch (what pip takes by itself outside this setup) also needs
 # the CUDA libraries that it names as its dependencies; the CPU build needs nothing.
 install_wheel() {
   local wheel=$1 name=${1%%==*} version=${1##*==}
@@ -48,7 +49,8 @@ install_wheel() {
   fi
   mkdir -p .deps/python
   rm -rf .deps/python/"$name" .deps/python/"$name"-*.dist-info
-  cp -rl ".deps/$name.partial/." .deps/python/
+  find ".deps/$name.partial" -mindepth 1 -maxdepth 1 ! -name "$name-*.dist-info" -exec cp -rlf -t .deps/python {} +
+  cp -rlf ".deps/$name.partial/$name"-*.dist-info .deps/python/
   rm -rf ".deps/$name.partial"
 }
 

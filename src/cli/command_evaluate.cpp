@@ -26,9 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* manual = R"(Measures a model on the slices of a dataset.
-
-MODEL is the folder of a training run, whose split.csv says which slices are kept for testing, or an
+constexpr const char* manual = R"(MODEL is the folder of a training run, whose split.csv says which slices are kept for testing, or an
 .onnx file with --split RUN/split.csv. Without a split only --part all (every slice) can be measured.
 
 Each figure is given by its convention: pooled over all pixels; mean per slice, where an empty slice
@@ -48,9 +46,6 @@ struct Arguments {
   int threads = 0;
   bool json = false, overwrite = false;
 };
-
-/// The folder's own name, also for "runs/a/" and ".".
-std::string own_name(const fs::path& path) { return fs::weakly_canonical(path).filename().string(); }
 
 std::string model_name(const fs::path& onnx) {
   const fs::path whole = fs::weakly_canonical(onnx);
@@ -195,22 +190,25 @@ void run(Arguments& arguments) {
   for (const std::string& part : arguments.parts) {
     if (!arguments.overwrite) report::refuse_existing_metrics(folder_of(part));
   }
-  auto json = nlohmann::ordered_json::object();
+  auto parts = nlohmann::ordered_json::object();
   for (const std::string& part : arguments.parts) {
     const auto evaluation = measure(engine, dataset, part, split);
     const fs::path folder = folder_of(part);
     fs::create_directories(folder);
     const std::string caption = caption_of(part, provenance);
+    fs::remove(folder / "metrics.json");  // stopped from here on, no figures stand beside pictures of another model
     draw_pictures(engine, dataset, evaluation, arguments, caption, folder / "figures");
     draw_roc(evaluation, caption, folder / "roc.png");
     report::write_metrics(evaluation.figures, evaluation.slices, provenance, folder);
-    json[part] = nlohmann::ordered_json::parse(report::metrics_json(evaluation.figures, provenance));
+    parts[part] = nlohmann::ordered_json::parse(report::metrics_json(evaluation.figures, provenance));
     if (arguments.json) continue;
     print_line(report::metrics_text(evaluation.figures, provenance));
     print_line(fmt::format("{}: metrics.json, slices.csv, cases.csv, roc.png{}\n", folder.string(),
                            arguments.figures > 0 ? ", figures/*.png" : ""));
   }
-  if (arguments.json) print_json(arguments.parts.size() == 1 ? json[arguments.parts.front()] : json);
+  if (!arguments.json) return;
+  if (arguments.parts.size() == 1) return print_json(parts[arguments.parts.front()]);
+  print_json({{"schema", "pulmoseg.evaluate/1"}, {"research_use", research_use}, {"parts", parts}});
 }
 
 /// The names in the order in which they were given, each once.
@@ -223,7 +221,8 @@ void keep_first(std::vector<std::string>& names) {
 
 void add_evaluate_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("evaluate", manual);
+  CLI::App* command = app.add_subcommand("evaluate", "Measure a model on the slices of a dataset");
+  command->footer(manual);
   command->add_option("MODEL", arguments->model, "folder of a training run, or an .onnx file")->required();
   command->add_option("DATASET", arguments->dataset, "dataset made by pulmoseg prepare")->required();
   command->add_option("--out", arguments->out, "folder for the results")->required();

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "commands.hpp"
@@ -23,17 +24,32 @@ namespace {
 namespace fs = std::filesystem;
 using Metadata = std::map<std::string, std::string>;
 
+constexpr const char* manual = R"(SOURCE is a run of `pulmoseg train` (its best epoch is taken), or the weights of a DeepLabV3-ResNet50
+under torchvision's names: a .pth (a state_dict, or a checkpoint that holds one) or a .safetensors. An
+auxiliary classifier is left out.
+
+An .onnx has the input "image" (batch x 1 x rows x columns, preprocessed) and the output "logits"; batch,
+rows and columns are free. It carries the names of the classes and the preprocessing: those given here,
+else those of the run.
+
+A .pth opens with torch.load(weights_only=True). It fits torchvision's deeplabv3_resnet50 with
+load_state_dict(strict=True), after its conv1 is replaced by a one-channel one where the weights are
+for one channel.)";
+
+constexpr const char* classes_key = "pulmoseg.classes";
+
 struct Arguments {
   fs::path source, out;
   std::vector<std::string> classes;
-  dataset::Preprocessing preprocessing;
+  std::optional<std::int64_t> size;
+  std::optional<double> mean, standard_deviation;
   bool json = false;
 };
 
 /// The run that SOURCE is, or that a file of weights lies in.
 std::optional<training::RunFolder> find_run(const fs::path& source) {
-  const training::RunFolder run{fs::is_directory(source) ? source : fs::absolute(source).parent_path()};
-  if (fs::exists(run.config())) return run;
+  const fs::path folder = fs::is_directory(source) ? source : fs::absolute(source).parent_path();
+  if (is_run(folder)) return training::RunFolder{folder};
   return std::nullopt;
 }
 
@@ -42,51 +58,73 @@ fs::path weights_of(const fs::path& source) {
   const training::RunFolder run{source};
   if (fs::exists(run.best_weights())) return run.best_weights();
   const std::string name = run.best_weights().filename().string();
-  throw Error(fs::exists(run.config())
+  throw Error(is_run(source)
                   ? fmt::format("{}: holds no {} yet; its training has not finished an epoch", source.string(), name)
                   : fmt::format("{}: holds no {}, expected a run of pulmoseg train or a file of weights",
                                 source.string(), name));
 }
 
+/// What training writes into model.onnx, also of a run that was stopped before it wrote one.
 Metadata metadata_of_run(const training::RunFolder& run) {
   if (fs::exists(run.onnx())) return onnx::read_header(run.onnx()).metadata;
-  const auto config = training::read_config(run);
-  dataset::Preprocessing preprocessing;
-  preprocessing.size = config.size;
-  preprocessing.mean = config.options.mean;
-  preprocessing.standard_deviation = config.options.standard_deviation;
-  Metadata metadata = preprocessing.to_metadata();
-  metadata["pulmoseg.classes"] = fmt::format("{}", fmt::join(training::class_names(config.options.classes), ","));
-  return metadata;
+  try {
+    const auto config = nlohmann::json::parse(read_file(run.config()));
+    const auto &data = config.at("dataset"), &split = config.at("split");
+    auto metadata = config.at("preprocessing").get<Metadata>();
+    metadata[classes_key] = fmt::format("{}", fmt::join(config.at("classes").get<std::vector<std::string>>(), ","));
+    metadata["pulmoseg.recipe"] = config.at("options").at("recipe").get<std::string>();
+    metadata["pulmoseg.trained_on"] =
+        fmt::format("{} ({})", data.at("name").get<std::string>(), data.at("fingerprint").get<std::string>());
+    metadata["pulmoseg.split"] =
+        fmt::format("{}{} seed {}", split.at("kind").get<std::string>(),
+                    split.contains("fold") ? ' ' + split.at("fold").get<std::string>() : "", split.at("seed").dump());
+    return metadata;
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(fmt::format("{}: is damaged: {}", run.config().string(), error.what()));
+  }
 }
 
-void check_classes(const std::vector<std::string>& names, std::int64_t classes, const fs::path& weights) {
-  if (names.empty() && classes == 2) return;
-  if (static_cast<std::int64_t>(names.size()) == classes) return;
-  throw UsageError(fmt::format("{}: has {} classes, expected their names, background first, in --classes (given: {})",
-                               weights.string(), classes,
-                               names.empty() ? "none" : fmt::format("{}", fmt::join(names, ","))));
+/// Joined by commas: the names that were given, else those of the run, else the usual two.
+std::string name_classes(const std::vector<std::string>& given, const Metadata& run, std::int64_t classes,
+                         const fs::path& weights) {
+  std::string names = fmt::format("{}", fmt::join(given, ","));
+  if (names.empty() && run.contains(classes_key)) names = run.at(classes_key);
+  if (names.empty() && classes == 2) names = "background,lesion";
+  if (!names.empty() && std::ranges::count(names, ',') + 1 == classes) return names;
+  throw UsageError(fmt::format("{}: has {} classes, expected their names, background first, in --classes ({}: {})",
+                               weights.string(), classes, given.empty() && !names.empty() ? "its run says" : "given",
+                               names.empty() ? "none" : names));
 }
 
 /// What the command line says wins over what the run says.
-Metadata make_metadata(const CLI::App& command, const Arguments& arguments, std::int64_t classes,
-                       const fs::path& weights) {
+Metadata make_metadata(const Arguments& arguments, std::int64_t classes, const fs::path& weights) {
   Metadata metadata;
-  if (const auto run = find_run(arguments.source)) metadata = metadata_of_run(*run);
-  if (metadata.empty() ||
-      command.count("--size") + command.count("--mean") + command.count("--standard-deviation") > 0) {
-    for (const auto& [key, value] : arguments.preprocessing.to_metadata()) metadata[key] = value;
+  dataset::Preprocessing preprocessing;
+  if (const auto run = find_run(arguments.source)) {
+    metadata = metadata_of_run(*run);
+    preprocessing = dataset::Preprocessing::from_metadata(metadata, run->folder.string());
   }
-  if (!arguments.classes.empty() || !metadata.contains("pulmoseg.classes")) {
-    check_classes(arguments.classes, classes, weights);
-    metadata["pulmoseg.classes"] =
-        arguments.classes.empty() ? "background,lesion" : fmt::format("{}", fmt::join(arguments.classes, ","));
-  }
+  preprocessing.size = arguments.size.value_or(preprocessing.size);
+  preprocessing.mean = arguments.mean.value_or(preprocessing.mean);
+  preprocessing.standard_deviation = arguments.standard_deviation.value_or(preprocessing.standard_deviation);
+  for (const auto& [key, value] : preprocessing.to_metadata()) metadata[key] = value;
+  metadata[classes_key] = name_classes(arguments.classes, metadata, classes, weights);
   metadata["pulmoseg.version"] = PULMOSEG_VERSION;
+  metadata["pulmoseg.research_use"] = research_use;
   return metadata;
 }
 
-void run_export(const CLI::App& command, const Arguments& arguments) {
+void write_onnx(const model::DeepLabV3& network, const Arguments& arguments, const fs::path& weights) {
+  const auto& options = network->options();
+  if (options.channels != 1) {
+    throw Error(fmt::format("{}: is for images of {} channels, expected 1 (a CT slice) for an .onnx; train one from it "
+                            "with pulmoseg train --init",
+                            weights.string(), options.channels));
+  }
+  onnx::write(model::to_onnx(network, make_metadata(arguments, options.classes, weights)), arguments.out);
+}
+
+void run_export(const Arguments& arguments) {
   const std::string suffix = arguments.out.extension().string();
   if (suffix != ".onnx" && suffix != ".pth" && suffix != ".pt" && suffix != ".safetensors") {
     throw UsageError(
@@ -105,12 +143,15 @@ void run_export(const CLI::App& command, const Arguments& arguments) {
     spdlog::info("{}: {} tensors of the auxiliary classifier are left out", weights.string(), left_out.size());
 
   if (suffix == ".onnx") {
-    onnx::write(model::to_onnx(network, make_metadata(command, arguments, options.classes, weights)), arguments.out);
+    write_onnx(network, arguments, weights);
   } else {
     model::write_weights(model::state_dict(*network), arguments.out);
   }
   if (arguments.json) {
-    print_json({{"schema", "pulmoseg.export/1"}, {"file", arguments.out.string()}, {"classes", options.classes}});
+    print_json({{"schema", "pulmoseg.export/1"},
+                {"research_use", research_use},
+                {"file", arguments.out.string()},
+                {"classes", options.classes}});
   } else {
     print_line(fmt::format("{}: DeepLabV3-ResNet50, {} classes", arguments.out.string(), options.classes));
   }
@@ -121,32 +162,23 @@ void run_export(const CLI::App& command, const Arguments& arguments) {
 void add_export_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("export", "Write a trained model as .onnx, .pth or .safetensors");
-  command->footer(
-      "SOURCE is a run of `pulmoseg train` (its best epoch is taken), or the weights of a DeepLabV3-ResNet50 under\n"
-      "torchvision's names: a .pth (a state_dict, or a checkpoint that holds one) or a .safetensors. An auxiliary "
-      "classifier\n"
-      "is left out.\n"
-      "An .onnx has the input \"image\" (batch x channels x rows x columns, preprocessed) and the output \"logits\"; "
-      "batch, rows\n"
-      "and columns are free. It carries the names of the classes and the preprocessing: those of the run, or those "
-      "given here.\n"
-      "A .pth opens with torch.load(weights_only=True) and fits torchvision's load_state_dict(strict=True).");
+  command->footer(manual);
   command->add_option("SOURCE", arguments->source, "A run, a .pth or a .safetensors")->required();
   command->add_option("--out", arguments->out, "File to write; its name says the format")->required();
   command
       ->add_option("--classes", arguments->classes,
-                   "Names of the classes, background first (default for two: background,lesion)")
+                   "Names of the classes, background first (default: the run's, or background,lesion)")
       ->delimiter(',');
-  auto& preprocessing = arguments->preprocessing;
-  command->add_option("--size", preprocessing.size, "Rows and columns to which slices are resized")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--mean", preprocessing.mean, "Subtracted after scaling to [0, 1]")->capture_default_str();
-  command->add_option("--standard-deviation", preprocessing.standard_deviation, "Divided by after that")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  command
+      ->add_option("--size", arguments->size, "Rows and columns to which slices are resized (default: the run's, or 256)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--mean", arguments->mean, "Subtracted after scaling to [0, 1] (default: the run's, or 0)");
+  command
+      ->add_option("--standard-deviation", arguments->standard_deviation,
+                   "Divided by after that (default: the run's, or 1)")
+      ->check(CLI::PositiveNumber);
   command->add_flag("--json", arguments->json, "Print the result as JSON");
-  command->callback([command, arguments] { run_export(*command, *arguments); });
+  command->callback([arguments] { run_export(*arguments); });
 }
 
 }  // namespace pulmoseg::cli

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "commands.hpp"
 #include "common.hpp"
 #include "inspect_facts.hpp"
 #include "pulmoseg/base/error.hpp"
-#include "pulmoseg/report/research_use.hpp"
 
 namespace pulmoseg::cli {
 namespace {
@@ -17,9 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* manual = R"(Says what a file is, and what looks wrong with it.
-
-  pulmoseg inspect SCAN.nii.gz DICOM_FOLDER/ DATASET/ RUN/ model.onnx weights.pth
+constexpr const char* manual = R"(  pulmoseg inspect SCAN.nii.gz DICOM_FOLDER/ DATASET/ RUN/ model.onnx weights.pth
 
 A scan or mask (NIfTI, NRRD, a folder with one DICOM series): format, size, spacing, orientation, header codes,
 the range of its numbers and whether they can be Hounsfield units. A dataset of `pulmoseg prepare`, an array
@@ -36,7 +34,7 @@ struct Arguments {
 InspectedFile inspect(const fs::path& path) {
   if (fs::is_directory(path)) {
     if (fs::exists(path / "dataset.json")) return inspect_dataset(path);
-    if (fs::exists(path / "config.json")) return inspect_run(path);
+    if (is_run(path)) return inspect_run(path);
     return inspect_image(path);
   }
   const fs::path ending = path.extension();
@@ -59,7 +57,7 @@ std::string value_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   if (value.is_number_float()) return fmt::format("{:.6g}", value.get<double>());
-  if (!value.is_array()) return value.is_null() ? "none" : value.dump();
+  if (!value.is_array()) return value.is_null() ? "-" : value.dump();
   std::string text;
   for (const auto& part : value) text += (text.empty() ? "" : part.is_array() ? "; " : ", ") + value_text(part);
   return text;
@@ -73,8 +71,8 @@ void print_facts(const Json& facts, const std::string& indent) {
       print_line(indent + label);
       print_facts(value, indent + "  ");
     } else {
-      print_line(fmt::format("{}{:<{}}{}", indent, label, label.size() < 26 ? 26 - indent.size() : label.size() + 2,
-                             value_text(value)));
+      const auto width = std::max<std::size_t>(26, indent.size() + label.size() + 2) - indent.size();
+      print_line(fmt::format("{}{:<{}}{}", indent, label, width, value_text(value)));
     }
   }
 }
@@ -95,7 +93,9 @@ void run(const Arguments& arguments) {
         files.push_back(to_json(path, found));
       else
         print_text(path, found);
-    } catch (const Error& error) {
+    } catch (const Interrupted&) {
+      throw;
+    } catch (const std::exception& error) {
       if (arguments.files.size() == 1) throw;
       spdlog::error("{}", error.what());
       failed.push_back({{"file", path.string()}, {"error", error.what()}});
@@ -103,7 +103,7 @@ void run(const Arguments& arguments) {
   }
   if (arguments.json) {
     print_json({{"schema", "pulmoseg.inspect/1"},
-                {"research_use", report::research_use},
+                {"research_use", research_use},
                 {"files", files},
                 {"failed", failed}});
   }
@@ -115,8 +115,9 @@ void run(const Arguments& arguments) {
 
 void add_inspect_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("inspect", manual);
-  command->add_option("files", arguments->files, "files and folders")->required();
+  CLI::App* command = app.add_subcommand("inspect", "Say what a file is, and what looks wrong with it");
+  command->footer(manual);
+  command->add_option("FILE", arguments->files, "files and folders")->required();
   command->add_flag("--json", arguments->json, "print the result as JSON");
   command->callback([arguments] { run(*arguments); });
 }

@@ -21,9 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* manual = R"(Makes a dataset of axial slices from CT volumes and their lesion masks.
-
-  pulmoseg prepare SOURCE DATASET
+constexpr const char* manual = R"(  pulmoseg prepare SOURCE DATASET
       SOURCE holds images in rp_im/, lesion masks in rp_msk/ and, if there are any, lung masks in
       rp_lung_msk/. Files of one name belong together. A table cases.csv in SOURCE with the columns
       case and patient says which cases are of one patient.
@@ -68,6 +66,7 @@ nlohmann::ordered_json summarise(const dataset::Dataset& dataset) {
   std::int64_t lesion_pixels = 0;
   for (const auto& one : dataset.info().cases) lesion_pixels += one.lesion_pixels;
   return {{"schema", "pulmoseg.prepare/1"},
+          {"research_use", research_use},
           {"dataset", dataset.folder().string()},
           {"cases", dataset.info().cases.size()},
           {"patients",
@@ -112,15 +111,26 @@ void run(Arguments& arguments) {
     print_summary(summary);
 }
 
+/// CLI11 would call one option for two folders "DATASET(1x)".
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    return is_positional ? "[SOURCE] DATASET" : CLI::Formatter::make_option_name(option, is_positional);
+  }
+  std::string make_option_usage(const CLI::Option* option) const override { return make_option_name(option, true); }
+};
+
 }  // namespace
 
 void add_prepare_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("prepare", manual);
-  command->add_option("folders", arguments->folders, "the two folders; DATASET alone with --image or --cases")
+  CLI::App* command = app.add_subcommand("prepare", "Make a dataset of axial slices from CT volumes and their lesion masks");
+  command->footer(manual);
+  command->formatter(std::make_shared<HelpFormatter>());
+  command->add_option("DATASET", arguments->folders, "the two folders; DATASET alone with --image or --cases")
       ->required()
       ->expected(1, 2)
-      ->type_name("[SOURCE] DATASET");
+      ->type_name("");
   const auto add_files = [&](const char* name, std::vector<fs::path>& files, const char* help) {
     command->add_option(name, files, help)->type_name("FILE")->allow_extra_args(false);
   };

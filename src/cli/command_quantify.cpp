@@ -20,9 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* manual = R"(Measures masks that are there already: corrected by hand, or from any tool.
-
-  pulmoseg quantify SCAN.nii.gz --lesion-mask LESION.nii.gz
+constexpr const char* manual = R"(  pulmoseg quantify SCAN.nii.gz --lesion-mask LESION.nii.gz
   pulmoseg quantify SCAN.nii.gz --lesion-mask LESION.nrrd --lung-mask LUNG.nii.gz --out FOLDER
 
 Gives what `pulmoseg segment` reports: lesion and lung in voxels and ml, areas by slice, and the percentage
@@ -113,8 +111,9 @@ void run(const Arguments& arguments) {
 
 void add_quantify_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("quantify", manual);
-  command->add_option("image", arguments->image, "the scan: NIfTI, NRRD or a folder with one DICOM series")->required();
+  CLI::App* command = app.add_subcommand("quantify", "Measure masks that are there already, from any tool");
+  command->footer(manual);
+  command->add_option("SCAN", arguments->image, "the scan: NIfTI, NRRD or a folder with one DICOM series")->required();
   command->add_option("--lesion-mask", arguments->lesion_mask, "mask of the lesions")->required();
   command->add_option("--lung-mask", arguments->lung_mask, "mask of the lungs, lesions included");
   command->add_option("--out", arguments->out, "folder for NAME.json and NAME.png, made when it is missing");

@@ -18,9 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* manual = R"(Compares lesion masks from any tool with reference masks.
-
-PREDICTION and REFERENCE are two masks (.nii.gz, .nii, .nrrd), or two folders in which masks of the
+constexpr const char* manual = R"(PREDICTION and REFERENCE are two masks (.nii.gz, .nii, .nrrd), or two folders in which masks of the
 same name belong together. Masks are compared voxel by voxel and never resampled: both must lie on the
 same grid, whatever their axis orders. Every label but 0 is lesion unless --label names one.
 
@@ -39,8 +37,10 @@ struct Arguments {
 report::EvaluationProvenance provenance_of(const Arguments& arguments, const evaluation::Score& score) {
   report::EvaluationProvenance provenance;
   provenance.version = PULMOSEG_VERSION;
-  provenance.prediction = fs::weakly_canonical(arguments.prediction).filename().string();
-  provenance.reference = fs::weakly_canonical(arguments.reference).filename().string();
+  provenance.prediction = own_name(arguments.prediction);
+  provenance.reference = own_name(arguments.reference);
+  provenance.prediction_label = arguments.options.prediction_label;
+  provenance.reference_label = arguments.options.reference_label;
   for (const auto& mask : score.left_out) provenance.left_out.push_back({mask.name, mask.reason});
   return provenance;
 }
@@ -82,7 +82,8 @@ void run(Arguments& arguments) {
 
 void add_score_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("score", manual);
+  CLI::App* command = app.add_subcommand("score", "Compare lesion masks from any tool with reference masks");
+  command->footer(manual);
   command->add_option("PREDICTION", arguments->prediction, "mask or folder of masks to be judged")->required();
   command->add_option("REFERENCE", arguments->reference, "mask or folder of masks to be judged by")->required();
   command->add_option("--out", arguments->out, "folder for metrics.json, slices.csv and cases.csv");

@@ -15,7 +15,6 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/base/sha256.hpp"
-#include "pulmoseg/report/research_use.hpp"
 #include "segment_case.hpp"
 #include "segment_plan.hpp"
 
@@ -147,7 +146,7 @@ void run(const Arguments& arguments) {
   const Outcome outcome = run_cases(cases, engine, model, arguments);
   if (arguments.json) {
     print_json({{"schema", "pulmoseg.segment/1"},
-                {"research_use", report::research_use},
+                {"research_use", research_use},
                 {"cases", outcome.cases},
                 {"failed", outcome.failed}});
   }
@@ -160,7 +159,7 @@ void add_segment_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("segment", "Find lesions in CT scans and measure them");
   command->footer(manual);
-  command->add_option("inputs", arguments->inputs, "NIfTI or NRRD files, folders with one DICOM series each")->required();
+  command->add_option("INPUT", arguments->inputs, "NIfTI or NRRD files, folders with one DICOM series each")->required();
   command->add_option("--model", arguments->model, "an .onnx file, or the folder of a training run")->required();
   command->add_option("--out", arguments->plan.folder, "folder of the results, made when it is missing")->required();
   command->add_option("--lung-mask", arguments->lung_masks, "lung mask of the input at the same place; repeat for more inputs")

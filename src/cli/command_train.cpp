@@ -68,14 +68,17 @@ void describe_split(const dataset::Split& split, const dataset::Dataset& dataset
   spdlog::info("{} slices of {}x{}, split by {}: {} training, {} validation, {} test", dataset.size(), dataset.rows(),
                dataset.columns(), split.kind, slices(dataset::Part::training), slices(dataset::Part::validation),
                slices(dataset::Part::test));
-  if (split.patients_leak(dataset)) {
+  if (dataset.info().unrelated_slices) {
+    spdlog::warn("the patients of these slices are not known: the same ones may stand in training and in validation "
+                 "or test, so figures may flatter");
+  } else if (split.patients_leak(dataset)) {
     spdlog::warn("slices of the same patient stand in training and in validation or test, so figures will flatter; "
                  "--split patient keeps them apart");
   }
 }
 
 void draw_history([[maybe_unused]] const std::vector<training::EpochRecord>& history,
-                  [[maybe_unused]] const Arguments& arguments) {
+                  [[maybe_unused]] const std::string& caption, [[maybe_unused]] const Arguments& arguments) {
 #ifdef PULMOSEG_IMAGING
   report::Series training{.label = "training", .x = {}, .y = {}}, validation{.label = "validation", .x = {}, .y = {}};
   const training::EpochRecord* best = &history.front();
@@ -92,7 +95,7 @@ void draw_history([[maybe_unused]] const std::vector<training::EpochRecord>& his
   chart.whole_x = true;
   chart.mark = report::ChartMark{.x = static_cast<double>(best->epoch),
                                  .label = fmt::format("best epoch: {}, validation {:.4f}", best->epoch, best->validation_loss)};
-  chart.caption = fmt::format("pulmoseg " PULMOSEG_VERSION ", recipe {}, seed {}", arguments.options.recipe, arguments.options.seed);
+  chart.caption = caption;
   report::draw_chart(chart, std::filesystem::path(arguments.run) / "history.png");
 #endif
 }
@@ -107,6 +110,7 @@ void print_result(const training::TrainingResult& result, const Arguments& argum
   const auto& last = result.history.back();
   if (arguments.json) {
     return print_json({{"schema", "pulmoseg.train/1"},
+                       {"research_use", research_use},
                        {"run", arguments.run},
                        {"epochs", result.history.size()},
                        {"training_loss", last.training_loss},
@@ -126,6 +130,9 @@ void run_train(const CLI::App& command, Arguments& arguments) {
   const auto dataset = dataset::Dataset::open(arguments.dataset);
   const auto split = prepare_run(command, arguments, dataset);
   describe_split(split, dataset);
+  const std::string caption = fmt::format("pulmoseg " PULMOSEG_VERSION ", recipe {}, seed {}, data {}, {}-wise split",
+                                          arguments.options.recipe, arguments.options.seed,
+                                          own_name(dataset.folder()), split.kind);
 
   std::optional<Progress> progress;  // of the epoch under way
   training::TrainingCallbacks callbacks;
@@ -139,7 +146,7 @@ void run_train(const CLI::App& command, Arguments& arguments) {
   callbacks.on_epoch = [&](const std::vector<training::EpochRecord>& history) {
     progress.reset();
     log_epoch(history.back(), arguments.options.epochs);
-    draw_history(history, arguments);
+    draw_history(history, caption, arguments);
   };
   print_result(training::train(dataset, split, arguments.run, arguments.options, callbacks), arguments);
 }
@@ -167,7 +174,7 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
       ->capture_default_str()->group(group);
   command.add_option_function<std::string>(
       "--precision", [&](const std::string& text) { options.precision = training::parse_precision(text); },
-      "auto (32-bit in recipe original), fp32, or bf16: twice as fast on processors with AVX512_BF16 or AMX, slower on others")
+      "auto (32-bit in recipe original), fp32, or bf16: fast with AVX512_BF16 or AMX only")
       ->default_str("auto")->group(group);
 }
 
@@ -177,7 +184,7 @@ void add_run_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--epochs", options.epochs, "Passes over the training part")->capture_default_str()->group(group);
   command.add_option_function<double>("--max-minutes", [&](double minutes) { options.max_minutes = minutes; },
       "Train no longer than this, then validate and finish with what is there")->group(group);
-  command.add_option("--checkpoint-minutes", options.checkpoint_minutes, "At most this much is lost when the power fails")
+  command.add_option("--checkpoint-minutes", options.checkpoint_minutes, "At most this much training is lost when the power fails")
       ->capture_default_str()->group(group);
   command.add_option("--threads", options.threads, "0: one a core. Equal numbers give equal bytes")
       ->capture_default_str()->group(group);

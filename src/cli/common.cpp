@@ -4,11 +4,14 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <thread>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/output_file.hpp"
 
 namespace pulmoseg::cli {
 namespace {
@@ -41,12 +44,30 @@ void stop_if_asked() {
   if (interrupted) throw Interrupted("stopped on request; what was finished is kept");
 }
 
-void print_line(std::string_view line) {
-  fmt::print("{}\n", line);
-  std::fflush(stdout);
+std::string own_name(const std::filesystem::path& path) {
+  return std::filesystem::weakly_canonical(path).filename().string();
 }
 
-void print_json(const nlohmann::ordered_json& json) { print_line(json.dump(2)); }
+bool is_run(const std::filesystem::path& folder) {
+  const auto file = folder / "config.json";
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return false;
+  const auto config = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  const auto schema = config.is_object() ? config.find("schema") : config.end();
+  return schema != config.end() && schema->is_string() && schema->get<std::string>().starts_with("pulmoseg.run/");
+}
+
+void print_line(std::string_view line) {
+  std::fwrite(line.data(), 1, line.size(), stdout);
+  std::fputc('\n', stdout);
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  throw Error(fmt::format("stdout cannot be written: {}", std::strerror(errno)));
+}
+
+/// File names need not be UTF-8; JSON must be.
+void print_json(const nlohmann::ordered_json& json) {
+  print_line(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
 
 std::string describe_duration(double seconds) {
   const auto whole = static_cast<std::int64_t>(seconds + 0.5);

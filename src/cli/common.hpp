@@ -5,10 +5,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <stop_token>
 #include <string>
 #include <string_view>
+
+#include "pulmoseg/base/research_use.hpp"
 
 namespace pulmoseg::cli {
 
@@ -18,7 +21,13 @@ std::stop_token stop_token();
 /// Throws Interrupted when Ctrl-C was pressed: for loops between two cases.
 void stop_if_asked();
 
-/// One line of a result on stdout.
+/// A file's or folder's own name, also for "runs/a/" and ".".
+std::string own_name(const std::filesystem::path& path);
+
+/// Whether a folder holds a run of `pulmoseg train`; other tools' folders have a config.json, too.
+bool is_run(const std::filesystem::path& folder);
+
+/// One line of a result on stdout. Error when it cannot be written (a full disk).
 void print_line(std::string_view line);
 
 /// A JSON result on stdout, indented.

@@ -20,11 +20,14 @@ constexpr std::array shown_attributes{"Modality",       "Manufacturer",      "Bo
 
 Json geometry_facts(const quantify::Inspection& found) {
   const auto& grid = found.geometry;
-  Json extent = Json::array();
-  for (std::size_t axis = 0; axis < 3; ++axis)
-    extent.push_back(static_cast<double>(grid.size[axis]) * grid.spacing[axis]);
+  Json spacing, extent;  // null: the header declares none
+  if (quantify::known_spacing(found.source) != quantify::KnownSpacing::none) {
+    spacing = grid.spacing;
+    for (std::size_t axis = 0; axis < 3; ++axis)
+      extent.push_back(static_cast<double>(grid.size[axis]) * grid.spacing[axis]);
+  }
   return {{"size", grid.size},
-          {"spacing_mm", grid.spacing},
+          {"spacing_mm", spacing},
           {"extent_mm", extent},
           {"origin_mm", grid.origin},
           {"direction", grid.direction},
@@ -121,7 +124,7 @@ InspectedFile inspect_dataset(const std::filesystem::path& folder) {
       {"slices", data.size()},
       {"size", {data.columns(), data.rows()}},
       {"cases", data.info().cases.size()},
-      {"patients", patients.size()},
+      {"patients", data.info().unrelated_slices ? Json() : Json(patients.size())},
       {"slices_with_lesion", with_lesion},
       {"slices_with_lung_mask", with_lung},
       {"lesion_percent_of_pixels", pixels > 0 ? 100 * static_cast<double>(lesion_pixels(data)) / pixels : 0},

@@ -19,7 +19,7 @@ struct InspectedFile {
 InspectedFile inspect_image(const std::filesystem::path& file_or_dicom_folder);
 InspectedFile inspect_dataset(const std::filesystem::path& folder);
 InspectedFile inspect_array(const std::filesystem::path& npy);
-InspectedFile inspect_run(const std::filesystem::path& folder);
+InspectedFile inspect_run(const std::filesystem::path& folder);  ///< a folder for which is_run()
 InspectedFile inspect_onnx(const std::filesystem::path& onnx);
 /// .pth, .pt, .safetensors. Error in a build without LibTorch.
 InspectedFile inspect_weights(const std::filesystem::path& weights);

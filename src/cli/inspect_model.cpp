@@ -8,7 +8,6 @@
 
 #include "inspect_facts.hpp"
 #include "pulmoseg/base/csv.hpp"
-#include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/onnx/model.hpp"
@@ -75,10 +74,7 @@ InspectedFile inspect_onnx(const fs::path& file) {
 InspectedFile inspect_run(const fs::path& folder) {
   InspectedFile result;
   result.kind = "training run";
-  const Json config = Json::parse(read_file(folder / "config.json"), nullptr, false);
-  if (!config.is_object())
-    throw Error(fmt::format("{}: is not JSON, expected the options of a run", (folder / "config.json").string()));
-  result.facts["config"] = config;
+  result.facts["config"] = Json::parse(read_file(folder / "config.json"));
   if (fs::exists(folder / "history.csv")) result.facts["history"] = history_facts(folder / "history.csv");
   if (fs::exists(folder / "model.onnx")) {
     const InspectedFile model = inspect_onnx(folder / "model.onnx");

@@ -18,12 +18,6 @@
 namespace pulmoseg::cli {
 namespace {
 
-std::vector<std::uint8_t> where_not_zero(std::span<const float> labels) {
-  std::vector<std::uint8_t> inside(labels.size());
-  std::ranges::transform(labels, inside.begin(), [](float label) { return label != 0; });
-  return inside;
-}
-
 /// The slices of a lung mask beside those of its image. A mask that is stored as its image is read along with it; any other
 /// is held whole, one byte a voxel.
 class LungMask {
@@ -37,11 +31,7 @@ class LungMask {
         order.flipped == image_order.flipped) {
       reader_.emplace(std::move(reader));
     } else {
-      const auto [columns, rows, slices] = image.geometry().size;
-      whole_.resize(static_cast<std::size_t>(columns * rows * slices));
-      volume::visit_mask_on_grid(*file, image.source(), image.geometry(), [&](std::int64_t index, auto labels) {
-        std::ranges::copy(labels, whole_.begin() + index * columns * rows);
-      });
+      whole_ = volume::read_mask_on_grid(*file, image.source(), image.geometry());
     }
   }
 
@@ -54,7 +44,8 @@ class LungMask {
     if (!reader_->next(slice) || slice.index != index) {
       throw Error(fmt::format("{}: has no slice {}", reader_->source().file.string(), index));
     }
-    current_ = where_not_zero(slice.pixels);
+    current_.resize(pixels);
+    volume::labels_of(slice, reader_->source().file, current_);
     return current_;
   }
 
@@ -89,10 +80,10 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
   volume::VolumeWriter mask(planned.mask, source, volume::VoxelType::uint8);
   std::optional<volume::VolumeWriter> probabilities;
   if (!planned.probabilities.empty()) probabilities.emplace(planned.probabilities, source, volume::VoxelType::float32);
-  quantify::Measurer measurer(reader.geometry(), lung_mask.given(), quantify::spacing_is_known(source));
+  quantify::Measurer measurer(reader.geometry(), lung_mask.given(), quantify::known_spacing(source));
   report::SliceGallery gallery(slices);
 
-  const std::size_t lesion_class = evaluation::lesion_class(engine.classes());
+  const std::size_t lesion_class = evaluation::lesion_class(engine.classes(), engine.file());
   std::int64_t done = 0;
   inference::segment(reader, engine, [&](const inference::SegmentedSlice& slice) {
     const std::size_t pixels = slice.labels.size();
@@ -110,6 +101,8 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
   result.provenance.image = planned.input;
   result.provenance.lesion_mask = planned.mask;
   if (planned.lung_mask) result.provenance.lung_mask = *planned.lung_mask;
+  // Stopped from here on, no measurements and no picture of an earlier run stand beside this mask.
+  for (const auto& old : {planned.measurements, planned.picture}) std::filesystem::remove(old);
   mask.commit();
   if (probabilities) probabilities->commit();
   write_picture(planned, source, result.measurements, gallery, result.provenance);

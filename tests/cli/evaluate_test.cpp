@@ -108,10 +108,13 @@ TEST_F(EvaluateCommandTest, SeveralPartsGetAFolderEach) {
   const ProgramResult result = evaluate(run(), {"--part", "test", "--part", "all", "--part", "test", "--json", "--figures", "0"});
   ASSERT_EQ(result.exit_code, 0) << result.messages;
   const Json printed = Json::parse(result.output);
-  EXPECT_EQ(printed.size(), 2u);
-  EXPECT_EQ(printed["test"], metrics(out() / "test"));
-  EXPECT_EQ(printed["all"], metrics(out() / "all"));
-  EXPECT_EQ(printed["all"]["slices"], 5);
+  EXPECT_EQ(printed["schema"], "pulmoseg.evaluate/1");
+  EXPECT_TRUE(printed.contains("research_use"));
+  const Json& parts = printed["parts"];
+  EXPECT_EQ(parts.size(), 2u);
+  EXPECT_EQ(parts["test"], metrics(out() / "test"));
+  EXPECT_EQ(parts["all"], metrics(out() / "all"));
+  EXPECT_EQ(parts["all"]["slices"], 5);
   EXPECT_FALSE(fs::exists(out() / "metrics.json"));
   EXPECT_FALSE(fs::exists(out() / "all" / "figures"));
 }
@@ -149,6 +152,14 @@ TEST_F(EvaluateCommandTest, OverwritesOnlyWhenAskedAndLeavesNoPictureOfBefore) {
   EXPECT_EQ(read_file(out() / "figures" / "notes.png"), "mine");
   fs::remove(out() / "figures" / "notes.png");
   EXPECT_EQ(pictures(out()), (std::vector<std::string>{"worst_1_c_slice007.png"}));
+}
+
+TEST_F(EvaluateCommandTest, AnOverwriteThatFailsLeavesNoFiguresOfBefore) {
+  ASSERT_EQ(evaluate(run()).exit_code, 0);
+  fs::remove(out() / "roc.png");
+  fs::create_directory(out() / "roc.png");  // cannot be replaced by a file
+  EXPECT_EQ(evaluate(run(), {"--part", "validation", "--overwrite"}).exit_code, 1);
+  EXPECT_FALSE(fs::exists(out() / "metrics.json"));
 }
 
 TEST_F(EvaluateCommandTest, ASplitOfAnotherDatasetIsRefusedOrSetAside) {

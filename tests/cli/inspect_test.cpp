@@ -3,12 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "inference/tiny_network.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/dataset/npy.hpp"
 #include "support/data.hpp"
+#include "support/dicom.hpp"
 #include "support/nifti.hpp"
 
 namespace pulmoseg {
@@ -51,6 +54,15 @@ TEST(InspectProgram, AScanInWords) {
   EXPECT_CONTAINS(result.output, "warning spacing_is_default:");
 }
 
+TEST(InspectProgram, AScanWithoutGeometry) {
+  const test::TemporaryFolder folder;
+  test::write_nifti(folder / "scan.nii", {.with_geometry = false, .voxels = {}});
+  const Json geometry = inspect(folder / "scan.nii")["geometry"];
+  EXPECT_EQ(geometry["position_declared"], false);
+  EXPECT_TRUE(geometry["spacing_mm"].is_null()) << geometry;
+  EXPECT_TRUE(geometry["extent_mm"].is_null()) << geometry;
+}
+
 TEST(InspectProgram, AMask) { EXPECT_EQ(inspect(test::repository_file("data/medseg/tr_mask.nii.gz"))["kind"], "mask"); }
 
 TEST(InspectProgram, AnArray) {
@@ -89,8 +101,18 @@ TEST(InspectProgram, AnOnnxModelAndARun) {
 }
 
 TEST(InspectProgram, ADicomSeriesWithoutThePatient) {
-  PULMOSEG_REQUIRE_DATA();
-  const Json series = inspect(*test::development_data() / "dicom/chest-64");
+  const test::TemporaryFolder folder;
+  test::write_ct_series(folder / "series", 3);
+  const Json series = inspect(folder / "series");
+  EXPECT_EQ(series["format"], "DICOM series");
+  EXPECT_EQ(series["header"]["Modality"], "CT");
+  EXPECT_EQ(series.dump().find("Doe"), std::string::npos) << series;
+  EXPECT_EQ(series.dump().find("19500101"), std::string::npos) << series;
+}
+
+TEST(InspectProgram, ARealDicomSeries) {
+  PULMOSEG_REQUIRE_DATA("dicom/chest-64");
+  const Json series = inspect(test::development_data("dicom/chest-64"));
   EXPECT_EQ(series["format"], "DICOM series");
   EXPECT_EQ(series["header"]["Modality"], "CT");
   EXPECT_FALSE(series["header"].contains("PatientName"));
@@ -107,7 +129,11 @@ TEST(InspectProgram, ADataset) {
   EXPECT_EQ(found["kind"], "dataset");
   EXPECT_EQ(found["slices"], 36);
   EXPECT_EQ(found["size"], Json({32, 32}));
+  EXPECT_TRUE(found["patients"].is_null());
   EXPECT_TRUE(warns(found, "patients_unknown"));
+  const auto in_words = test::run_program({"inspect", (folder / "dataset").string()});
+  EXPECT_CONTAINS(in_words.output, "\n  slices                  36\n");
+  EXPECT_CONTAINS(in_words.output, "\n  lesion percent of pixels  ");
 }
 
 TEST(InspectProgram, WeightsOrWhyTheyCannotBeRead) {
@@ -123,6 +149,24 @@ TEST(InspectProgram, WeightsOrWhyTheyCannotBeRead) {
   EXPECT_EQ(weights["parameters"], 8);
   EXPECT_EQ(weights["types"], (Json{{"float32", 2}}));
   EXPECT_TRUE(warns(weights, "not_deeplabv3"));
+}
+
+TEST(InspectProgram, AnotherToolsFolderIsNoRun) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "config.json", R"({"architectures": ["SomeNetwork"]})");
+  const auto result = test::run_program({"inspect", folder.path().string()});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(result.output, "");
+}
+
+TEST(InspectProgram, AFullDiskBelowStdoutIsAnError) {
+  const test::TemporaryFolder folder;
+  std::ostringstream command;
+  command << test::program() << " inspect " << test::repository_file("data/medseg/tr_mask.nii.gz") << " > /dev/full 2> "
+          << folder / "messages";  // a path is written in quotes
+  const int status = std::system(command.str().c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  EXPECT_CONTAINS(read_file(folder / "messages"), "stdout cannot be written: ");
 }
 
 TEST(InspectProgram, OneBadFileAmongGoodOnes) {

@@ -23,7 +23,8 @@ TEST(PrepareProgram, PreparesAFolder) {
   const std::string set = (folder / "ein Satz ü").string();
   const auto result = run_program({"prepare", golden, set, "--size", "16"});
   EXPECT_EQ(result.exit_code, 0) << result.messages;
-  EXPECT_EQ(result.messages, "");
+  EXPECT_NE(result.messages.find("cases.csv: is missing"), std::string::npos) << result.messages;
+  EXPECT_EQ(std::ranges::count(result.messages, '\n'), 1) << result.messages;
   EXPECT_EQ(result.output.substr(0, result.output.find("  lesion")),
             set + ": 40 slices of 16x16\n  8 cases, 8 patients\n");
   EXPECT_NE(result.output.find("  lung masks for 40 slices\n"), std::string::npos) << result.output;

@@ -52,6 +52,8 @@ TEST_F(ScoreCommandTest, WithoutOutWritesNothing) {
   const ProgramResult result = test::run_program({"score", prediction, reference, "--json", "--label", "2"});
   ASSERT_EQ(result.exit_code, 0) << result.messages;
   EXPECT_EQ(Json::parse(result.output)["pooled"]["dice"], 1.0);
+  EXPECT_EQ(Json::parse(result.output)["prediction_label"], 2);
+  EXPECT_EQ(Json::parse(result.output)["reference_label"], 2);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 2);
 }
 

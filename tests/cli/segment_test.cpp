@@ -12,6 +12,7 @@
 #include "pulmoseg/volume/volume.hpp"
 #include "pulmoseg/volume/volume_writer.hpp"
 #include "support/data.hpp"
+#include "support/dicom.hpp"
 
 namespace pulmoseg {
 namespace {
@@ -301,6 +302,16 @@ TEST_F(SegmentProgram, ReplacesNothingUnlessAsked) {
   EXPECT_CONTAINS(own.messages, "is an input");
 }
 
+TEST_F(SegmentProgram, AnOverwriteThatFailsLeavesNoMeasurementsOfBefore) {
+  write_volume(folder_ / "a.nii", phantom(oblique_grid()));
+  const std::string a = (folder_ / "a.nii").string();
+  ASSERT_EQ(segment({a}).exit_code, 0);
+  fs::create_directory(out_ / "a_lesion_probability.nii.gz");  // cannot be replaced by a file
+  EXPECT_EQ(segment({a, "--probabilities", "--overwrite"}).exit_code, 1);
+  EXPECT_FALSE(fs::exists(out_ / "a.json"));
+  EXPECT_FALSE(fs::exists(out_ / "a.png"));
+}
+
 TEST_F(SegmentProgram, ReportsABadCaseAndGoesOn) {
   write_volume(folder_ / "good.nii", phantom(oblique_grid()));
   write_file(folder_ / "empty.nii", "");
@@ -371,9 +382,21 @@ TEST_F(SegmentProgram, CtrlCLeavesNothingHalfWritten) {
 }
 
 TEST_F(SegmentProgram, ReadsADicomSeriesAsTheSameVolume) {
-  PULMOSEG_REQUIRE_DATA();
-  const auto data = *test::development_data();
-  const auto series = data / "dicom/chest-64", volume_file = data / "hu/ct-64.nrrd";
+  test::write_ct_series(folder_ / "series", 5);
+  write_volume(folder_ / "ct.nrrd", volume::read_volume(folder_ / "series"));
+  const auto result = segment({(folder_ / "series").string(), (folder_ / "ct.nrrd").string()});
+  ASSERT_EQ(result.exit_code, 0) << result.messages;
+  const Volume from_series = volume::read_volume(out_ / "series_lesion.nii.gz");
+  const Volume from_file = volume::read_volume(out_ / "ct_lesion.nii.gz");
+  EXPECT_TRUE(volume::same_grid(from_series.geometry, from_file.geometry)) << volume::describe(from_series.geometry);
+  EXPECT_EQ(from_series.voxels, from_file.voxels);
+  EXPECT_GT(std::ranges::count(from_file.voxels, 1.0F), 10);
+}
+
+TEST_F(SegmentProgram, ReadsARealDicomSeriesAsTheSameVolume) {
+  PULMOSEG_REQUIRE_DATA("dicom/chest-64");
+  PULMOSEG_REQUIRE_DATA("hu/ct-64.nrrd");
+  const auto series = test::development_data("dicom/chest-64"), volume_file = test::development_data("hu/ct-64.nrrd");
   const auto result = segment({series.string(), volume_file.string()});
   ASSERT_EQ(result.exit_code, 0) << result.messages;
   const Volume from_series = volume::read_volume(out_ / "chest-64_lesion.nii.gz");

@@ -47,6 +47,8 @@ TEST_F(TrainProgram, LeadsFromSlicesToAMask) {
   const ProgramResult trained = train({"--epochs", "2", "--json"});
   ASSERT_EQ(trained.exit_code, 0) << trained.messages;
   EXPECT_CONTAINS(trained.messages, "25 training, 5 validation, 6 test");
+  EXPECT_CONTAINS(trained.messages, "the patients of these slices are not known");
+  EXPECT_EQ(Json::parse(trained.output)["schema"], "pulmoseg.train/1");
   EXPECT_EQ(Json::parse(read_file(run_ / "config.json"))["schema"], "pulmoseg.run/1");
   EXPECT_EQ(read_csv(run_ / "history.csv").rows.size(), 2u);
   EXPECT_TRUE(read_file(run_ / "history.png").starts_with("\x89PNG"));

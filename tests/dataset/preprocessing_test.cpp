@@ -124,7 +124,7 @@ TEST(PreprocessingMetadata, ComesBackExactly) {
   EXPECT_EQ(metadata.at("pulmoseg.size"), "192");
   EXPECT_EQ(metadata.at("pulmoseg.scaling"), "min-max-per-slice");
   EXPECT_EQ(metadata.at("pulmoseg.mean"), "0.1");
-  EXPECT_EQ(Preprocessing::from_metadata(metadata), original);
+  EXPECT_EQ(Preprocessing::from_metadata(metadata, "model.onnx"), original);
 }
 
 /// Numbers as in Germany, whether that locale is installed or not.
@@ -139,7 +139,7 @@ TEST(PreprocessingMetadata, IgnoresTheLocale) {
   const std::locale before = std::locale::global(std::locale(std::locale(), new GermanNumbers));
   std::setlocale(LC_ALL, "de_DE.UTF-8");
   const auto metadata = original.to_metadata();
-  const auto read = Preprocessing::from_metadata(metadata);
+  const auto read = Preprocessing::from_metadata(metadata, "model.onnx");
   std::locale::global(before);
   EXPECT_EQ(metadata.at("pulmoseg.size"), "1024");
   EXPECT_EQ(metadata.at("pulmoseg.mean"), "0.5");
@@ -155,7 +155,7 @@ TEST(PreprocessingMetadata, RefusesWhatIsMissingOrWrong) {
     else
       metadata.erase(key);
     try {
-      Preprocessing::from_metadata(metadata);
+      Preprocessing::from_metadata(metadata, "model.onnx");
     } catch (const Error& error) {
       return error.what();
     }
@@ -164,7 +164,7 @@ TEST(PreprocessingMetadata, RefusesWhatIsMissingOrWrong) {
   EXPECT_EQ(message_with("pulmoseg.size", "256"), "accepted");
   for (const char* key : {"pulmoseg.size", "pulmoseg.scaling", "pulmoseg.mean", "pulmoseg.standard_deviation"}) {
     EXPECT_EQ(message_with(key, {}),
-              "the model has no " + std::string(key) + " in its metadata; export it with pulmoseg");
+              "model.onnx: has no " + std::string(key) + " in its metadata; write it with pulmoseg");
     EXPECT_NE(message_with(key, "much").find("says " + std::string(key) + " = 'much', expected"), std::string::npos);
   }
   for (const char* size : {"0", "-1", "256.5", " 256", "256 ", ""})

@@ -61,8 +61,8 @@ TEST(Interpret, RefusesWhatIsNoAnswer) {
 }
 
 TEST(Interpret, FindsLesionAmongTheClasses) {
-  EXPECT_EQ(lesion_class(std::vector<std::string>{"background", "lung", "lesion"}), 2u);
-  EXPECT_THROW(lesion_class(std::vector<std::string>{"background", "liver"}), Error);
+  EXPECT_EQ(lesion_class(std::vector<std::string>{"background", "lung", "lesion"}, "m.onnx"), 2u);
+  EXPECT_THROW(lesion_class(std::vector<std::string>{"background", "liver"}, "m.onnx"), Error);
 }
 
 }  // namespace

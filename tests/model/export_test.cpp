@@ -69,6 +69,66 @@ TEST(ExportCommand, NamesClassesAndPreprocessing) {
   EXPECT_EQ(header.metadata.at("pulmoseg.mean"), "0.5");
 }
 
+/// What `pulmoseg export SOURCE --out FILE.onnx …` writes into the file's metadata.
+std::map<std::string, std::string> exported(const std::string& source, std::vector<std::string> more = {}) {
+  const test::TemporaryFolder folder;
+  more.insert(more.begin(), {"export", source, "--out", folder / "a.onnx"});
+  const auto result = test::run_program(more);
+  EXPECT_EQ(result.exit_code, 0) << result.messages;
+  return result.exit_code == 0 ? onnx::read_header(folder / "a.onnx").metadata : std::map<std::string, std::string>();
+}
+
+TEST(ExportCommand, KeepsWhatTheRunSaysAndTheCommandLineDoesNot) {
+  const test::TemporaryFolder run;
+  write_weights(state_dict(*formula_network()), run / "deeplabv3_resnet50_trained.pth");
+  write_file(run / "config.json", R"({"schema": "pulmoseg.run/1", "options": {"recipe": "original"},
+    "classes": ["background", "lesion"], "dataset": {"name": "covid", "fingerprint": "0f"},
+    "preprocessing": {"pulmoseg.size": "64", "pulmoseg.scaling": "min-max-per-slice", "pulmoseg.mean": "0.25",
+                      "pulmoseg.standard_deviation": "2"},
+    "split": {"kind": "patient", "seed": 7, "fold": "1/5"}})");
+  auto expected = exported(run.path(), {"--mean", "0.5"});
+  EXPECT_TRUE(expected.erase("pulmoseg.version"));
+  EXPECT_EQ(expected, (std::map<std::string, std::string>{
+                          {"pulmoseg.classes", "background,lesion"},
+                          {"pulmoseg.size", "64"},
+                          {"pulmoseg.scaling", "min-max-per-slice"},
+                          {"pulmoseg.mean", "0.5"},
+                          {"pulmoseg.standard_deviation", "2"},
+                          {"pulmoseg.recipe", "original"},
+                          {"pulmoseg.trained_on", "covid (0f)"},
+                          {"pulmoseg.split", "patient 1/5 seed 7"},
+                          {"pulmoseg.research_use", "Research use only. Not a medical device."}}));
+
+  // The run's model.onnx wins over its config.json; what it says of the classes must fit the weights.
+  auto of_model = metadata;
+  of_model["pulmoseg.classes"] = "background,ground glass,consolidation";
+  onnx::write(to_onnx(formula_network(), of_model), run / "model.onnx");
+  const auto refused = test::run_program({"export", run.path(), "--out", run / "a.onnx"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_NE(refused.messages.find("has 2 classes, expected their names"), std::string::npos) << refused.messages;
+  EXPECT_NE(refused.messages.find("its run says: background,ground glass"), std::string::npos) << refused.messages;
+  EXPECT_EQ(exported(run.path(), {"--classes", "background,lesion"}).at("pulmoseg.mean"), "0");
+}
+
+TEST(ExportCommand, AnotherToolsFolderIsNoRun) {
+  const test::TemporaryFolder folder;
+  write_weights(state_dict(*formula_network()), folder / "model.safetensors");
+  write_file(folder / "config.json", R"({"model_type": "deeplabv3", "preprocessing": 1})");
+  EXPECT_EQ(exported(folder / "model.safetensors").at("pulmoseg.size"), "256");
+  const auto as_run = test::run_program({"export", folder.path(), "--out", folder / "a.onnx"});
+  EXPECT_EQ(as_run.exit_code, 1);
+  EXPECT_NE(as_run.messages.find("expected a run of pulmoseg train"), std::string::npos) << as_run.messages;
+}
+
+TEST(ExportCommand, ColourNetworksDoNotBecomeOnnx) {
+  const test::TemporaryFolder folder;
+  write_weights(state_dict(*DeepLabV3(DeepLabV3Options{.channels = 3})), folder / "a.pth");
+  const auto refused = test::run_program({"export", folder / "a.pth", "--out", folder / "a.onnx"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_NE(refused.messages.find("images of 3 channels, expected 1"), std::string::npos) << refused.messages;
+  EXPECT_EQ(test::run_program({"export", folder / "a.pth", "--out", folder / "a.safetensors"}).exit_code, 0);
+}
+
 struct Refusal {
   std::string source, out, message;
   int exit_code;

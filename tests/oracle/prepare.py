@@ -2,10 +2,11 @@
 """An independent preparation (nibabel, NumPy, OpenCV, PyTorch) to hold pulmoseg's against. Run by hand.
 
   prepare.py volumes FOLDER     makes volumes that need everything: sizes, types, slopes, oblique and permuted axes
-  prepare.py compare DATASET    prepares the sources of DATASET again and prints how far the two are apart (exit 1: too far)
+  prepare.py compare DATASET SOURCE
+                                prepares the sources of DATASET again and prints how far the two are apart (exit 1: too far)
   prepare.py golden             writes the golden files of the C++ tests into tests/data/dataset and tests/data/prepare
 
-`compare` reads the sources named in DATASET/dataset.json, so it has to run in the folder in which pulmoseg ran.
+dataset.json names files without folders: SOURCE is the folder that holds them, or their rp_im/, rp_msk/ and rp_lung_msk/.
 """
 import argparse
 import csv
@@ -66,7 +67,11 @@ def prepare(image, lesion_mask, lung_mask, size):
 
 # --- compare ---------------------------------------------------------------------------------------------------------
 
-def compare(folder):
+def find(source, kind, name):
+    return next(path for path in (source / kind / name, source / name) if path.exists()) if name else None
+
+
+def compare(folder, source_folder):
     info = json.loads((folder / "dataset.json").read_text())
     names = ["images", "labels", "lesion_masks", "lung_masks"]
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
@@ -74,7 +79,9 @@ def compare(folder):
     worst = dict.fromkeys(names, 0)
     row = 0
     for source in info["sources"]:
-        ours = prepare(source["image"], source["lesion_mask"], source["lung_mask"], info["size"])
+        files = [find(source_folder, kind, source[key]) for kind, key in
+                 (("rp_im", "image"), ("rp_msk", "lesion_mask"), ("rp_lung_msk", "lung_mask"))]
+        ours = prepare(*files, info["size"])
         count = len(ours["images"])
         part = slice(row, row + count)
         difference = float(np.abs(arrays["images"][part] - ours["images"]).max())
@@ -237,7 +244,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("volumes").add_argument("folder", type=pathlib.Path)
-    commands.add_parser("compare").add_argument("dataset", type=pathlib.Path)
+    comparison = commands.add_parser("compare")
+    comparison.add_argument("dataset", type=pathlib.Path)
+    comparison.add_argument("source", type=pathlib.Path)
     commands.add_parser("golden")
     arguments = parser.parse_args()
     if arguments.command == "volumes":
@@ -245,7 +254,7 @@ def main():
     elif arguments.command == "golden":
         golden()
     else:
-        sys.exit(0 if compare(arguments.dataset) else 1)
+        sys.exit(0 if compare(arguments.dataset, arguments.source) else 1)
 
 
 if __name__ == "__main__":

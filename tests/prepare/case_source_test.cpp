@@ -122,6 +122,23 @@ TEST(FindCases, TakesPatientsFromTheTable) {
                {"cases.csv: has the columns case,name, expected one named patient"});
 }
 
+TEST(FindCases, WarnsOnceWhenNothingSaysWhichCasesShareAPatient) {
+  const test::TemporaryFolder folder;
+  const auto log_of_finding = [&] {
+    CapturedLog log;
+    find_cases(folder.path());
+    return log.text();
+  };
+  touch(folder / "rp_im/a.nii"), touch(folder / "rp_msk/a.nii");
+  EXPECT_EQ(log_of_finding(), "");
+  for (const char* name : {"b.nii", "c.nii"}) touch(folder / "rp_im" / name), touch(folder / "rp_msk" / name);
+  const std::string log = log_of_finding();
+  EXPECT_NE(log.find("cases.csv: is missing, so each of the 3 cases counts"), std::string::npos) << log;
+  EXPECT_EQ(std::ranges::count(log, '\n'), 1) << log;
+  write_file(folder / "cases.csv", "case,patient\na,ann\nb,ann\nc,bob\n");
+  EXPECT_EQ(log_of_finding(), "");
+}
+
 TEST(FindCases, RefusesWhatDoesNotBelongTogether) {
   const test::TemporaryFolder folder;
   const auto find = [&] { find_cases(folder.path()); };
@@ -173,6 +190,16 @@ TEST(ReadCases, RefusesAnIncompleteTable) {
   expect_error(read, {"t.csv: row 2 has an empty image"});
   write_file(table, "case,image,lesion_mask\na,x.nii,m.nii\na,y.nii,m.nii\n");
   expect_error(read, {"two cases are named a: ", "x.nii and ", "y.nii"});
+}
+
+TEST(PairCases, WarnsOnceThatPatientsAreNotNamed) {
+  const fs::path images[] = {"1.nii", "2.nii"}, masks[] = {"m1.nii", "m2.nii"};
+  CapturedLog log;
+  pair_cases(std::span(images).first(1), std::span(masks).first(1), {});
+  EXPECT_EQ(log.text(), "");
+  pair_cases(images, masks, {});
+  EXPECT_NE(log.text().find("each of the 2 cases counts as a patient of its own"), std::string::npos) << log.text();
+  EXPECT_EQ(std::ranges::count(log.text(), '\n'), 1) << log.text();
 }
 
 TEST(PairCases, PutsTheFilesTogether) {

@@ -168,6 +168,18 @@ TEST(Prepare, RecordsCasesPatientsAndNotes) {
   EXPECT_TRUE(sources[1].grid.starts_with("4x4x2, spacing 1x1x1 mm")) << sources[1].grid;
 }
 
+TEST(Prepare, NamesSourcesWithoutTheirFolders) {
+  const test::TemporaryFolder folder;
+  for (const char* name : {"Eve Doe/image.nii", "Eve Doe/mask.nii"}) write_nifti(folder / name, filled({4, 4, 2}, 1));
+  const fs::path images[] = {folder / "Eve Doe/image.nii"}, masks[] = {folder / "Eve Doe/../Eve Doe/mask.nii"};
+  prepare(pair_cases(images, masks, masks), folder / "set", of_size(4));
+  const auto info = Dataset::open(folder / "set").info();
+  EXPECT_EQ(info.sources[0].image, "image.nii");
+  EXPECT_EQ(info.sources[0].lesion_mask, "mask.nii");
+  EXPECT_EQ(info.sources[0].lung_mask, "mask.nii");
+  EXPECT_EQ(read_file(folder / "set/dataset.json").find("Eve"), std::string::npos);
+}
+
 TEST(Prepare, MakesEachUnrelatedSliceACase) {
   const test::TemporaryFolder folder;
   write_nifti(folder / "stack.nii", counting({4, 4, 11}));
@@ -274,9 +286,9 @@ TEST(PrepareRealData, ReadsTheUnrelatedSlicesOfTheRepository) {
 }
 
 TEST(PrepareRealData, ReadsTheTwentyVolumeSet) {
-  PULMOSEG_REQUIRE_DATA();
+  PULMOSEG_REQUIRE_DATA("covid20");
   const test::TemporaryFolder folder;
-  prepare(find_cases(*test::development_data() / "covid20"), folder / "set", {});
+  prepare(find_cases(test::development_data("covid20")), folder / "set", {});
   const auto dataset = Dataset::open(folder / "set");
   EXPECT_EQ(dataset.size(), 1266);
   EXPECT_EQ(dataset.info().cases.size(), 16U);

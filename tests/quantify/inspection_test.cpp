@@ -90,8 +90,8 @@ TEST(Inspection, AffinesThatDisagreeAreNoticed) {
 }
 
 TEST(Inspection, AffinesOfARealScannerAgree) {
-  PULMOSEG_REQUIRE_DATA();
-  const auto found = inspect_volume(*test::development_data() / "hu/tb-001.nii.gz");
+  PULMOSEG_REQUIRE_DATA("hu/tb-001.nii.gz");
+  const auto found = inspect_volume(test::development_data("hu/tb-001.nii.gz"));
   ASSERT_TRUE(found.source.nifti && found.source.nifti->qform_code > 0 && found.source.nifti->sform_code > 0);
   EXPECT_FALSE(codes(found.warnings).contains("affines_disagree"));
   EXPECT_TRUE(codes(found.warnings).contains("padding"));

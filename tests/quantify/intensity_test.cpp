@@ -79,8 +79,8 @@ TEST(Intensity, AgreesWithNumpyOnRealSlices) {
 }
 
 TEST(Intensity, AgreesWithNumpyOnRealHounsfieldUnits) {
-  PULMOSEG_REQUIRE_DATA();
-  const auto found = inspect_volume(*test::development_data() / "hu/tb-001.nii.gz").intensities;
+  PULMOSEG_REQUIRE_DATA("hu/tb-001.nii.gz");
+  const auto found = inspect_volume(test::development_data("hu/tb-001.nii.gz")).intensities;
   EXPECT_EQ(found.percentile_1, -3024);
   EXPECT_NEAR(found.median, -887, 887 * 5e-4);
   EXPECT_NEAR(found.percentile_99, 384, 384 * 5e-4);

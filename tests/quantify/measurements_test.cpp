@@ -121,7 +121,7 @@ TEST(Measurer, AMaskThatLeavesOutTheLesionsIsNoticed) {
 }
 
 TEST(Measurer, UnknownSpacingGivesNoVolumes) {
-  Measurer measurer({.size = {3, 2, 2}}, true, false);
+  Measurer measurer({.size = {3, 2, 2}}, true, KnownSpacing::none);
   measurer.add_slice(0, lesion_0, lung_0);
   measurer.add_slice(1, lesion_1, lung_1);
   const Measurements measured = measurer.finish();
@@ -152,14 +152,25 @@ TEST(Measurer, RefusesWhatIsNotOfTheScan) {
   EXPECT_THROW(measurer.finish(), Error);  // slice 1 is missing
 }
 
-TEST(SpacingIsKnown, NeedsAPositionOrASpacing) {
+TEST(Measurer, ASliceWithoutThicknessHasAreasButNoVolume) {
+  Measurer measurer({.size = {3, 2, 1}, .spacing = {0.5, 2, 1}}, true, KnownSpacing::in_plane);
+  measurer.add_slice(0, lesion_0, lung_0);
+  const Measurements measured = measurer.finish();
+  EXPECT_FALSE(measured.lesion_ml || measured.lung_ml || measured.voxel_volume_ml || measured.lesion_outside_lung_ml);
+  EXPECT_NEAR(*measured.slices[0].lesion_area_mm2, static_cast<double>(measured.lesion_voxels), 1e-12);
+  EXPECT_TRUE(has_note(measured, "thickness_unknown"));
+}
+
+TEST(KnownSpacing, NeedsAPositionOrASpacingAndForVolumesAThirdAxis) {
   volume::SourceInfo source;
   source.has_geometry = true;
-  EXPECT_TRUE(spacing_is_known(source));
+  EXPECT_EQ(known_spacing(source), KnownSpacing::complete);
   source.has_geometry = false;
-  EXPECT_FALSE(spacing_is_known(source));
+  EXPECT_EQ(known_spacing(source), KnownSpacing::none);
   source.stored_geometry.spacing = {0.7, 0.7, 5};
-  EXPECT_TRUE(spacing_is_known(source));
+  EXPECT_EQ(known_spacing(source), KnownSpacing::complete);
+  source.dimensions = 2;
+  EXPECT_EQ(known_spacing(source), KnownSpacing::in_plane);
 }
 
 /// 4 x 4 x 3 voxels of 0.5 x 2 x 3 mm: 0.003 ml each. Lesion: every voxel with x = 0; lung: x < 2.
@@ -204,9 +215,17 @@ TEST(MeasureFiles, AMaskOfAnotherSizeIsRefused) {
   EXPECT_THROW(measure_files(files.image, folder / "other.nii", std::nullopt), Error);
 }
 
+TEST(MeasureFiles, AScanTakenForAMaskIsRefused) {
+  const test::TemporaryFolder folder;
+  const Files files(folder);
+  std::vector<float> probabilities(48, 0.25F);
+  test::write_nifti(folder / "probability.nii", {.spacing = {0.5, 2, 3}, .voxels = probabilities});
+  EXPECT_THROW(measure_files(files.image, folder / "probability.nii", std::nullopt), Error);
+}
+
 TEST(MeasureFiles, CountsOfARealCase) {
-  PULMOSEG_REQUIRE_DATA();
-  const auto data = *test::development_data() / "covid20";
+  PULMOSEG_REQUIRE_DATA("covid20");
+  const auto data = test::development_data("covid20");
   const CsvTable cases = read_csv(data / "cases.csv");  // counted by whoever prepared the set
   const auto& row = cases.rows.front();
   const std::string name = row[cases.column("case")] + ".nii.gz";

@@ -14,8 +14,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-quantify::Measurements measured(bool with_lung, bool spacing_known = true) {
-  quantify::Measurer measurer({.size = {2, 1, 2}, .spacing = {0.5, 0.5, 4}}, with_lung, spacing_known);
+quantify::Measurements measured(bool with_lung, quantify::KnownSpacing known_spacing = quantify::KnownSpacing::complete) {
+  quantify::Measurer measurer({.size = {2, 1, 2}, .spacing = {0.5, 0.5, 4}}, with_lung, known_spacing);
   const std::vector<std::uint8_t> lesion{1, 0}, lung{1, 1};
   measurer.add_slice(0, lesion, with_lung ? std::span(lung) : std::span<const std::uint8_t>());
   measurer.add_slice(1, std::vector<std::uint8_t>(2), with_lung ? std::span(lung) : std::span<const std::uint8_t>());
@@ -60,7 +60,7 @@ TEST(MeasurementsJson, HasTheKeysOfTheSchemaInOrder) {
 TEST(MeasurementsJson, WhatIsNotKnownIsNull) {
   Provenance by_hand = provenance();
   by_hand.model.clear();
-  const Json json = Json::parse(measurements_json(measured(false, false), by_hand));
+  const Json json = Json::parse(measurements_json(measured(false, quantify::KnownSpacing::none), by_hand));
   for (const auto* pointer : {"/lung_mask", "/model", "/grid/spacing_mm", "/grid/voxel_volume_ml", "/lesion/volume_ml",
                               "/lesion/outside_lung_voxels", "/lung/voxels", "/lung/volume_ml", "/percent_affected",
                               "/slices/0/lesion_area_mm2", "/slices/0/lung_voxels", "/slices/0/percent_affected"}) {
@@ -87,7 +87,7 @@ TEST(MeasurementsJson, IsWrittenWholeOrNotAtAll) {
 
 TEST(CohortRow, HasACellForEachColumn) {
   const auto columns = cohort_columns(), row = cohort_row("a,b", measured(true)),
-             unknown = cohort_row("c", measured(false, false));
+             unknown = cohort_row("c", measured(false, quantify::KnownSpacing::none));
   ASSERT_EQ(row.size(), columns.size());
   const test::TemporaryFolder folder;
   write_file(folder / "cohort.csv", csv_line(columns) + csv_line(row) + csv_line(unknown));

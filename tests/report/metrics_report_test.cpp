@@ -56,6 +56,17 @@ TEST(MetricsJson, HoldsTheContract) {
   }
 }
 
+TEST(MetricsJson, SaysWhichLabelsMeanLesion) {
+  auto masks = provenance();
+  EXPECT_EQ(json::parse(metrics_json(figures(), masks))["conventions"]["positive"],
+            "lesion: every pixel that is not background in the mask");
+  masks.prediction_label = 2;
+  const json file = json::parse(metrics_json(figures(), masks));
+  EXPECT_EQ(file["conventions"]["positive"], "lesion: label 2 in the prediction, every label but 0 in the reference");
+  EXPECT_EQ(file["prediction_label"], 2);
+  EXPECT_TRUE(file["reference_label"].is_null());
+}
+
 TEST(MetricsJson, WhatDoesNotExistIsNull) {
   const auto empty = metrics::summarise("all", std::span(slices).subspan(1), std::nullopt);
   const json file = json::parse(metrics_json(empty, {}));

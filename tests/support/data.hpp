@@ -5,14 +5,14 @@
 
 #include <filesystem>
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace pulmoseg::test {
 
-/// The folder of development data: $PULMOSEG_DATA, or ../shared/data beside the checkout. Nothing when there is none.
-std::optional<std::filesystem::path> development_data();
+/// A file or folder of the development data, which lies at $PULMOSEG_DATA or ../shared/data beside the checkout, e.g.
+/// development_data("hu/ct-64.nrrd"). It may be missing.
+std::filesystem::path development_data(const std::filesystem::path& name);
 
 /// A file of the repository, e.g. repository_file("data/medseg/tr_im.nii.gz") or "tests/data/...".
 std::filesystem::path repository_file(const std::filesystem::path& name);
@@ -45,6 +45,7 @@ ProgramResult run_program(const std::vector<std::string>& arguments, const std::
 
 }  // namespace pulmoseg::test
 
-/// First line of a test that needs the development data: skips it by name where there is none.
-#define PULMOSEG_REQUIRE_DATA() \
-  if (!pulmoseg::test::development_data()) GTEST_SKIP() << "needs the development data (set PULMOSEG_DATA)"
+/// First line of a test that needs this file or folder of the development data: skips it by name where that is missing.
+#define PULMOSEG_REQUIRE_DATA(name)                                   \
+  if (!std::filesystem::exists(pulmoseg::test::development_data(name))) \
+  GTEST_SKIP() << "needs " << pulmoseg::test::development_data(name).string() << " (set PULMOSEG_DATA)"

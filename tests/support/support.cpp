@@ -15,11 +15,10 @@
 namespace pulmoseg::test {
 namespace fs = std::filesystem;
 
-std::optional<fs::path> development_data() {
+fs::path development_data(const fs::path& name) {
   const char* named = std::getenv("PULMOSEG_DATA");
   const fs::path folder = named ? fs::path(named) : fs::path(PULMOSEG_SOURCE_DIR) / "../shared/data";
-  if (!fs::is_directory(folder)) return std::nullopt;
-  return fs::canonical(folder);
+  return fs::weakly_canonical(folder) / name;
 }
 
 fs::path repository_file(const fs::path& name) { return fs::path(PULMOSEG_SOURCE_DIR) / name; }

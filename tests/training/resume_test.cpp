@@ -136,6 +136,16 @@ TEST_F(Resume, MoreEpochsGoOnFromAFinishedRun) {
   train_tiny(dataset, parts.folder, options);
   train_tiny(dataset, parts.folder, again);
   expect_same_bytes();
+  EXPECT_EQ(read_config(parts).options.epochs, 3);  // or a second --resume would stop short
+}
+
+TEST_F(Resume, AnotherDevicesRandomStateIsReplacedAndNotTaken) {
+  train_tiny(dataset, parts.folder, options);
+  auto checkpoint = read_checkpoint(parts.checkpoint());
+  checkpoint.random_state = torch::zeros({16}, torch::kUInt8);  // as CUDA's
+  write_checkpoint(checkpoint, parts.checkpoint());
+  again.epochs = 4;
+  EXPECT_EQ(train_tiny(dataset, parts.folder, again).history.size(), 4u);
 }
 
 TEST_F(Resume, AFinishedRunIsLeftAsItIs) {
@@ -178,6 +188,11 @@ TEST_F(Resume, AnotherRunIsRefusedWithTheDifference) {
   expect(message(dataset, dataset::split_by_slice(dataset, 1), [](auto&) {}), "it was started with the split");
   const auto other = make_dataset(folder / "other", 27);
   expect(message(other, dataset::split_by_slice(other, 0), [](auto&) {}), "it was started with the dataset data (");
+  const auto description = folder / "data" / "dataset.json";
+  const auto before = read_file(description);
+  write_file(description, before + "\n");
+  expect(message(dataset, split, [](auto&) {}), "it was started with the dataset data as it was prepared then, now it is prepared anew");
+  write_file(description, before);
   const auto larger = make_dataset(folder / "larger", 26, 32);
   expect(message(larger, dataset::split_by_slice(larger, 0), [](auto&) {}), "slices of size 16, now it is 32");
 }

@@ -42,7 +42,8 @@ TEST_F(BadInput, MissingEmptyOrNoImage) {
   EXPECT_EQ(said(gzip("")), "is empty, expected a NIfTI or NRRD image");
   const std::string folder = folder_.path().string();
   EXPECT_EQ(test::reading_error(folder),
-            folder + ": is a folder without DICOM images, expected one CT series, one slice a file");
+            folder + ": is a folder without DICOM images, expected one CT series, one slice a file; give the folder that "
+                     "holds the slices");
   EXPECT_EQ(said(std::string(128, '\0') + "DICM and so on"),
             "is a single DICOM file, expected the folder of its series; give the folder");
 }
@@ -141,9 +142,9 @@ TEST_F(BadInput, NiftiOfAnotherKind) {
   EXPECT_EQ(said(RawNifti({2, 2, 2}).put(344, std::int32_t{0}).with(eight)),
             "lacks the mark \"n+1\" of a NIfTI file (Analyze 7.5 or damaged), expected NIfTI; convert the file");
   EXPECT_EQ(said(RawNifti({2, 2, 2}).put(108, 4.0F).with(eight)),
-            "says that its voxels begin at byte 4, expected 352 or more");
+            "says that its voxels begin at byte 4, expected 352 or more; correct vox_offset in its header");
   EXPECT_EQ(said(RawNifti({2, 2, 2}).put(112, 2.0F).put(116, NAN).with(eight)),
-            "has the intensity intercept nan beside the slope 2, expected a finite number");
+            "has the intensity intercept nan beside the slope 2, expected a finite number; correct scl_inter in its header");
 }
 
 TEST_F(BadInput, Nrrd) {
@@ -163,9 +164,9 @@ TEST_F(BadInput, Nrrd) {
       "has axes that lie in one plane (a singular affine), expected three independent directions; repair its header");
   EXPECT_EQ(said(start + sizes + "space: LPS\nspace directions: (1,0,0) (0,1,0)\n" + end + voxels),
             "has the NRRD field \"space directions: (1,0,0) (0,1,0)\", which is not well-formed or does not fit its "
-            "other fields");
+            "other fields; correct it or write the file anew");
   EXPECT_EQ(said(start + "dimension: 3\nsizes: 2 2 two\n" + end + voxels),
-            "has the NRRD field \"sizes: 2 2 two\", which is not well-formed or does not fit its other fields");
+            "has the NRRD field \"sizes: 2 2 two\", which is not well-formed or does not fit its other fields; correct it or write the file anew");
   EXPECT_EQ(said(start + sizes + "endian: little\nencoding: bzip2\n\n" + voxels),
             "has the NRRD encoding \"bzip2\", expected \"gzip\" or \"raw\"; save it in one of these");
   EXPECT_EQ(said(start + sizes + "encoding: raw\n\n" + voxels),

@@ -28,19 +28,21 @@ class Masks : public testing::Test {
     grid_ = reader.geometry();
   }
 
-  Volume on_image(const std::string& bytes) {
+  using Labels = std::vector<std::uint8_t>;  // of 2 slices of 4x4
+
+  Labels on_image(const std::string& bytes) {
     test::save(folder_ / "mask.nii", bytes);
-    const Volume mask = read_mask_on_grid(folder_ / "mask.nii", image_, grid_);
+    Labels mask = read_mask_on_grid(folder_ / "mask.nii", image_, grid_);
     expect_the_same_slice_by_slice(mask);
     return mask;
   }
 
-  void expect_the_same_slice_by_slice(const Volume& mask) {
+  void expect_the_same_slice_by_slice(const Labels& mask) {
     std::vector<std::int64_t> seen;
     visit_mask_on_grid(folder_ / "mask.nii", image_, grid_,
                        [&](std::int64_t index, std::span<const std::uint8_t> labels) {
                          seen.push_back(index);
-                         EXPECT_TRUE(std::ranges::equal(labels, mask.slice(index))) << index;
+                         EXPECT_TRUE(std::ranges::equal(labels, std::span(mask).subspan(16 * static_cast<std::size_t>(index), 16))) << index;
                        });
     std::ranges::sort(seen);
     EXPECT_EQ(seen, (std::vector<std::int64_t>{0, 1}));
@@ -69,18 +71,18 @@ std::vector<std::int16_t> counted(std::size_t count) {
 TEST_F(Masks, OnTheSameGridIsTakenAsItIs) {
   RawNifti raw({4, 4, 2});
   raw.sform({{{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, 3, 0}}});
-  const Volume mask = on_image(raw.with(counted(32)));
-  for (std::size_t i = 0; i < 32; ++i) ASSERT_EQ(mask.voxels[i], static_cast<float>(i + 1));
+  const Labels mask = on_image(raw.with(counted(32)));
+  for (std::size_t i = 0; i < 32; ++i) ASSERT_EQ(mask[i], i + 1);
 }
 
 TEST_F(Masks, StoredInAnotherAxisOrderIsReoriented) {
   RawNifti raw({2, 4, 4});  // slices fastest, columns backwards
   raw.sform({{{0, 1, 0, -3}, {0, 0, -1, 0}, {3, 0, 0, 0}}});
-  const Volume mask = on_image(raw.with(counted(32)));
+  const Labels mask = on_image(raw.with(counted(32)));
   for (std::int64_t k = 0; k < 2; ++k) {
     for (std::int64_t j = 0; j < 4; ++j) {
       for (std::int64_t i = 0; i < 4; ++i) {
-        ASSERT_EQ(mask.slice(k)[static_cast<std::size_t>(4 * j + i)], static_cast<float>(1 + k + 2 * (3 - i) + 8 * j));
+        ASSERT_EQ(mask[static_cast<std::size_t>(16 * k + 4 * j + i)], 1 + k + 2 * (3 - i) + 8 * j);
       }
     }
   }
@@ -89,9 +91,8 @@ TEST_F(Masks, StoredInAnotherAxisOrderIsReoriented) {
 TEST_F(Masks, WithoutPositionIsTakenVoxelByVoxel) {
   RawNifti raw({4, 4, 2});
   raw.put(254, std::int16_t{0});  // nibabel's default would turn the rows around
-  const Volume mask = on_image(raw.with(counted(32)));
-  for (std::size_t i = 0; i < 32; ++i) ASSERT_EQ(mask.voxels[i], static_cast<float>(i + 1));
-  EXPECT_TRUE(same_grid(mask.geometry, grid_));
+  const Labels mask = on_image(raw.with(counted(32)));
+  for (std::size_t i = 0; i < 32; ++i) ASSERT_EQ(mask[i], i + 1);
 }
 
 TEST_F(Masks, OnAFinerGridIsResampledThroughSpace) {
@@ -106,28 +107,28 @@ TEST_F(Masks, OnAFinerGridIsResampledThroughSpace) {
   for (std::size_t j = 2; j < 4; ++j) {
     for (std::size_t i = 4; i < 6; ++i) at(i, j, 4) = 7;  // all of pixel column 2, row 1 at z = 3 mm
   }
-  const Volume mask = on_image(raw.with(voxels));
-  EXPECT_EQ(std::count_if(mask.voxels.begin(), mask.voxels.end(), [](float v) { return v != 0; }), 1);
-  EXPECT_EQ(mask.slice(1)[1 * 4 + 2], 7);
+  const Labels mask = on_image(raw.with(voxels));
+  EXPECT_EQ(std::ranges::count(mask, 0), 31);
+  EXPECT_EQ(mask[16 + 1 * 4 + 2], 7);
 }
 
 TEST_F(Masks, OfASmallerFieldOfViewIsPaddedWithBackground) {
   RawNifti raw({2, 1, 1});
   raw.sform({{{-1, 0, 0, -1}, {0, -1, 0, -2}, {0, 0, 3, 3}}});  // columns 1 and 2, row 2, slice 1
-  const Volume mask = on_image(raw.with(std::vector<std::int16_t>{5, 6}));
-  std::vector<float> expected(32);
+  const Labels mask = on_image(raw.with(std::vector<std::int16_t>{5, 6}));
+  Labels expected(32);
   expected[16 + 2 * 4 + 1] = 5;
   expected[16 + 2 * 4 + 2] = 6;
-  EXPECT_EQ(mask.voxels, expected);
+  EXPECT_EQ(mask, expected);
 }
 
 TEST_F(Masks, WithLabelsOutsideOfTheImageIsRefusedWithBothGeometries) {
   RawNifti raw({2, 1, 1});
   raw.sform({{{-1, 0, 0, -3}, {0, -1, 0, -2}, {0, 0, 3, 3}}});  // columns 3 and 4 of 0 to 3
-  EXPECT_EQ(on_image(raw.with(std::vector<std::int16_t>{1, 0})).slice(1)[2 * 4 + 3], 1);
+  EXPECT_EQ(on_image(raw.with(std::vector<std::int16_t>{1, 0}))[16 + 2 * 4 + 3], 1);
   EXPECT_EQ(refusal(raw.with(std::vector<std::int16_t>{1, 1})),
             (folder_ / "mask.nii").string() +
-                ": 2x1x1, spacing 1x1x3 mm, origin (3, 2, 3), axes L-P-S and cannot be brought onto the grid of " +
+                ": is 2x1x1, spacing 1x1x3 mm, origin (3, 2, 3), axes L-P-S and cannot be brought onto the grid of " +
                 (folder_ / "image.nii").string() +
                 " (4x4x2, spacing 1x1x3 mm, origin (0, 0, 0), axes L-P-S): labelled voxels lie outside of the image; "
                 "resample the mask onto its image");
@@ -143,11 +144,26 @@ TEST_F(Masks, OfAnotherSizeWithoutPositionIsRefused) {
   EXPECT_NE(message.find("4x4x2"), std::string::npos) << message;
 }
 
-TEST(ResampleNearest, TakesTheVoxelInWhichTheCentreLies) {
-  const Volume mask{.geometry = {.size = {4, 1, 1}}, .voxels = {1, 2, 3, 4}};
+TEST_F(Masks, WithValuesThatAreNoLabelsAreRefused) {
+  RawNifti raw({4, 4, 2});
+  raw.sform({{{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, 3, 0}}});
+  std::vector<std::int16_t> scan(32);
+  scan[17] = -800;
+  EXPECT_EQ(refusal(raw.with(scan)), (folder_ / "mask.nii").string() +
+                                         ": slice 1 holds the value -800, expected labels that are whole numbers from 0 to "
+                                         "255; give a mask, not a scan or a probability map");
+}
+
+TEST(ResampledMask, TakesTheVoxelInWhichTheCentreLies) {
+  const test::TemporaryFolder folder;
+  RawNifti raw({4, 1, 1});
+  raw.sform({{{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, 1, 0}}});
+  test::save(folder / "mask.nii", raw.with(std::vector<std::int16_t>{1, 2, 3, 4}));
   // Centres at -0.6, 0.1, 0.8, 1.5 (the upper of two), 2.2, 2.9, 3.6 (outside)
   const Geometry grid{.size = {7, 1, 1}, .spacing = {0.7, 1, 1}, .origin = {-0.6, 0.3, -0.3}};
-  EXPECT_EQ(resample_nearest(mask, grid).voxels, (std::vector<float>{0, 1, 2, 3, 3, 4, 0}));
+  SourceInfo image;
+  image.stored_geometry = grid;
+  EXPECT_EQ(read_mask_on_grid(folder / "mask.nii", image, grid), (std::vector<std::uint8_t>{0, 1, 2, 3, 3, 4, 0}));
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ CsvTable read_csv(const std::filesystem::path& file) {
   table.columns = std::move(table.rows.front());
   table.rows.erase(table.rows.begin());
   if (std::set(table.columns.begin(), table.columns.end()).size() != table.columns.size()) {
-    throw Error(fmt::format("{}: names a column twice: {}", file.string(), fmt::join(table.columns, ",")));
+    throw Error(fmt::format("{}: names a column twice: {}; rename one", file.string(), fmt::join(table.columns, ",")));
   }
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     if (table.rows[i].size() == table.columns.size()) continue;

@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
@@ -107,8 +107,12 @@ std::string read_file(const std::filesystem::path& path) {
   }
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(stream), {}};
   if (!stream) fail(path, "cannot be read");
+  std::string text;
+  for (std::array<char, 1 << 16> some; stream; text.append(some.data(), static_cast<std::size_t>(stream.gcount()))) {
+    stream.read(some.data(), some.size());
+  }
+  if (stream.bad()) fail(path, "cannot be read");
   return text;
 }
 

@@ -6,6 +6,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/base/research_use.hpp"
 
 namespace pulmoseg::dataset {
 namespace {
@@ -57,7 +58,7 @@ CaseInfo case_of(const Json& json) {
 
 std::string to_json(const DatasetInfo& info) {
   Json json{{"schema", schema},
-            {"research_use", "Research use only. Not a medical device."},
+            {"research_use", research_use},
             {"producer", info.producer},
             {"size", info.preprocessing.size},
             {"preprocessing", info.preprocessing.to_metadata()},
@@ -80,7 +81,7 @@ DatasetInfo read_dataset_info(const std::filesystem::path& file) {
     }
     DatasetInfo info{.producer = json.at("producer"),
                      .unrelated_slices = json.at("unrelated_slices"),
-                     .preprocessing = Preprocessing::from_metadata(json.at("preprocessing")),
+                     .preprocessing = Preprocessing::from_metadata(json.at("preprocessing"), file.string()),
                      .sources = {},
                      .cases = {}};
     for (const auto& source : json.at("sources")) info.sources.push_back(source_of(source));

@@ -12,7 +12,7 @@ namespace pulmoseg::dataset {
 
 /// One file (or one DICOM folder) that slices came from.
 struct SourceVolume {
-  std::string image, lesion_mask, lung_mask;  ///< as the user named them; lung_mask is empty where there is none
+  std::string image, lesion_mask, lung_mask;  ///< names without folders; lung_mask is empty where there is none
   std::string format, grid;                   ///< of the image, for people: "NIfTI-1", "630x630x45, spacing ..."
   std::int64_t slices = 0;
   std::vector<std::string> notes;  ///< what a reader of results should know, e.g. "resampled onto the image's grid"

@@ -62,6 +62,7 @@ DatasetWriter::DatasetWriter(const fs::path& folder, const Options& options)
       folder_(free_folder(folder, options.overwrite)),
       guard_(folder),
       lock_(folder) {
+  free_folder(folder_, options.overwrite);  // again: another run may have ended before the lock was ours
   remove_leftovers(folder_);
   const std::vector<std::int64_t> shape{preprocessing_.size, preprocessing_.size};
   images_.emplace(folder / images_name, NpyType::float32, shape);

@@ -19,19 +19,20 @@ constexpr const char* mean_key = "pulmoseg.mean";
 constexpr const char* deviation_key = "pulmoseg.standard_deviation";
 constexpr const char* scaling_name = "min-max-per-slice";
 
-const std::string& entry(const std::map<std::string, std::string>& metadata, const char* key) {
+const std::string& entry(const std::map<std::string, std::string>& metadata, const char* key, const std::string& source) {
   const auto found = metadata.find(key);
   if (found != metadata.end()) return found->second;
-  throw Error(fmt::format("the model has no {} in its metadata; export it with pulmoseg", key));
+  throw Error(fmt::format("{}: has no {} in its metadata; write it with pulmoseg", source, key));
 }
 
 template <class Number>
-Number number(const std::map<std::string, std::string>& metadata, const char* key, Number smallest) {
-  const std::string& text = entry(metadata, key);
+Number number(const std::map<std::string, std::string>& metadata, const char* key, Number smallest,
+              const std::string& source) {
+  const std::string& text = entry(metadata, key, source);
   const auto value = parse_number<Number>(text);
   if (value && std::isfinite(static_cast<double>(*value)) && *value >= smallest) return *value;
   throw Error(
-      fmt::format("the model's metadata says {} = '{}', expected a number of at least {}", key, text, smallest));
+      fmt::format("{}: its metadata says {} = '{}', expected a number of at least {}", source, key, text, smallest));
 }
 
 /// Where an output pixel's centre lies between two input pixels of one axis.
@@ -62,13 +63,14 @@ std::map<std::string, std::string> Preprocessing::to_metadata() const {
           {deviation_key, fmt::to_string(standard_deviation)}};
 }
 
-Preprocessing Preprocessing::from_metadata(const std::map<std::string, std::string>& metadata) {
-  if (const auto& scaling = entry(metadata, scaling_key); scaling != scaling_name) {
-    throw Error(fmt::format("the model's metadata says {} = '{}', expected {}", scaling_key, scaling, scaling_name));
+Preprocessing Preprocessing::from_metadata(const std::map<std::string, std::string>& metadata,
+                                           const std::string& source) {
+  if (const auto& scaling = entry(metadata, scaling_key, source); scaling != scaling_name) {
+    throw Error(fmt::format("{}: its metadata says {} = '{}', expected {}", source, scaling_key, scaling, scaling_name));
   }
-  return {.size = number<std::int64_t>(metadata, size_key, 1),
-          .mean = number<double>(metadata, mean_key, std::numeric_limits<double>::lowest()),
-          .standard_deviation = number<double>(metadata, deviation_key, std::numeric_limits<double>::min())};
+  return {.size = number<std::int64_t>(metadata, size_key, 1, source),
+          .mean = number<double>(metadata, mean_key, std::numeric_limits<double>::lowest(), source),
+          .standard_deviation = number<double>(metadata, deviation_key, std::numeric_limits<double>::min(), source)};
 }
 
 void resize_bilinear(std::span<const float> in, std::int64_t rows, std::int64_t columns, std::span<float> out,

@@ -24,8 +24,8 @@ struct Preprocessing {
   /// "pulmoseg.standard_deviation".
   std::map<std::string, std::string> to_metadata() const;
 
-  /// Error when one of these keys is missing or holds something else. Other keys are left alone.
-  static Preprocessing from_metadata(const std::map<std::string, std::string>& metadata);
+  /// Error, beginning with `source`, when one of these keys is missing or holds something else. Other keys are left alone.
+  static Preprocessing from_metadata(const std::map<std::string, std::string>& metadata, const std::string& source);
 
   bool operator==(const Preprocessing&) const = default;
 };

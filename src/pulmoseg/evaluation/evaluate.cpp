@@ -43,7 +43,8 @@ void warn_about_size(const inference::Engine& engine, const dataset::Dataset& da
 
 std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::Dataset& dataset,
                                      std::span<const std::int64_t> rows) {
-  const std::size_t classes = engine.classes().size(), lesion = lesion_class(engine.classes());
+  if (rows.empty()) return {};
+  const std::size_t classes = engine.classes().size(), lesion = lesion_class(engine.classes(), engine.file());
   const std::vector<float> logits = engine.run(normalised_images(engine, dataset, rows),
                                                static_cast<std::int64_t>(rows.size()), dataset.rows(), dataset.columns());
   std::vector<SlicePrediction> predictions;

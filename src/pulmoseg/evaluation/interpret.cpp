@@ -29,10 +29,11 @@ Pixel read_pixel(std::span<const float> logits, std::size_t classes, std::size_t
 
 }  // namespace
 
-std::size_t lesion_class(std::span<const std::string> classes) {
+std::size_t lesion_class(std::span<const std::string> classes, const std::filesystem::path& model) {
   const auto found = std::ranges::find(classes, "lesion");
   if (found == classes.end()) {
-    throw Error(fmt::format("the model knows the classes {}, expected one named lesion", fmt::join(classes, ", ")));
+    throw Error(fmt::format("{}: knows the classes {}, expected one named lesion; take a model that was trained on lesions",
+                            model.string(), fmt::join(classes, ", ")));
   }
   return static_cast<std::size_t>(found - classes.begin());
 }

@@ -2,6 +2,7 @@
 // What a network's logits say about one slice, beside its truth.
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,8 +18,8 @@ struct SlicePrediction {
   std::optional<double> loss;             ///< mean cross-entropy against the truth; see interpret()
 };
 
-/// Where "lesion" stands among a model's classes. Error naming the classes when there is none.
-std::size_t lesion_class(std::span<const std::string> classes);
+/// Where "lesion" stands among a model's classes. Error naming the model and its classes when there is none.
+std::size_t lesion_class(std::span<const std::string> classes, const std::filesystem::path& model);
 
 /// `logits`: classes x pixels of one slice; `truth`: its lesion mask, non-zero is lesion. Sums run in double.
 /// The loss exists for models of two classes only (background and lesion): of more, the lesion mask does not tell which class

@@ -2,26 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <map>
 #include <optional>
-#include <string_view>
+#include <utility>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/scan_name.hpp"
 
 namespace pulmoseg::evaluation {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 3> suffixes{".nii.gz", ".nii", ".nrrd"};
-
-/// The file's name without a mask's suffix; nothing when it has none.
+/// The file's name without a mask's ending (.nii.gz, .nii, .nrrd, .nhdr); nothing when it has none.
 std::optional<std::string> mask_name(const fs::path& file) {
-  const std::string name = file.filename().string();
-  for (const auto suffix : suffixes) {
-    if (name.size() > suffix.size() && name.ends_with(suffix)) return name.substr(0, name.size() - suffix.size());
-  }
-  return std::nullopt;
+  std::string name = volume::scan_name(file);
+  return name == file.filename().string() ? std::nullopt : std::optional(std::move(name));
 }
 
 std::map<std::string, fs::path> masks_in(const fs::path& folder) {
@@ -67,7 +62,7 @@ MaskPairs pair_masks(const fs::path& prediction, const fs::path& reference) {
     throw Error(fmt::format("{} is a {} and {} a {}, expected two masks or two folders of masks", prediction.string(),
                             folders ? "folder" : "file", reference.string(), folders ? "file" : "folder"));
   }
-  if (!folders) return {{{mask_name(reference).value_or(reference.filename().string()), prediction, reference}}, {}};
+  if (!folders) return {{{volume::scan_name(reference), prediction, reference}}, {}};
   const auto predictions = masks_in(prediction), references = masks_in(reference);
   MaskPairs result = match(predictions, references);
   if (result.pairs.empty()) {

@@ -56,6 +56,17 @@ Masks read_masks(VolumeReader& reader, const std::optional<std::int64_t>& label)
   return masks;
 }
 
+/// Where truth and prediction are both empty, every Dice is 1.
+void warn_about_label(const Score& score, const ScoreOptions& options, const std::filesystem::path& reference) {
+  if (!options.reference_label) return;
+  const auto has_lesion = [](const metrics::SliceResult& slice) {
+    return slice.counts.true_positive + slice.counts.false_negative > 0;
+  };
+  if (std::ranges::any_of(score.slices, has_lesion)) return;
+  spdlog::warn("{}: no voxel has the label {}, so every slice counts as free of lesion; is it another label?",
+               reference.string(), *options.reference_label);
+}
+
 }  // namespace
 
 std::vector<metrics::SliceResult> score_pair(const MaskPair& pair, const ScoreOptions& options) {
@@ -85,7 +96,9 @@ Score score(const std::filesystem::path& prediction, const std::filesystem::path
     try {
       const auto slices = score_pair(matched.pairs[i], options);
       std::ranges::copy(slices, std::back_inserter(result.slices));
-    } catch (const Error& error) {
+    } catch (const Interrupted&) {
+      throw;
+    } catch (const std::exception& error) {
       if (one_pair) throw;
       result.left_out.push_back({matched.pairs[i].name, error.what()});
     }
@@ -97,6 +110,7 @@ Score score(const std::filesystem::path& prediction, const std::filesystem::path
     throw Error(fmt::format("{}: none of its {} masks could be scored; the last: {}", prediction.string(),
                             matched.pairs.size(), result.left_out.back().reason));
   }
+  warn_about_label(result, options, reference);
   for (std::size_t row = 0; row < result.slices.size(); ++row) result.slices[row].row = static_cast<std::int64_t>(row);
   result.figures = metrics::summarise("all", result.slices, std::nullopt);
   return result;

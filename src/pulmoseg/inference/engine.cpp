@@ -112,11 +112,7 @@ Description read_description(const std::map<std::string, std::string>& metadata,
     throw Error(fmt::format("{}: has {} classes, but its metadata names {} ({})", file.string(), classes,
                             description.classes.size(), names->second));
   }
-  try {
-    description.preprocessing = dataset::Preprocessing::from_metadata(metadata);
-  } catch (const Error& error) {
-    throw Error(fmt::format("{}: {}", file.string(), error.what()));
-  }
+  description.preprocessing = dataset::Preprocessing::from_metadata(metadata, file.string());
   return description;
 }
 

@@ -25,7 +25,7 @@ enum Opcode : unsigned char {
 // clang-format on
 
 constexpr std::string_view ordered_dictionary = "collections OrderedDict";
-constexpr std::size_t longest_pickle = 64 << 20;  // that of a ResNet-152 has 0.1 MB
+constexpr std::size_t longest_pickle = 4 << 20;  // that of a ResNet-152 has 0.1 MB
 
 class Machine {
  public:
@@ -33,7 +33,9 @@ class Machine {
       : bytes_(bytes), functions_(functions), source_(source) {}
 
   Document run() {
-    if (bytes_.size() > longest_pickle) fail(fmt::format("a list of tensors of {} bytes", bytes_.size()));
+    if (bytes_.size() > longest_pickle) {
+      fail(fmt::format("a pickle of {} bytes, above {}", bytes_.size(), longest_pickle));
+    }
     while (true) {
       const auto opcode = static_cast<unsigned char>(take(1)[0]);
       if (opcode == STOP) break;

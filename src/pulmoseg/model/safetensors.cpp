@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -45,7 +47,7 @@ class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& file)
       : file_(file.string()), size_(std::filesystem::file_size(file)), stream_(file, std::ios::binary) {
-    if (!stream_) fail("cannot be read");
+    if (!stream_) fail(fmt::format("cannot be read: {}", std::strerror(errno)));
   }
 
   StateDict read() {
@@ -55,8 +57,7 @@ class SafetensorsFile {
     for (const Entry& entry : entries) {
       at::Tensor tensor = at::empty(entry.shape, entry.type);
       stream_.seekg(static_cast<std::streamoff>(data_start_ + entry.begin));
-      stream_.read(static_cast<char*>(tensor.mutable_data_ptr()), static_cast<std::streamsize>(tensor.nbytes()));
-      if (!stream_) fail("cannot be read");
+      read_bytes(tensor.mutable_data_ptr(), tensor.nbytes());
       state.emplace_back(entry.name, std::move(tensor));
     }
     return state;
@@ -65,10 +66,18 @@ class SafetensorsFile {
  private:
   [[noreturn]] void fail(std::string_view what) const { throw Error(fmt::format("{}: {}", file_, what)); }
 
+  void read_bytes(void* target, std::size_t count) {
+    errno = 0;  // the end of the file sets none
+    stream_.read(static_cast<char*>(target), static_cast<std::streamsize>(count));
+    if (!stream_) {
+      fail(fmt::format("cannot be read: {}", errno != 0 ? std::strerror(errno) : "it became shorter; copy it again"));
+    }
+  }
+
   std::vector<Entry> read_header() {
     std::array<unsigned char, 8> bytes{};
     if (size_ < bytes.size()) fail("is no safetensors file (shorter than 8 bytes)");
-    stream_.read(reinterpret_cast<char*>(bytes.data()), bytes.size());
+    read_bytes(bytes.data(), bytes.size());
     std::uint64_t length = 0;
     for (std::size_t i = 0; i < bytes.size(); ++i) length |= std::uint64_t{bytes[i]} << (8 * i);
     if (length > longest_header || length > size_ - bytes.size()) {
@@ -76,8 +85,7 @@ class SafetensorsFile {
     }
     data_start_ = bytes.size() + length;
     std::string text(length, '\0');
-    stream_.read(text.data(), static_cast<std::streamsize>(length));
-    if (!stream_) fail("cannot be read");
+    read_bytes(text.data(), length);
     return parse_header(text);
   }
 

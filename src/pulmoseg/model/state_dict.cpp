@@ -42,8 +42,7 @@ void append_finding(std::string& text, std::string_view what, const std::vector<
 bool is_auxiliary(std::string_view name) { return name.starts_with("aux_classifier."); }
 bool is_batch_count(std::string_view name) { return name.ends_with("num_batches_tracked"); }
 
-/// The file's entries under the network's names. Bare ResNet names move into the backbone, its classifier stays
-/// outside.
+/// The file's entries under the network's names. Bare ResNet names move into the backbone, its classifier does not.
 std::vector<std::string> names_in_network(const StateDict& state, const Index& network) {
   std::vector<std::string> names;
   for (const auto& [name, tensor] : state) {

@@ -225,6 +225,16 @@ void read_shape(pbf_reader message, ValueInfo& value) {
   }
 }
 
+void read_tensor_type(pbf_reader message, ValueInfo& value) {
+  while (message.next()) {
+    switch (message.tag()) {
+      case field::tensor_type::elem_type: value.element_type = static_cast<std::int32_t>(read_integer(message)); break;
+      case field::tensor_type::shape: read_shape(read_message(message), value); break;
+      default: message.skip();
+    }
+  }
+}
+
 ValueInfo read_value(pbf_reader message) {
   ValueInfo value{.name = {}, .shape = {}, .element_type = 0};
   while (message.next()) {
@@ -232,14 +242,7 @@ ValueInfo read_value(pbf_reader message) {
       case field::value::name: value.name = read_text(message); break;
       case field::value::type: {
         pbf_reader type = read_message(message);
-        while (type.next(field::type::tensor_type)) {
-          pbf_reader tensor = read_message(type);
-          while (tensor.next()) {
-            if (tensor.tag() == field::tensor_type::elem_type) value.element_type = static_cast<std::int32_t>(read_integer(tensor));
-            else if (tensor.tag() == field::tensor_type::shape) read_shape(read_message(tensor), value);
-            else tensor.skip();
-          }
-        }
+        while (type.next(field::type::tensor_type)) read_tensor_type(read_message(type), value);
         break;
       }
       default: message.skip();

@@ -1,6 +1,7 @@
 #include "pulmoseg/prepare/case_source.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -27,6 +28,21 @@ struct NaturalLess {
 };
 using VolumesByName = std::map<std::string, fs::path, NaturalLess>;
 
+/// scan.raw or scan.raw.gz beside scan.nhdr.
+bool holds_voxels_of_a_header(const fs::path& file) {
+  const fs::path name = file.extension() == ".gz" ? file.stem() : file.filename();
+  return fs::exists(file.parent_path() / name.stem().concat(".nhdr"));
+}
+
+/// A case's name goes into JSON, which is UTF-8.
+void require_utf8(const CaseSource& one) {
+  try {
+    (void)nlohmann::json(one.name).dump();
+  } catch (const nlohmann::json::type_error&) {
+    throw Error(fmt::format("{}: its name is not UTF-8; rename it, or name the case in a table for --cases", one.image.string()));
+  }
+}
+
 VolumesByName list_volumes(const fs::path& folder) {
   VolumesByName volumes;
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -34,7 +50,8 @@ VolumesByName list_volumes(const fs::path& folder) {
     if (file_name.starts_with('.')) continue;
     const std::string name = volume::scan_name(entry.path());
     if (!entry.is_directory() && name == file_name) {
-      spdlog::warn("{}: is no .nii, .nii.gz or .nrrd file and is ignored", entry.path().string());
+      if (holds_voxels_of_a_header(entry.path())) continue;
+      spdlog::warn("{}: is no .nii, .nii.gz, .nrrd or .nhdr file and is ignored", entry.path().string());
       continue;
     }
     const auto [place, added] = volumes.emplace(name, entry.path());
@@ -108,7 +125,7 @@ std::vector<CaseSource> find_cases(const fs::path& folder) {
   const bool has_lungs = fs::is_directory(folder / lung_folder);
   const auto lung_masks = has_lungs ? list_volumes(folder / lung_folder) : VolumesByName{};
   if (images.empty()) {
-    throw Error(fmt::format("{}: holds no .nii, .nii.gz or .nrrd file, expected at least one",
+    throw Error(fmt::format("{}: holds no .nii, .nii.gz, .nrrd or .nhdr file, expected at least one",
                             (folder / image_folder).string()));
   }
   require_images_for(lesion_masks, images, folder);
@@ -116,6 +133,11 @@ std::vector<CaseSource> find_cases(const fs::path& folder) {
 
   const fs::path patients_file = folder / "cases.csv";
   const auto patients = read_patients(patients_file);
+  if (!fs::exists(patients_file) && images.size() > 1) {
+    spdlog::warn("{}: is missing, so each of the {} cases counts as a patient of its own; write it, with the columns "
+                 "case and patient, where cases share one",
+                 patients_file.string(), images.size());
+  }
   std::vector<CaseSource> cases;
   for (const auto& [name, image] : images) {
     const auto lesion_mask = lesion_masks.find(name), lung_mask = lung_masks.find(name);
@@ -184,12 +206,18 @@ std::vector<CaseSource> pair_cases(std::span<const fs::path> images, std::span<c
     if (!lung_masks.empty()) cases.back().lung_mask = lung_masks[i];
   }
   require_distinct_names(cases);
+  if (cases.size() > 1) {
+    spdlog::warn("no patients are named, so each of the {} cases counts as a patient of its own; where cases share "
+                 "one, give a table with the column patient to --cases",
+                 cases.size());
+  }
   return cases;
 }
 
 void require_distinct_names(std::span<const CaseSource> cases) {
   std::map<std::string_view, const CaseSource*> seen;
   for (const auto& one : cases) {
+    require_utf8(one);
     const auto [place, added] = seen.emplace(one.name, &one);
     if (added) continue;
     throw Error(fmt::format("two cases are named {}: {} and {}; name them apart in a table for --cases", one.name,

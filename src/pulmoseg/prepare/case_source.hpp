@@ -25,8 +25,8 @@ struct CaseSource {
 /// (which may be missing, as may be single lung masks). Files belong together by their volume::scan_name(); a subfolder
 /// is a DICOM series. Hidden files are ignored, other files too, with a warning. Cases come in natural order (2 before
 /// 10). A cases.csv with the columns case and patient says who is who; a case that it does not name is a patient of its
-/// own, with a warning. Error for an image without lesion mask, a mask without image, two files of one name, a folder
-/// without images.
+/// own, with a warning (one for all cases where there is no such file). Error for an image without lesion mask, a mask
+/// without image, two files of one name, a folder without images.
 std::vector<CaseSource> find_cases(const std::filesystem::path& folder);
 
 /// A table with the columns case, image, lesion_mask and, if wanted, patient and lung_mask (cells of which may be
@@ -34,7 +34,8 @@ std::vector<CaseSource> find_cases(const std::filesystem::path& folder);
 std::vector<CaseSource> read_cases(const std::filesystem::path& table);
 
 /// Files named one by one; each case takes the volume::scan_name() of its image. `lung_masks` is empty or as long as
-/// the others. UsageError when the lengths differ.
+/// the others. Each case is a patient of its own; more than one get a warning that says so. UsageError when the lengths
+/// differ.
 std::vector<CaseSource> pair_cases(std::span<const std::filesystem::path> images,
                                    std::span<const std::filesystem::path> lesion_masks,
                                    std::span<const std::filesystem::path> lung_masks);

@@ -29,9 +29,10 @@ volume::VolumeReader open_image(const CaseSource& source, const PrepareOptions& 
 std::int64_t check_headers(std::span<const CaseSource> cases, const PrepareOptions& options) {
   std::int64_t total = 0;
   for (const auto& source : cases) {
-    total += open_image(source, options).geometry().size[2];
-    volume::VolumeReader::open(source.lesion_mask);
-    if (source.lung_mask) volume::VolumeReader::open(*source.lung_mask);
+    const auto image = open_image(source, options);
+    total += image.geometry().size[2];
+    volume::fit_of_mask(source.lesion_mask, image.source(), image.geometry());
+    if (source.lung_mask) volume::fit_of_mask(*source.lung_mask, image.source(), image.geometry());
   }
   return total;
 }
@@ -49,6 +50,12 @@ std::string_view describe(volume::MaskFit fit) {
   return "";
 }
 
+/// Without its folders, which may hold a patient's name. "series/" (a DICOM folder) is called series.
+std::string file_name(const std::filesystem::path& file_or_folder) {
+  const auto whole = std::filesystem::absolute(file_or_folder).lexically_normal();
+  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
+}
+
 /// Prepares one case after the other into a writer.
 class Preparation {
  public:
@@ -60,9 +67,9 @@ class Preparation {
     std::optional reader = open_image(source, options_);
     const volume::SourceInfo image = reader->source();
     const volume::Geometry grid = reader->geometry();
-    dataset::SourceVolume facts{.image = source.image.string(),
-                                .lesion_mask = source.lesion_mask.string(),
-                                .lung_mask = source.lung_mask.value_or("").string(),
+    dataset::SourceVolume facts{.image = file_name(source.image),
+                                .lesion_mask = file_name(source.lesion_mask),
+                                .lung_mask = source.lung_mask ? file_name(*source.lung_mask) : "",
                                 .format = image.format,
                                 .grid = volume::describe(grid),
                                 .slices = grid.size[2],

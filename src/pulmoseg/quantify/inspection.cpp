@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "pulmoseg/volume/nifti_geometry.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
 
 namespace pulmoseg::quantify {
@@ -68,7 +69,7 @@ void check_extent(const Geometry& geometry, const SourceInfo& source, std::vecto
         {"thick_slices",
          fmt::format("the slices are {:.1f} mm apart; small lesions may lie between them", geometry.spacing[2])});
   }
-  if (!spacing_is_known(source)) return;
+  if (known_spacing(source) == KnownSpacing::none) return;
   const double width = static_cast<double>(geometry.size[0]) * geometry.spacing[0];
   if (width > largest_chest_mm || width < smallest_chest_mm) {
     warnings.push_back(
@@ -77,37 +78,9 @@ void check_extent(const Geometry& geometry, const SourceInfo& source, std::vecto
   }
 }
 
-/// Column `axis` of the rotation that the quaternion of a NIfTI header stands for (nifti1.h, "METHOD 2"), in mm per
-/// voxel.
-std::array<Vector3, 3> qform_columns(const volume::NiftiHeader& header) {
-  const auto [b, c, d] = header.quatern;
-  const double a = std::sqrt(std::max(0.0, 1 - b * b - c * c - d * d));
-  const std::array<Vector3, 3> rows{{{a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)},
-                                     {2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)},
-                                     {2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c}}};
-  std::array<Vector3, 3> columns{};
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    const double handed = axis == 2 && header.pixdim[0] < 0 ? -1 : 1;
-    for (std::size_t row = 0; row < 3; ++row) columns[axis][row] = rows[row][axis] * header.pixdim[axis + 1] * handed;
-  }
-  return columns;
-}
-
 /// Two affines in one header that disagree: other programs may place the scan elsewhere than we do.
 void check_nifti(const volume::NiftiHeader& header, const Geometry& geometry, std::vector<Note>& warnings) {
-  if (header.qform_code <= 0 || header.sform_code <= 0) return;
-  const auto columns = qform_columns(header);
-  double apart = 0;
-  for (std::size_t row = 0; row < 3; ++row) {
-    double q = header.qoffset[row], s = header.srow[row][3];
-    apart = std::max(apart, std::abs(q - s));
-    for (std::size_t axis = 0; axis < 3; ++axis) {
-      const double last = static_cast<double>(std::max<std::int64_t>(header.dim[axis + 1], 1) - 1);
-      q += columns[axis][row] * last;
-      s += header.srow[row][axis] * last;
-    }
-    apart = std::max(apart, std::abs(q - s));
-  }
+  const double apart = volume::affine_disagreement(header);
   const double voxel = *std::min_element(geometry.spacing.begin(), geometry.spacing.end());
   if (apart < voxel / 2) return;
   warnings.push_back(

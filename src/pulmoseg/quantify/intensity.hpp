@@ -14,7 +14,7 @@ namespace pulmoseg::quantify {
 enum class IntensityScale {
   hounsfield,  ///< air is there (≤ −900), soft tissue too
   shifted,     ///< from 0 to thousands, as scanners store before the intercept of −1024 is added
-  eight_bit,   ///< whole numbers within 0…255: a picture, not a measurement
+  eight_bit,   ///< within 0…255: a picture, not a measurement
   unit,        ///< within 0…1: scaled
   labels,      ///< a handful of small whole numbers: a mask
   unknown,

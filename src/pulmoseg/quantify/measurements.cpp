@@ -27,9 +27,11 @@ std::optional<double> times(std::optional<std::int64_t> count, std::optional<dou
 }
 
 void note_spacing(Measurements& measured) {
-  if (!measured.spacing_known) {
+  if (measured.known_spacing == KnownSpacing::none) {
     measured.notes.push_back(
         {"spacing_unknown", "the header declares neither position nor spacing; volumes and areas are not given"});
+  } else if (measured.known_spacing == KnownSpacing::in_plane) {
+    measured.notes.push_back({"thickness_unknown", "a 2-D slice has no thickness; volumes are not given"});
   } else if (is_unit(measured.grid.spacing)) {
     measured.notes.push_back({"spacing_is_default",
                               "the header says 1 x 1 x 1 mm, as headers without a true spacing do; volumes and areas "
@@ -80,16 +82,11 @@ void add_up(Measurements& measured) {
   measured.percent_affected = percent(measured.lesion_voxels - outside, lung);
 }
 
-std::vector<std::uint8_t> binary(std::span<const float> labels) {
-  std::vector<std::uint8_t> mask(labels.size());
-  std::transform(labels.begin(), labels.end(), mask.begin(), [](float label) { return label != 0; });
-  return mask;
-}
-
 }  // namespace
 
-bool spacing_is_known(const volume::SourceInfo& source) {
-  return source.has_geometry || !is_unit(source.stored_geometry.spacing);
+KnownSpacing known_spacing(const volume::SourceInfo& source) {
+  if (!source.has_geometry && is_unit(source.stored_geometry.spacing)) return KnownSpacing::none;
+  return source.dimensions < 3 ? KnownSpacing::in_plane : KnownSpacing::complete;
 }
 
 double pixel_area_mm2(const volume::Geometry& grid) {
@@ -98,10 +95,10 @@ double pixel_area_mm2(const volume::Geometry& grid) {
   return grid.spacing[0] * grid.spacing[1] * std::hypot(cross[0], cross[1], cross[2]);
 }
 
-Measurer::Measurer(const volume::Geometry& grid, bool has_lung_mask, bool spacing_known)
+Measurer::Measurer(const volume::Geometry& grid, bool has_lung_mask, KnownSpacing known_spacing)
     : grid_(grid),
       has_lung_mask_(has_lung_mask),
-      spacing_known_(spacing_known),
+      known_spacing_(known_spacing),
       slices_(static_cast<std::size_t>(grid.size[2])),
       given_(slices_.size()) {}
 
@@ -140,12 +137,10 @@ Measurements Measurer::finish() const {
   }
   Measurements measured;
   measured.grid = grid_;
-  measured.spacing_known = spacing_known_;
+  measured.known_spacing = known_spacing_;
   measured.has_lung_mask = has_lung_mask_;
-  if (spacing_known_) {
-    measured.voxel_volume_ml = volume::voxel_volume_mm3(grid_) / 1000;
-    measured.pixel_area_mm2 = pixel_area_mm2(grid_);
-  }
+  if (known_spacing_ != KnownSpacing::none) measured.pixel_area_mm2 = pixel_area_mm2(grid_);
+  if (known_spacing_ == KnownSpacing::complete) measured.voxel_volume_ml = volume::voxel_volume_mm3(grid_) / 1000;
   measured.slices = slices_;
   for (auto& slice : measured.slices) {
     slice.lesion_area_mm2 = times(slice.lesion_voxels, measured.pixel_area_mm2);
@@ -163,12 +158,14 @@ Measurements measure_files(const std::filesystem::path& image, const std::filesy
   auto reader = volume::VolumeReader::open(image);
   const volume::Geometry grid = reader.geometry();
   const auto read_mask = [&](const std::filesystem::path& file) {
-    return binary(volume::read_mask_on_grid(file, reader.source(), grid).voxels);
+    std::vector<std::uint8_t> labels = volume::read_mask_on_grid(file, reader.source(), grid);
+    for (auto& label : labels) label = label != 0;
+    return labels;
   };
   const std::vector<std::uint8_t> lesion = read_mask(lesion_mask);
   const std::vector<std::uint8_t> lung = lung_mask ? read_mask(*lung_mask) : std::vector<std::uint8_t>();
 
-  Measurer measurer(grid, lung_mask.has_value(), spacing_is_known(reader.source()));
+  Measurer measurer(grid, lung_mask.has_value(), known_spacing(reader.source()));
   const auto pixels_of_slice = static_cast<std::size_t>(grid.size[0] * grid.size[1]);
   const auto measure = [&](std::int64_t index, std::span<const float> pixels) {
     const std::size_t first = static_cast<std::size_t>(index) * pixels_of_slice;

@@ -7,7 +7,7 @@
 // Percent affected = |lesion ∩ lung| / |lung| · 100, where the lung mask includes the lesions inside the lung. Lesion
 // outside of the lung mask takes no part in it and is counted by itself.
 // What is not known is absent (std::nullopt), never 0: lung figures without a lung mask, percent of an empty lung mask,
-// and every ml and mm² when the header does not tell the spacing.
+// every ml and mm² when the header does not tell the spacing, and every ml of a 2-D slice, which has no thickness.
 
 #include <cstdint>
 #include <filesystem>
@@ -38,9 +38,12 @@ struct SliceMeasurements {
   std::optional<double> percent_affected;
 };
 
+/// What the header tells of the size of a voxel: nothing, its area (a 2-D slice), or its volume.
+enum class KnownSpacing { none, in_plane, complete };
+
 struct Measurements {
   volume::Geometry grid;
-  bool spacing_known = true;
+  KnownSpacing known_spacing = KnownSpacing::complete;
   std::optional<double> voxel_volume_ml;
   std::optional<double> pixel_area_mm2;
 
@@ -61,14 +64,14 @@ struct Measurements {
 
 /// Counts slice by slice, so that a volume never has to be in memory.
 ///
-///     Measurer measurer(grid, true, spacing_is_known(reader.source()));
+///     Measurer measurer(grid, true, known_spacing(reader.source()));
 ///     for (each slice, in any order) measurer.add_slice(index, lesion, lung);
 ///     const Measurements measurements = measurer.finish();
 ///
 /// Threads: one at a time.
 class Measurer {
  public:
-  Measurer(const volume::Geometry& grid, bool has_lung_mask, bool spacing_known = true);
+  Measurer(const volume::Geometry& grid, bool has_lung_mask, KnownSpacing known_spacing = KnownSpacing::complete);
 
   /// `lesion` and `lung`: rows·columns, not zero = inside; `lung` is empty when there is no lung mask.
   /// Error when the slice is not of this grid, was given before, or has another number of pixels.
@@ -79,13 +82,14 @@ class Measurer {
 
  private:
   volume::Geometry grid_;
-  bool has_lung_mask_, spacing_known_;
+  bool has_lung_mask_;
+  KnownSpacing known_spacing_;
   std::vector<SliceMeasurements> slices_;
   std::vector<bool> given_;
 };
 
-/// False when the header declares no position and its spacing is 1 × 1 × 1: that is a header's way to say nothing.
-bool spacing_is_known(const volume::SourceInfo& source);
+/// No position and a spacing of 1 × 1 × 1: that is a header's way to say nothing.
+KnownSpacing known_spacing(const volume::SourceInfo& source);
 
 /// Area of a pixel in the plane of its slice: the spacings times the sine of the angle between rows and columns.
 double pixel_area_mm2(const volume::Geometry& grid);
@@ -99,8 +103,8 @@ struct MeasuredSlice {
 
 /// Measures masks that are there already, on the grid of `image` (a mask with another grid is brought onto it, see
 /// volume::read_mask_on_grid). `on_slice`, when given, sees every slice with its pixels; without it the pixels of
-/// `image` are not read. Every value of a mask but 0 is inside.
-/// Errors: those of volume/.
+/// `image` are not read. Every label of a mask but 0 is inside.
+/// Errors: those of volume/, among them a mask with values that are no labels.
 Measurements measure_files(const std::filesystem::path& image, const std::filesystem::path& lesion_mask,
                            const std::optional<std::filesystem::path>& lung_mask,
                            const std::function<void(const MeasuredSlice&)>& on_slice = {});

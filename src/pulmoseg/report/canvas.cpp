@@ -10,7 +10,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
-#include "pulmoseg/report/research_use.hpp"
+#include "pulmoseg/base/research_use.hpp"
 
 namespace pulmoseg::report {
 namespace {

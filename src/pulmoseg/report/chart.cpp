@@ -96,7 +96,7 @@ Axis fitting_x_axis(const Canvas& canvas, const Chart& chart, double width) {
   return axis;
 }
 
-Layout lay_out(const Canvas& canvas, const Chart& chart) {
+Layout lay_out(const Canvas& canvas, const Chart& chart, const std::filesystem::path& png) {
   Layout layout;
   const double width = canvas.width() - 2 * margin;
   layout.title = canvas.wrapped(chart.title, width, title_style);
@@ -119,8 +119,8 @@ Layout lay_out(const Canvas& canvas, const Chart& chart) {
     layout.plot = {left + (layout.plot.width - side) / 2, top, side, side};
   }
   if (layout.plot.width < 40 || layout.plot.height < 40) {
-    throw Error(fmt::format("a chart of {:g} x {:g} points has no room for its axes; make it larger", chart.width,
-                            chart.height));
+    throw Error(fmt::format("{}: a chart of {:g} x {:g} points has no room for its axes; make it larger", png.string(),
+                            chart.width, chart.height));
   }
   layout.x = fitting_x_axis(canvas, chart, layout.plot.width);
   return layout;
@@ -221,7 +221,7 @@ void draw_data(Canvas& canvas, const Chart& chart, const Layout& layout) {
 
 void draw_chart(const Chart& chart, const std::filesystem::path& png) {
   Canvas canvas(png, chart.width, chart.height, chart.scale);
-  const Layout layout = lay_out(canvas, chart);
+  const Layout layout = lay_out(canvas, chart, png);
   double y = margin + 12;
   for (const auto& line : layout.title) {
     canvas.text({margin, y}, line, title_style);

@@ -1,10 +1,11 @@
 #pragma once
 // Line charts as PNG: training curves, ROC curves.
 //
-// Errors: Error naming the file when it cannot be written. The file appears whole or not at all.
+// Errors: Error naming the file when it cannot be written or has no room for the axes.
+// The file appears whole or not at all.
 // The same chart gives the same bytes on one machine. Threads: any number, each with its own chart and file.
-// Colours: Okabe & Ito, Color Universal Design (2008), told apart by colour-blind readers; dashes tell them apart in
-// grey.
+// Colours: Okabe & Ito, Color Universal Design (2008), told apart by colour-blind readers; dashes tell
+// them apart in grey.
 
 #include <filesystem>
 #include <optional>

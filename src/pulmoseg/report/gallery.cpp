@@ -28,8 +28,8 @@ void SliceGallery::offer(std::int64_t index, std::int64_t rows, std::int64_t col
   const std::int64_t band = index * bands / slices_of_scan_;
   const std::int64_t first = (band * slices_of_scan_ + bands - 1) / bands;
   const std::int64_t last = ((band + 1) * slices_of_scan_ + bands - 1) / bands - 1;
-  const auto rank = [&](std::int64_t lesion_pixels,
-                        std::int64_t slice) {  // larger is better; never equal for two slices
+  // Larger is better; never equal for two slices.
+  const auto rank = [&](std::int64_t lesion_pixels, std::int64_t slice) {
     return std::tuple(lesion_pixels, -std::abs(2 * slice - first - last), -slice);
   };
   const auto lesion_pixels =

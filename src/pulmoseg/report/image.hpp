@@ -13,8 +13,7 @@ struct Window {
 /// The window in which radiologists read lungs: level −600, width 1500 HU.
 inline constexpr Window lung_window{-1350, 150};
 
-/// The lung window when the values reach down to air in Hounsfield units (≤ −900), else the smallest to the largest
-/// value.
+/// The lung window when the values reach down to air in Hounsfield units (≤ −900), else from smallest to largest.
 Window display_window(std::span<const float> pixels);
 
 /// Distance of pixel centres in mm; only the ratio matters to a picture.

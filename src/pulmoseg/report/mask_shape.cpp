@@ -58,8 +58,7 @@ std::vector<Segment> mask_outline(std::span<const std::uint8_t> pixels, std::int
                                   const Box& place) {
   const Mask mask{pixels, rows, columns, place};
   std::vector<Segment> outline;
-  // Each square has its corners in the centres of four pixels; a line crosses it between the sides where the mask
-  // changes.
+  // Each square has its corners in the centres of four pixels; a line joins the sides on which the mask changes.
   for (std::int64_t row = -1; row < rows; ++row) {
     for (std::int64_t column = -1; column < columns; ++column) {
       const bool nw = mask.inside(row, column), ne = mask.inside(row, column + 1);

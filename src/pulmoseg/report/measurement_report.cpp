@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pulmoseg/base/output_file.hpp"
-#include "pulmoseg/report/research_use.hpp"
+#include "pulmoseg/base/research_use.hpp"
 
 namespace pulmoseg::report {
 namespace {
@@ -26,7 +26,7 @@ Json name_or_null(const std::filesystem::path& file) {
 Json grid_json(const quantify::Measurements& measurements) {
   const auto& grid = measurements.grid;
   return {{"size", grid.size},
-          {"spacing_mm", measurements.spacing_known ? Json(grid.spacing) : Json(nullptr)},
+          {"spacing_mm", measurements.known_spacing != quantify::KnownSpacing::none ? Json(grid.spacing) : Json(nullptr)},
           {"origin_mm", grid.origin},
           {"direction", grid.direction},
           {"voxel_volume_ml", value_or_null(measurements.voxel_volume_ml)},

@@ -38,7 +38,7 @@ std::vector<std::string> cohort_row(const std::string& name, const quantify::Mea
 /// A few lines for a terminal: lesion, lung, percent affected, notes.
 std::string measurements_text(const quantify::Measurements& measurements);
 
-/// The facts line of a montage: {"lesion 182.4 ml in 61 of 79 slices", "12.3 % of the lung affected"}.
+/// The facts line of a montage: {"12.3 % of the lung affected", "lesion 182.4 ml in 61 of 79 slices"}.
 std::vector<std::string> measurement_facts(const quantify::Measurements& measurements);
 
 PixelSpacing pixel_spacing(const volume::Geometry& grid);

@@ -7,7 +7,7 @@
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
-#include "pulmoseg/report/research_use.hpp"
+#include "pulmoseg/base/research_use.hpp"
 
 namespace pulmoseg::report {
 namespace {
@@ -17,6 +17,7 @@ using nlohmann::ordered_json;
 constexpr const char *metrics_name = "metrics.json", *slices_name = "slices.csv", *cases_name = "cases.csv";
 
 ordered_json value(const std::optional<double>& number) { return number ? ordered_json(*number) : ordered_json(); }
+ordered_json value(const std::optional<std::int64_t>& label) { return label ? ordered_json(*label) : ordered_json(); }
 ordered_json value(const std::string& text) { return text.empty() ? ordered_json() : ordered_json(text); }
 
 ordered_json value(const std::optional<metrics::Interval>& interval) {
@@ -79,9 +80,18 @@ ordered_json split_json(const std::optional<SplitFacts>& split) {
   return json;
 }
 
-ordered_json conventions_json() {
+std::string positive_pixels(const EvaluationProvenance& provenance) {
+  const auto &prediction = provenance.prediction_label, &reference = provenance.reference_label;
+  if (!prediction && !reference) return "lesion: every pixel that is not background in the mask";
+  const auto pixels = [](const std::optional<std::int64_t>& label) {
+    return label ? fmt::format("label {}", *label) : "every label but 0";
+  };
+  return fmt::format("lesion: {} in the prediction, {} in the reference", pixels(prediction), pixels(reference));
+}
+
+ordered_json conventions_json(const EvaluationProvenance& provenance) {
   return {
-      {"positive", "lesion: every pixel that is not background in the mask"},
+      {"positive", positive_pixels(provenance)},
       {"pooled", "ratios of the counts of all pixels of the part together; f1 is the pooled Dice; "
                  "auc_roc is exact over all pixels (Mann-Whitney, a tie counts one half)"},
       {"per_slice_mean", "mean over all slices; a slice without lesion scores 1 when it was predicted empty, otherwise 0"},
@@ -172,7 +182,9 @@ std::string metrics_json(const metrics::Figures& figures, const EvaluationProven
                     {"dataset_fingerprint", value(provenance.dataset_fingerprint)},
                     {"prediction", value(provenance.prediction)},
                     {"reference", value(provenance.reference)},
-                    {"conventions", conventions_json()},
+                    {"prediction_label", value(provenance.prediction_label)},
+                    {"reference_label", value(provenance.reference_label)},
+                    {"conventions", conventions_json(provenance)},
                     {"cases", cases_json(figures.cases)},
                     {"left_out", left_out_json(provenance.left_out)}};
   // Names come from file systems, where they need not be UTF-8.

@@ -6,8 +6,8 @@
 //                 per_slice_mean and lesion_slice_mean {dice, iou, slices}; case_mean {dice, iou, cases, ci95 {dice, iou}};
 //                 pixels (the four counts); cases [{case, patient, slices, dice, iou, precision, recall, counts}]; left_out
 //                 [{case, reason}]; split {kind, seed, fold, folds, patients_on_both_sides}, warnings [sentence];
-//                 model, model_metadata, dataset, dataset_fingerprint, prediction, reference; conventions (what each name
-//                 means). The top level is about lesion; a model of more classes adds "classes" beside it.
+//                 model, model_metadata, dataset, dataset_fingerprint, prediction, reference, prediction_label,
+//                 reference_label; conventions (what each name means). All figures are of lesion against all else.
 //   slices.csv    row,case,patient,slice,part,dice,iou,tp,fp,fn,tn,loss; dice and iou as in per_slice_mean
 //   cases.csv     case,patient,slices,dice,iou,precision,recall,tp,fp,fn,tn
 //
@@ -46,6 +46,7 @@ struct EvaluationProvenance {
   std::map<std::string, std::string> model_metadata;
   std::string dataset, dataset_fingerprint;
   std::string prediction, reference;   ///< of masks compared with each other
+  std::optional<std::int64_t> prediction_label{}, reference_label{};  ///< that means lesion in them; nullopt: all but 0
   std::optional<SplitFacts> split;
   std::vector<LeftOut> left_out;
 };

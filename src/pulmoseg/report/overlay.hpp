@@ -1,6 +1,5 @@
 #pragma once
-// A scan at a glance: a montage of axial slices with the outlines of lesion and lung, slice numbers and percent
-// affected.
+// A scan at a glance: a montage of axial slices with outlines of lesion and lung, slice numbers and percent affected.
 //
 // Slices are canonical: row 0 is anterior, column 0 is the patient's right, as on a radiologist's screen.
 // Errors: Error naming the file when it cannot be written.
@@ -25,8 +24,7 @@ struct GallerySlice {
 
 /// Chooses the slices of a montage while a scan streams by, and keeps only those. The scan is cut into `places` bands
 /// of equal height; of each band the slice with the most lesion is kept (without lesion: the middle one). So the worst
-/// slice of the scan is always there, and every level of the lung too. The choice does not depend on the order of the
-/// slices.
+/// slice of the scan is always there, and every level of the lung too. The order of the slices does not matter.
 class SliceGallery {
  public:
   explicit SliceGallery(std::int64_t slices_of_scan, std::int64_t places = 12);

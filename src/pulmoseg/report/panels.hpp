@@ -4,8 +4,8 @@
 // The truth is drawn over the CT in one colour; the prediction shows where it is right (true positive), where it claims
 // too much (false positive) and where it misses (false negative), in colours that colour-blind readers tell apart.
 // Mask pixels keep their edges: they are enlarged without interpolation. Pixels that are not square are drawn as they
-// lie in the patient. Errors: Error naming the file when it cannot be written, or when the spans are not rows·columns
-// long.
+// lie in the patient.
+// Errors: Error naming the file when it cannot be written, or when the spans are not rows·columns long.
 
 #include <array>
 #include <cstdint>

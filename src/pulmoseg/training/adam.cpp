@@ -52,7 +52,9 @@ void Adam::load_state_dict(const model::StateDict& state, const std::string& sou
   const auto load = [&](const std::string& name, const torch::Tensor& target) {
     const torch::Tensor* stored = model::find(state, name);
     if (!stored || stored->sizes() != target.sizes()) {
-      throw Error(fmt::format("{}: the optimiser's {} is missing or has another shape", source, name));
+      throw Error(fmt::format("{}: the optimiser's {} is {}, expected {}; it is a checkpoint of another network", source, name,
+                              stored ? model::describe_shape(stored->sizes()) : "missing",
+                              model::describe_shape(target.sizes())));
     }
     target.copy_(*stored);
   };

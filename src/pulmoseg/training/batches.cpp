@@ -12,11 +12,12 @@
 namespace pulmoseg::training {
 namespace {
 
-void check_labels(std::span<const std::uint8_t> labels, std::size_t classes, std::int64_t row) {
+void check_labels(std::span<const std::uint8_t> labels, std::size_t classes, std::int64_t row,
+                  const std::filesystem::path& dataset) {
   const std::uint8_t highest = std::ranges::max(labels);
   if (highest < classes) return;
-  throw Error(fmt::format("row {} of the dataset: has a pixel of class {}, expected classes 0 to {}; prepare the dataset again",
-                          row, highest, classes - 1));
+  throw Error(fmt::format("{}: row {} has a pixel of class {}, expected classes 0 to {}; prepare the dataset again",
+                          (dataset / "lesion_masks.npy").string(), row, highest, classes - 1));
 }
 
 }  // namespace
@@ -77,7 +78,7 @@ Batch BatchLoader::load(const Rows& rows) const {
     const std::span image(batch.images.data_ptr<float>() + i * pixels, static_cast<std::size_t>(pixels));
     const std::span target(batch.targets.data_ptr<std::int64_t>() + i * pixels, static_cast<std::size_t>(pixels));
     const auto labels = dataset_.lesion_mask(row);
-    check_labels(labels, classes_, row);
+    check_labels(labels, classes_, row, dataset_.folder());
     const Orientation orientation =
         augmented_epoch_ ? draw_orientation(options_, *augmented_epoch_, row) : Orientation{};
     orient(dataset_.image(row), image, size, orientation);

@@ -77,7 +77,8 @@ Checkpoint read_checkpoint(const std::filesystem::path& file) {
   const torch::Tensor* state = model::find(all, state_key);
   const torch::Tensor* random_state = model::find(all, random_key);
   if (!state || !random_state || state->scalar_type() != torch::kUInt8) {
-    throw Error(fmt::format("{}: is no checkpoint of a training run (has no {})", file.string(), state_key));
+    throw Error(fmt::format("{}: has no {}, expected a checkpoint of a training run; train into another folder",
+                            file.string(), state ? random_key : state_key));
   }
   try {
     const std::string_view json(static_cast<const char*>(state->data_ptr()), static_cast<std::size_t>(state->numel()));

@@ -48,7 +48,7 @@ std::vector<std::string> class_names(std::string_view classes);
 /// UsageError for a value that cannot be (batch size below 2, no epoch, a probability above 1 …).
 void check(const TrainingOptions& options);
 
-/// Calls visit(name, field) for every option that decides the result, then for every option that does not.
+/// Calls visit(name, field) for every option that decides the result.
 template <class Options, class Visitor>
 void each_result_option(Options& options, Visitor&& visit) {
   visit("recipe", options.recipe);
@@ -64,6 +64,7 @@ void each_result_option(Options& options, Visitor&& visit) {
   visit("init", options.init);
 }
 
+/// The same for these and then for every option that does not.
 template <class Options, class Visitor>
 void each_option(Options& options, Visitor&& visit) {
   each_result_option(options, visit);

@@ -10,7 +10,7 @@ namespace pulmoseg::training {
 enum class RandomUse : std::uint64_t { shuffle = 1, augmentation = 2 };
 
 /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014), started from a hash of
-/// its key, e.g. {seed, use, epoch, row}.
+/// its key, e.g. the use and {seed, epoch, row}.
 class Random {
  public:
   Random(RandomUse use, std::initializer_list<std::uint64_t> key) : state_(static_cast<std::uint64_t>(use)) {

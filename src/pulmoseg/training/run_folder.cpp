@@ -9,6 +9,8 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/base/research_use.hpp"
+#include "pulmoseg/base/sha256.hpp"
 #include "pulmoseg/training/batches.hpp"
 #include "pulmoseg/training/device.hpp"
 
@@ -18,7 +20,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* schema = "pulmoseg.run/1";
-constexpr const char* research_use = "Research use only. Not a medical device.";
 
 // One pair of overloads a type of option: to JSON and back.
 template <class T>
@@ -44,6 +45,9 @@ Json split_to_json(const dataset::Split& split) {
   return json;
 }
 
+/// File names need not be UTF-8; JSON must be.
+std::string dump(const Json& json, int indent = -1) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
+
 [[noreturn]] void refuse(const RunFolder& run, std::string_view what, std::string_view before, std::string_view now) {
   throw Error(fmt::format("{}: cannot be resumed: it was started with {} {}, now it is {}; resume with the same, or train "
                           "into another folder", run.folder.string(), what, before, now));
@@ -55,6 +59,7 @@ RunConfig describe_run(const dataset::Dataset& dataset, const TrainingOptions& o
   return {.options = options,
           .dataset_name = std::filesystem::weakly_canonical(dataset.folder()).filename().string(),
           .dataset_fingerprint = dataset.fingerprint(),
+          .dataset_content = sha256_of_file(dataset.folder() / "dataset.json"),
           .size = dataset.rows(),
           .threads = at::get_num_threads(),
           .processor = processor_name()};
@@ -74,10 +79,10 @@ void write_config(const RunConfig& config, const dataset::Dataset& dataset, cons
       {"options", options},
       {"classes", class_names(config.options.classes)},
       {"preprocessing", preprocessing_for(dataset, config.options).to_metadata()},
-      {"dataset", {{"name", config.dataset_name}, {"fingerprint", config.dataset_fingerprint}, {"size", config.size},
-                   {"slices", dataset.size()}, {"cases", dataset.info().cases.size()}}},
+      {"dataset", {{"name", config.dataset_name}, {"fingerprint", config.dataset_fingerprint},
+                   {"dataset_json_sha256", config.dataset_content}, {"size", config.size}, {"slices", dataset.size()}, {"cases", dataset.info().cases.size()}}},
       {"split", split_to_json(split)}};
-  write_file(run.config(), json.dump(2) + '\n');
+  write_file(run.config(), dump(json, 2) + '\n');
 }
 
 RunConfig read_config(const RunFolder& run) {
@@ -93,6 +98,7 @@ RunConfig read_config(const RunFolder& run) {
     RunConfig config{.options = {},
                      .dataset_name = json.at("dataset").at("name"),
                      .dataset_fingerprint = json.at("dataset").at("fingerprint"),
+                     .dataset_content = json.at("dataset").at("dataset_json_sha256"),
                      .size = json.at("dataset").at("size"),
                      .threads = json.at("threads"),
                      .processor = json.at("processor")};
@@ -100,6 +106,8 @@ RunConfig read_config(const RunFolder& run) {
     each_option(config.options, [&](const char* name, auto& value) { from_json(options.at(name), value); });
     return config;
   } catch (const nlohmann::json::exception& error) {
+    throw Error(fmt::format("{}: is damaged: {}", file.string(), error.what()));
+  } catch (const UsageError& error) {  // of an option that was edited in the file, not given to us
     throw Error(fmt::format("{}: is damaged: {}", file.string(), error.what()));
   }
 }
@@ -111,11 +119,14 @@ void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const
     refuse(run, "the dataset", fmt::format("{} ({})", before.dataset_name, before.dataset_fingerprint),
            fmt::format("{} ({})", now.dataset_name, now.dataset_fingerprint));
   }
+  if (before.dataset_content != now.dataset_content && before.size == now.size) {
+    refuse(run, "the dataset", fmt::format("{} as it was prepared then", before.dataset_name), "prepared anew");
+  }
   if (before.size != now.size) refuse(run, "slices of size", std::to_string(before.size), std::to_string(now.size));
   std::map<std::string, std::string> options_before;
-  each_result_option(before.options, [&](const char* name, const auto& value) { options_before[name] = to_json(value).dump(); });
+  each_result_option(before.options, [&](const char* name, const auto& value) { options_before[name] = dump(to_json(value)); });
   each_result_option(now.options, [&](const char* name, const auto& value) {
-    const std::string text = to_json(value).dump();
+    const std::string text = dump(to_json(value));
     if (options_before[name] != text) refuse(run, name, options_before[name], text);
   });
   if (dataset::read_split(run.split(), dataset).parts != split.parts) refuse(run, "the split", "in split.csv", "another");

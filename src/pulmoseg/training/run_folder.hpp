@@ -27,11 +27,12 @@ struct RunFolder {
   std::filesystem::path onnx() const { return folder / "model.onnx"; }
 };
 
-/// What a run is: its options, its data, the machine. Written once, when it starts.
+/// What a run is: its options, its data, the machine. Written whenever it starts or goes on.
 struct RunConfig {
   TrainingOptions options;
   std::string dataset_name;         ///< its folder's own name
-  std::string dataset_fingerprint;
+  std::string dataset_fingerprint;  ///< which slices (Dataset::fingerprint())
+  std::string dataset_content;      ///< SHA-256 of dataset.json, which counts the lesion pixels of each case
   std::int64_t size = 0;            ///< of its slices
   int threads = 0;                  ///< that really computed
   std::string processor;
@@ -49,7 +50,7 @@ RunConfig read_config(const RunFolder& run);
 void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const dataset::Split& split,
                     const RunFolder& run);
 
-/// history.csv: epoch,training_loss,validation_loss,learning_rate,seconds,samples_per_second; numbers in full precision.
+/// history.csv: epoch,training_loss,validation_loss,learning_rate,seconds,samples_per_second; losses in full precision.
 void write_history(std::span<const EpochRecord> history, const std::filesystem::path& file);
 
 /// Metadata of the run's model.onnx: classes, preprocessing, and where the weights come from.

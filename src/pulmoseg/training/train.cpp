@@ -59,14 +59,7 @@ void remove_unfinished_files(const std::filesystem::path& run) {
   for (const auto& file : unfinished) std::filesystem::remove(file);
 }
 
-}  // namespace
-
-TrainingResult train(const dataset::Dataset& dataset, const dataset::Split& split, const std::filesystem::path& run,
-                     const TrainingOptions& options, const TrainingCallbacks& callbacks) {
-  return train_network(deeplabv3, dataset, split, run, options, callbacks);
-}
-
-TrainingResult train_network(const NetworkFactory& make_network, const dataset::Dataset& dataset,
+TrainingResult run_training(const NetworkFactory& make_network, const dataset::Dataset& dataset,
                              const dataset::Split& split, const std::filesystem::path& run,
                              const TrainingOptions& given_options, const TrainingCallbacks& callbacks) {
   check(given_options);
@@ -93,9 +86,32 @@ TrainingResult train_network(const NetworkFactory& make_network, const dataset::
     trainer.resume();
   } else {
     dataset::write_split(split, dataset, folder.split());
-    write_config(config, dataset, split, folder);  // last: with it, the folder is a run
   }
+  write_config(config, dataset, split, folder);  // after the split: with it, the folder is a run
   return trainer.run();
+}
+
+/// LibTorch's words fill a screen with the names of its own functions.
+[[noreturn]] void rethrow(const c10::Error& error, const std::filesystem::path& run) {
+  const std::string words = error.what_without_backtrace();
+  throw Error(fmt::format("{}: training failed in LibTorch: {}", run.string(), words.substr(0, words.find('\n'))));
+}
+
+}  // namespace
+
+TrainingResult train(const dataset::Dataset& dataset, const dataset::Split& split, const std::filesystem::path& run,
+                     const TrainingOptions& options, const TrainingCallbacks& callbacks) {
+  return train_network(deeplabv3, dataset, split, run, options, callbacks);
+}
+
+TrainingResult train_network(const NetworkFactory& make_network, const dataset::Dataset& dataset,
+                             const dataset::Split& split, const std::filesystem::path& run,
+                             const TrainingOptions& options, const TrainingCallbacks& callbacks) {
+  try {
+    return run_training(make_network, dataset, split, run, options, callbacks);
+  } catch (const c10::Error& error) {
+    rethrow(error, run);
+  }
 }
 
 }  // namespace pulmoseg::training

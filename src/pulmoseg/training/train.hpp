@@ -14,7 +14,7 @@ namespace pulmoseg::training {
 ///   model.onnx                       the same, for inference
 ///   last.pth                         the last epoch
 /// With options.max_minutes, training stops in mid-epoch when the time is up, the weights are validated and recorded as a
-/// last epoch, and a resumed run goes on within that epoch as if there had been no validation.
+/// last epoch, the best one if their loss is the lowest. A resumed run goes on within that epoch.
 ///
 /// Sets LibTorch's global seed and number of threads. With options.resume, `split` must be the run's own.
 /// Errors: see Trainer; Error also when the folder holds a run already, is in use, or is resumed with another dataset, split

@@ -1,6 +1,7 @@
 #include "pulmoseg/training/trainer.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <cmath>
 #include <utility>
@@ -152,9 +153,17 @@ void Trainer::resume() {
   history_ = state_.history;
   model::load_state_dict(*network_.module, checkpoint.network, file.string());
   optimiser_.load_state_dict(checkpoint.optimiser, file.string());
-  auto random = generator();
-  random.set_state(checkpoint.random_state);
+  restore_random_state(checkpoint.random_state);
   if (!history_.empty()) write_history(history_, run_.history());
+}
+
+/// A GPU's generator has another state than the CPU's.
+void Trainer::restore_random_state(const torch::Tensor& state) {
+  auto random = generator();
+  if (state.sizes() == random.get_state().sizes()) return random.set_state(state);
+  spdlog::warn("{}: goes on on another device ({}): dropout draws other numbers than an uninterrupted run would",
+               run_.folder.string(), options_.device);
+  random.set_current_seed(options_.seed + static_cast<std::uint64_t>(state_.epoch));
 }
 
 void Trainer::stop_if_asked() {

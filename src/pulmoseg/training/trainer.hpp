@@ -52,7 +52,8 @@ struct Network {
 /// One training run in its folder: cross-entropy, Adam, an epoch of augmented slices, a validation, again.
 ///
 /// Everything that is random depends on the seed and the position alone, and the checkpoint holds the rest, so a run that
-/// was stopped and resumed gives the same bytes as one that was not (same processor, same number of threads).
+/// was stopped and resumed gives the same bytes as one that was not (same processor, same number of threads). One exception:
+/// the weights at a time limit in mid-epoch count as a candidate for the best, and stay it until an epoch is better.
 /// Errors: Error when a part is too small, when the loss is no longer a number, or when a file cannot be written;
 /// Interrupted after the stop token's checkpoint. Threads: one at a time.
 class Trainer {
@@ -73,6 +74,7 @@ class Trainer {
 
   torch::Tensor loss(const Batch& batch) const;
   void save_checkpoint();
+  void restore_random_state(const torch::Tensor& state);
   void stop_if_asked();
   void report_step(const std::vector<Rows>& batches) const;
   bool time_is_up() const;

@@ -1,22 +1,27 @@
 #include "pulmoseg/volume/dicom.hpp"
 
 #include <fmt/format.h>
-#include <gdcmReader.h>
+#include <fmt/ranges.h>
+#include <gdcmMediaStorage.h>
 #include <gdcmTrace.h>
 #include <itkGDCMImageIO.h>
-#include <itkGDCMSeriesFileNames.h>
 #include <itkMetaDataObject.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <fstream>
+#include <locale>
+#include <map>
+#include <optional>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/volume/axes.hpp"
+#include "pulmoseg/volume/dicom_outline.hpp"
 #include "pulmoseg/volume/voxels.hpp"
 
 namespace pulmoseg::volume {
@@ -32,15 +37,21 @@ struct Slice {
   std::array<std::int64_t, 2> size{};
   Vector3 spacing{}, position{};
   Matrix3 direction{};
+  bool placed = false;  ///< its header says where in the patient it lies
 };
 
 [[noreturn]] void refuse(const fs::path& file, std::string_view found, std::string_view expected) {
   throw Error(fmt::format("{}: {}, expected {}", file.string(), found, expected));
 }
 
+[[noreturn]] void refuse_incomplete(const fs::path& file) {
+  refuse(file, "is cut short or damaged",
+         "a whole DICOM image; copy or download the file again, or remove it from the folder");
+}
+
 /// ITK's own words name source files and addresses of objects, over several lines.
 [[noreturn]] void refuse_unreadable(const fs::path& file) {
-  refuse(file, "cannot be decoded as a DICOM image", "a file that is neither damaged nor cut short");
+  refuse(file, "cannot be decoded as a DICOM image", "a whole one; copy or download the file again, or remove it from the folder");
 }
 
 VoxelType voxel_type(const itk::GDCMImageIO& io, const fs::path& file) {
@@ -63,7 +74,7 @@ VoxelType voxel_type(const itk::GDCMImageIO& io, const fs::path& file) {
     case Component::DOUBLE:
       return VoxelType::float64;
     default:
-      refuse(file, "has voxels of an unknown type", "integers or floating-point numbers");
+      refuse(file, "has voxels of an unknown type", "integers or floating-point numbers; convert it first");
   }
 }
 
@@ -72,6 +83,18 @@ std::string text(const itk::MetaDataDictionary& dictionary, const std::string& t
   itk::ExposeMetaData<std::string>(dictionary, tag, value);
   while (!value.empty() && (value.back() == ' ' || value.back() == '\0')) value.pop_back();
   return value;
+}
+
+/// The numbers of an attribute, or none when they are missing or damaged.
+std::vector<double> numbers(const itk::MetaDataDictionary& dictionary, const std::string& tag, std::size_t count) {
+  std::string value = text(dictionary, tag);
+  std::replace(value.begin(), value.end(), '\\', ' ');
+  std::istringstream stream(value);
+  stream.imbue(std::locale::classic());
+  std::vector<double> found;
+  for (double number = 0; stream >> number;) found.push_back(number);
+  if (found.size() != count || !stream.eof()) found.clear();
+  return found;
 }
 
 /// Of the pixels in the file (before the rescale).
@@ -91,36 +114,37 @@ itk::GDCMImageIO::Pointer open_slice(const fs::path& file) {
   return io;
 }
 
-/// GDCM fills up with zeros what is missing at the end of a file. Air or tissue of 0 HU is no answer to a broken copy.
-void check_complete(const fs::path& file, std::size_t pixel_bytes) {
-  std::ifstream stream(file, std::ios::binary);
-  gdcm::Reader reader;
-  reader.SetStream(stream);
-  const gdcm::Tag pixel_data(0x7fe0, 0x0010);
-  const bool found = reader.ReadUpToTag(pixel_data, {pixel_data});  // the stream stops where its value begins
-  const std::streamoff begin = stream.tellg();
-  const auto size = static_cast<std::streamoff>(fs::file_size(file));
-  bool complete = found && begin >= 0;
-  if (complete && reader.GetFile().GetHeader().GetDataSetTransferSyntax().IsEncapsulated()) {
-    constexpr std::string_view end_of_fragments("\xfe\xff\xdd\xe0", 4);  // DICOM PS3.5, A.4
-    std::string tail(static_cast<std::size_t>(std::min<std::streamoff>(size - begin, 1 << 16)), '\0');
-    stream.seekg(-static_cast<std::streamoff>(tail.size()), std::ios::end);
-    stream.read(tail.data(), static_cast<std::streamsize>(tail.size()));
-    complete = tail.find(end_of_fragments) != tail.npos;
-  } else if (complete) {
-    complete = size - begin >= static_cast<std::streamoff>(pixel_bytes);
-  }
-  if (!complete) refuse(file, "is cut short", "the whole DICOM image; copy or download the file again");
+/// GDCM puts 1 mm in place of a pixel spacing that is missing or zero.
+void check_spacing(const fs::path& file, const itk::MetaDataDictionary& dictionary) {
+  const std::string spacing_tag = "0028|0030";
+  const std::vector<double> spacing = numbers(dictionary, spacing_tag, 2);
+  if (!spacing.empty() && std::min(spacing[0], spacing[1]) > 0) return;
+  const std::string value = text(dictionary, spacing_tag);
+  refuse(file, value.empty() ? "has no PixelSpacing (0028,0030)" : fmt::format("has the PixelSpacing \"{}\"", value),
+         "two positive numbers of millimetres; export the series again with them");
 }
 
-Slice read_header(const fs::path& file, const itk::GDCMImageIO& io) {
-  if (io.GetNumberOfComponents() != 1) refuse(file, "is a colour image", what_to_expect);
-  if (io.GetNumberOfDimensions() > 2 && io.GetDimensions(2) > 1) {
-    refuse(file, fmt::format("is a multi-frame image ({} frames)", io.GetDimensions(2)), what_to_expect);
+struct SliceFile {
+  fs::path path;
+  std::optional<std::size_t> pixel_bytes;  ///< nothing when they are compressed
+};
+
+Slice read_header(const SliceFile& slice_file, const itk::GDCMImageIO& io) {
+  const fs::path& file = slice_file.path;
+  if (io.GetNumberOfComponents() != 1) {
+    refuse(file, "is a colour image", fmt::format("{}; remove it from the folder", what_to_expect));
   }
-  Slice slice{
-      .file = file, .instance_uid = text(io.GetMetaDataDictionary(), "0008|0018"), .type = voxel_type(io, file)};
-  check_complete(file, stored_bytes(io));
+  if (io.GetNumberOfDimensions() > 2 && io.GetDimensions(2) > 1) {
+    refuse(file, fmt::format("is a multi-frame image ({} frames)", io.GetDimensions(2)),
+           fmt::format("{}; convert it first, e.g. to NIfTI", what_to_expect));
+  }
+  const itk::MetaDataDictionary& dictionary = io.GetMetaDataDictionary();
+  if (slice_file.pixel_bytes.value_or(stored_bytes(io)) < stored_bytes(io)) refuse_incomplete(file);
+  check_spacing(file, dictionary);
+  Slice slice{.file = file,
+              .instance_uid = text(dictionary, "0008|0018"),
+              .type = voxel_type(io, file),
+              .placed = !numbers(dictionary, "0020|0032", 3).empty() && !numbers(dictionary, "0020|0037", 6).empty()};
   for (unsigned int c = 0; c < 2; ++c) slice.size[c] = static_cast<std::int64_t>(io.GetDimensions(c));
   for (unsigned int c = 0; c < 3; ++c) {
     slice.spacing[c] = io.GetSpacing(c);
@@ -164,21 +188,50 @@ std::map<std::string, std::string> read_attributes(const itk::MetaDataDictionary
   return attributes;
 }
 
-std::vector<fs::path> find_files(const fs::path& folder) {
-  auto finder = itk::GDCMSeriesFileNames::New();
-  finder->SetUseSeriesDetails(false);
-  finder->SetInputDirectory(folder.string());
-  const std::vector<std::string> series = finder->GetSeriesUIDs();
-  if (series.empty()) refuse(folder, "is a folder without DICOM images", what_to_expect);
-  if (series.size() > 1) {
-    std::string list;
-    for (const std::string& uid : series) {
-      list += fmt::format("{}{} ({} files)", list.empty() ? "" : ", ", uid, finder->GetFileNames(uid).size());
-    }
-    refuse(folder, fmt::format("holds {} DICOM series: {}", series.size(), list), "one; give each a folder of its own");
+/// Whether it has pixels. A DICOMDIR or a report has none; an image without them is a damaged one.
+bool is_image(const fs::path& file, const DicomOutline& outline) {
+  if (!outline.whole) refuse_incomplete(file);
+  if (outline.has_pixels) return true;
+  const auto kind = gdcm::MediaStorage::GetMSType(outline.sop_class.c_str());
+  if (outline.sop_class.empty() || gdcm::MediaStorage::IsImage(kind)) refuse_incomplete(file);
+  return false;
+}
+
+struct Series {
+  std::vector<SliceFile> slices;
+  std::vector<std::string> left_aside;  ///< names of files that are no images
+};
+
+/// Every file that is not hidden is a slice, or left aside with a warning, or refused: a scan that loses a slice at its
+/// end would only look shorter.
+Series find_series(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_regular_file() && !entry.path().filename().string().starts_with('.')) files.push_back(entry.path());
   }
-  const std::vector<std::string> names = finder->GetFileNames(series.front());
-  return {names.begin(), names.end()};
+  std::sort(files.begin(), files.end());
+  Series found;
+  std::map<std::string, int> series;
+  for (const fs::path& file : files) {
+    const auto outline = read_dicom_outline(file);
+    if (outline && is_image(file, *outline)) {
+      found.slices.push_back({file, outline->pixel_bytes});
+      ++series[outline->series];
+    } else {
+      found.left_aside.push_back(file.filename().string());
+    }
+  }
+  if (series.empty()) {
+    refuse(folder, "is a folder without DICOM images",
+           fmt::format("{}; give the folder that holds the slices", what_to_expect));
+  }
+  if (series.size() > 1) {
+    std::vector<std::string> list;
+    for (const auto& [uid, count] : series) list.push_back(fmt::format("{} ({} files)", uid, count));
+    refuse(folder, fmt::format("holds {} DICOM series: {}", series.size(), fmt::join(list, ", ")),
+           "one; give each a folder of its own");
+  }
+  return found;
 }
 
 void check_gaps(const std::vector<Slice>& slices, const Vector3& normal, const fs::path& folder) {
@@ -189,7 +242,7 @@ void check_gaps(const std::vector<Slice>& slices, const Vector3& normal, const f
       refuse(folder,
              fmt::format("has two slices in one place ({} and {})", slices[n - 1].file.filename().string(),
                          slices[n].file.filename().string()),
-             what_to_expect);
+             fmt::format("{}; remove the copies or give each stack a folder of its own", what_to_expect));
     }
   }
   std::vector<double> sorted = gaps;
@@ -238,9 +291,12 @@ Geometry stack(std::vector<Slice>& slices, const fs::path& folder) {
 
 class DicomVoxels : public StoredVoxels {
  public:
-  DicomVoxels(std::vector<Slice> slices, VoxelType type) : slices_(std::move(slices)), type_(type) {}
+  DicomVoxels(std::vector<Slice> slices, VoxelType type, std::string warning)
+      : slices_(std::move(slices)), type_(type), warning_(std::move(warning)) {}
 
   void read(std::span<std::byte> bytes) override {
+    // Here, because a command may open a scan for its header first, and once is enough.
+    if (next_ == 0 && !warning_.empty()) spdlog::warn("{}", warning_);
     const Slice& first = slices_.front();
     const std::size_t slice_bytes = static_cast<std::size_t>(first.size[0] * first.size[1]) * size_of(type_);
     for (; !bytes.empty(); bytes = bytes.subspan(slice_bytes)) read_slice(slices_[next_++], bytes.first(slice_bytes));
@@ -267,8 +323,28 @@ class DicomVoxels : public StoredVoxels {
 
   std::vector<Slice> slices_;
   VoxelType type_;
+  std::string warning_;
   std::size_t next_ = 0;
 };
+
+/// "" when nothing was left aside.
+std::string warning_about(const std::vector<std::string>& left_aside, const fs::path& folder) {
+  if (left_aside.empty()) return "";
+  constexpr std::size_t most = 5;
+  const auto end = left_aside.begin() + static_cast<std::ptrdiff_t>(std::min(most, left_aside.size()));
+  return fmt::format("{}: {} of its files are no DICOM images and are left aside: {}{}", folder.string(),
+                     left_aside.size(), fmt::join(left_aside.begin(), end, ", "),
+                     left_aside.size() > most ? " ..." : "");
+}
+
+/// Slices have an order only by their positions; one alone may do without.
+void check_placed(const std::vector<Slice>& slices) {
+  for (const Slice& slice : slices) {
+    if (slice.placed || slices.size() == 1) continue;
+    refuse(slice.file, "does not say where in the patient it lies",
+           "ImagePositionPatient (0020,0032) and ImageOrientationPatient (0020,0037); export the series again with them");
+  }
+}
 
 }  // namespace
 
@@ -279,15 +355,18 @@ OpenedImage open_dicom_series(const fs::path& folder) {
   gdcm::Trace::ErrorOff();
   SourceInfo source;
   std::vector<Slice> slices;
-  for (const fs::path& file : find_files(folder)) {
-    const auto io = open_slice(file);
+  const Series series = find_series(folder);
+  for (const SliceFile& file : series.slices) {
+    const auto io = open_slice(file.path);
     slices.push_back(read_header(file, *io));
     if (source.attributes.empty()) source.attributes = read_attributes(io->GetMetaDataDictionary());
   }
+  check_placed(slices);
   source.file = folder;
   source.format = "DICOM series";
   source.stored_geometry = stack(slices, folder);
   source.order = canonical_order(source.stored_geometry);
+  source.has_geometry = slices.front().placed;
   // A rescale that differs from slice to slice gives slices of different types: floats hold them all.
   source.voxel_type = slices.front().type;
   for (const Slice& slice : slices) {
@@ -295,7 +374,8 @@ OpenedImage open_dicom_series(const fs::path& folder) {
     source.files.push_back(slice.file);
     source.instance_uids.push_back(slice.instance_uid);
   }
-  return {source, std::make_unique<DicomVoxels>(std::move(slices), source.voxel_type)};
+  return {source, std::make_unique<DicomVoxels>(std::move(slices), source.voxel_type,
+                                                warning_about(series.left_aside, folder))};
 }
 
 }  // namespace pulmoseg::volume

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string_view>
@@ -14,8 +15,7 @@
 namespace pulmoseg::volume {
 namespace {
 
-/// The index of one grid as a function of the index of another: at(i, j, k) = start + i*step[0] + j*step[1] +
-/// k*step[2].
+/// The index of one grid as a function of the index of another: start + i*step[0] + j*step[1] + k*step[2].
 struct IndexMap {
   IndexMap(const Geometry& from, const Geometry& to) {
     const auto image_of = [&](const Vector3& index) { return point_to_index(to, index_to_point(from, index)); };
@@ -56,20 +56,18 @@ std::size_t offset(const std::array<std::int64_t, 3>& voxel, const std::array<st
 }
 
 /// Slice `k` of `grid` out of a mask of `mask_size` voxels. `map` leads from the grid to the mask.
-template <class Label>
-void resample_slice(std::span<const Label> mask, const std::array<std::int64_t, 3>& mask_size, const IndexMap& map,
-                    const Geometry& grid, std::int64_t k, std::span<Label> slice) {
+void resample_slice(std::span<const std::uint8_t> mask, const std::array<std::int64_t, 3>& mask_size, const IndexMap& map,
+                    const Geometry& grid, std::int64_t k, std::span<std::uint8_t> slice) {
   std::size_t at = 0;
   for (std::int64_t j = 0; j < grid.size[1]; ++j) {
     for (std::int64_t i = 0; i < grid.size[0]; ++i) {
       const auto voxel = map.nearest(i, j, k);
-      slice[at++] = inside(voxel, mask_size) ? mask[offset(voxel, mask_size)] : Label{0};
+      slice[at++] = inside(voxel, mask_size) ? mask[offset(voxel, mask_size)] : std::uint8_t{0};
     }
   }
 }
 
-template <class Label>
-bool labels_lie_inside(std::span<const Label> mask, const Geometry& mask_grid, const Geometry& image_grid) {
+bool labels_lie_inside(std::span<const std::uint8_t> mask, const Geometry& mask_grid, const Geometry& image_grid) {
   const IndexMap map(mask_grid, image_grid);
   std::size_t at = 0;
   for (std::int64_t k = 0; k < mask_grid.size[2]; ++k) {
@@ -83,7 +81,7 @@ bool labels_lie_inside(std::span<const Label> mask, const Geometry& mask_grid, c
 }
 
 [[noreturn]] void refuse(const SourceInfo& mask, const SourceInfo& image, std::string_view reason) {
-  throw Error(fmt::format("{}: {} and cannot be brought onto the grid of {} ({}): {}; resample the mask onto its image",
+  throw Error(fmt::format("{}: is {} and cannot be brought onto the grid of {} ({}): {}; resample the mask onto its image",
                           mask.file.string(), describe(mask.stored_geometry), image.file.string(),
                           describe(image.stored_geometry), reason));
 }
@@ -103,17 +101,12 @@ FittedMask open_fitted(const std::filesystem::path& file, const SourceInfo& imag
   if (source.stored_geometry.size != image.stored_geometry.size) {
     refuse(source, image, "the sizes differ and a header declares no position in the patient");
   }
-  if (source.has_geometry == image.has_geometry)
-    return {VolumeReader::open_on_grid_of(image, file), MaskFit::same_grid};
-  spdlog::warn(
-      "{}: taken voxel by voxel onto {}, because only one of the two headers declares a position in the patient",
-      file.string(), image.file.string());
-  return {VolumeReader::open_on_grid_of(image, file), MaskFit::voxel_by_voxel};
+  const bool alike = source.has_geometry == image.has_geometry;
+  return {VolumeReader::open_on_grid_of(image, file), alike ? MaskFit::same_grid : MaskFit::voxel_by_voxel};
 }
 
 /// A mask that is not on its image's grid may be resampled, unless that loses a label.
-template <class Label>
-void allow_resampling(std::span<const Label> mask, const VolumeReader& reader, const SourceInfo& image,
+void allow_resampling(std::span<const std::uint8_t> mask, const VolumeReader& reader, const SourceInfo& image,
                       const Geometry& image_grid) {
   if (!labels_lie_inside(mask, reader.geometry(), image_grid)) {
     refuse(reader.source(), image, "labelled voxels lie outside of the image");
@@ -122,40 +115,30 @@ void allow_resampling(std::span<const Label> mask, const VolumeReader& reader, c
                describe(image_grid));
 }
 
-void to_labels(const AxialSlice& slice, const std::filesystem::path& file, std::span<std::uint8_t> labels) {
+}  // namespace
+
+void labels_of(const AxialSlice& slice, const std::filesystem::path& mask, std::span<std::uint8_t> labels) {
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const float value = slice.pixels[i];
     if (!(value >= 0 && value <= 255 && value == std::floor(value))) {
-      throw Error(fmt::format("{}: slice {} holds the value {}, expected labels that are whole numbers from 0 to 255",
-                              file.string(), slice.index, value));
+      throw Error(fmt::format("{}: slice {} holds the value {}, expected labels that are whole numbers from 0 to 255; give a "
+                              "mask, not a scan or a probability map", mask.string(), slice.index, value));
     }
     labels[i] = static_cast<std::uint8_t>(value);
   }
 }
 
-}  // namespace
-
-Volume resample_nearest(const Volume& mask, const Geometry& grid) {
-  Volume result{.geometry = grid, .voxels = {}};
-  result.voxels.resize(static_cast<std::size_t>(grid.size[0] * grid.size[1] * grid.size[2]));
-  const IndexMap map(grid, mask.geometry);
-  for (std::int64_t k = 0; k < grid.size[2]; ++k) {
-    resample_slice(std::span<const float>(mask.voxels), mask.geometry.size, map, grid, k, result.slice(k));
-  }
-  return result;
-}
-
-Volume read_mask_on_grid(const std::filesystem::path& file, const SourceInfo& image, const Geometry& image_grid) {
-  auto [reader, fit] = open_fitted(file, image, image_grid);
-  if (fit != MaskFit::resampled) return read_volume(std::move(reader));
-  const Volume mask = read_volume(VolumeReader::open(file));
-  allow_resampling(std::span<const float>(mask.voxels), reader, image, image_grid);
-  return resample_nearest(mask, image_grid);
+MaskFit fit_of_mask(const std::filesystem::path& mask, const SourceInfo& image, const Geometry& image_grid) {
+  return open_fitted(mask, image, image_grid).fit;
 }
 
 MaskFit visit_mask_on_grid(const std::filesystem::path& file, const SourceInfo& image, const Geometry& image_grid,
                            const OnMaskSlice& on_slice) {
   auto [reader, fit] = open_fitted(file, image, image_grid);
+  if (fit == MaskFit::voxel_by_voxel) {
+    spdlog::warn("{}: taken voxel by voxel onto {}, because only one of the two headers declares a position in the patient",
+                 file.string(), image.file.string());
+  }
   const Geometry grid = reader.geometry();
   const auto pixels = static_cast<std::size_t>(grid.size[0] * grid.size[1]);
   // Of a mask that needs resampling any voxel may be asked for, of any other only the slice at hand.
@@ -164,19 +147,29 @@ MaskFit visit_mask_on_grid(const std::filesystem::path& file, const SourceInfo& 
   AxialSlice slice;
   while (reader.next(slice)) {
     const std::size_t first = fit == MaskFit::resampled ? static_cast<std::size_t>(slice.index) * pixels : 0;
-    to_labels(slice, file, std::span(labels).subspan(first, pixels));
+    labels_of(slice, file, std::span(labels).subspan(first, pixels));
     if (fit != MaskFit::resampled) on_slice(slice.index, labels);
   }
   if (fit != MaskFit::resampled) return fit;
 
-  allow_resampling(std::span<const std::uint8_t>(labels), reader, image, image_grid);
+  allow_resampling(labels, reader, image, image_grid);
   const IndexMap map(image_grid, grid);
   std::vector<std::uint8_t> resampled(static_cast<std::size_t>(image_grid.size[0] * image_grid.size[1]));
   for (std::int64_t k = 0; k < image_grid.size[2]; ++k) {
-    resample_slice(std::span<const std::uint8_t>(labels), grid.size, map, image_grid, k, std::span(resampled));
+    resample_slice(labels, grid.size, map, image_grid, k, resampled);
     on_slice(k, resampled);
   }
   return fit;
+}
+
+std::vector<std::uint8_t> read_mask_on_grid(const std::filesystem::path& file, const SourceInfo& image,
+                                            const Geometry& image_grid) {
+  const auto [columns, rows, slices] = image_grid.size;
+  std::vector<std::uint8_t> labels(static_cast<std::size_t>(columns * rows * slices));
+  visit_mask_on_grid(file, image, image_grid, [&](std::int64_t index, std::span<const std::uint8_t> slice) {
+    std::ranges::copy(slice, labels.begin() + index * columns * rows);
+  });
+  return labels;
 }
 
 }  // namespace pulmoseg::volume

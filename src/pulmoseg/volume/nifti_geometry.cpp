@@ -96,6 +96,15 @@ std::array<std::int64_t, 3> read_size(const NiftiHeader& header, const std::file
   return {header.dim[1], header.dim[2], header.dim[3]};
 }
 
+/// Where pixdim places the voxels, a negative one would mirror them.
+void require_no_mirroring(const NiftiHeader& header, const std::filesystem::path& file) {
+  for (std::size_t c = 1; c <= 3; ++c) {
+    if (!(header.pixdim[c] < 0)) continue;
+    throw Error(fmt::format("{}: has a voxel spacing of {} mm along axis {}, expected a positive number; repair its header",
+                            file.string(), header.pixdim[c], c));
+  }
+}
+
 /// b, c, d of the rotation (the matrix of a proper one), nifti1.h's way back.
 Vector3 quaternion_from_rotation(const Matrix3& m) {
   const auto element = [&](std::size_t row, std::size_t column) { return m[column][row]; };
@@ -143,6 +152,7 @@ NiftiPlace nifti_place(const NiftiHeader& stored, const std::filesystem::path& f
   NiftiPlace place;
   place.dimensions = stored.dim[0] < 3 ? 2 : 3;
   place.has_geometry = header.sform_code > 0 || header.qform_code > 0;
+  if (header.sform_code <= 0) require_no_mirroring(header, file);
   Affine affine = header.sform_code > 0   ? affine_from_sform(header)
                   : header.qform_code > 0 ? affine_from_qform(header)
                                           : affine_from_spacing(header, size);
@@ -154,6 +164,22 @@ NiftiPlace nifti_place(const NiftiHeader& stored, const std::filesystem::path& f
   }
   place.geometry = geometry_from_steps(size, affine.steps, affine.origin, file);
   return place;
+}
+
+double affine_disagreement(const NiftiHeader& header) {
+  if (header.qform_code <= 0 || header.sform_code <= 0) return 0;
+  const Affine q = affine_from_qform(header), s = affine_from_sform(header);
+  double apart = 0;
+  for (std::size_t row = 0; row < 3; ++row) {
+    double between = q.origin[row] - s.origin[row];
+    apart = std::max(apart, std::abs(between));
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      const auto last = static_cast<double>(std::max<std::int64_t>(header.dim[axis + 1], 1) - 1);
+      between += (q.steps[axis][row] - s.steps[axis][row]) * last;
+    }
+    apart = std::max(apart, std::abs(between));
+  }
+  return apart * millimetres_per_unit(header.xyzt_units);
 }
 
 NiftiHeader nifti_header_for(const SourceInfo& like) {

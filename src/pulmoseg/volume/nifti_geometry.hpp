@@ -1,5 +1,5 @@
 #pragma once
-// Between the affine of a NIfTI header (RAS, the file's units) and Geometry (LPS, mm). Internal to volume/.
+// Between the affine of a NIfTI header (RAS, the file's units) and Geometry (LPS, mm). affine_disagreement() is for inspection, the rest for volume/.
 //
 // Source: the comments of nifti1.h (methods 2 and 3), nibabel for files that declare no position (method 1 there is
 // ambiguous; nibabel's choice is centred, with the columns running to the left).
@@ -21,8 +21,11 @@ struct NiftiPlace {
 /// positive, singular axes.
 NiftiPlace nifti_place(const NiftiHeader& header, const std::filesystem::path& file);
 
-/// A header for a grid that came from another format. The sform holds the axes; the qform too where they are
-/// orthogonal.
+/// How far apart, in mm, the header's qform and sform place the volume: the larger of the distances at the first voxel and
+/// at the last, along any one axis of the patient. 0 unless both are declared.
+double affine_disagreement(const NiftiHeader& header);
+
+/// A header for a grid that came from another format. The sform holds the axes; the qform too where they are orthogonal.
 NiftiHeader nifti_header_for(const SourceInfo& like);
 
 }  // namespace pulmoseg::volume

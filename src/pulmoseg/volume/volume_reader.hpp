@@ -22,7 +22,7 @@ struct AxialSlice {
 /// Opens a NIfTI-1/2 file (.nii, .nii.gz; also with the name of the other), an NRRD file or a folder with one DICOM
 /// series and hands out its axial slices, whatever order the voxels are stored in. What a file is, its content decides.
 ///
-/// Memory: about one slice for NIfTI and DICOM stored slice by slice in the axial plane; any other volume is held once,
+/// Memory: about one slice for a volume that is stored slice by slice in the axial plane; any other volume is held once,
 /// in its stored voxel type.
 ///
 /// Errors: Error of one line for a file that is missing, empty, cut short, damaged or not an image; for more than one
