@@ -77,7 +77,7 @@ TEST(FindCases, FollowsTheLayoutOfTheRadiopaediaSet) {
   EXPECT_EQ(names(cases), (std::vector<std::string>{"1", "2", "10", "Mädchen 3"}));
   EXPECT_EQ(cases[0], (CaseSource{"1", "1", source / "rp_im/1.nii.gz", source / "rp_msk/1.nii", {}}));
   EXPECT_EQ(cases[2].lung_mask, source / "rp_lung_msk/10.nii.gz");
-  EXPECT_NE(log.text().find("readme.txt: is no .nii, .nii.gz or .nrrd file and is ignored"), std::string::npos)
+  EXPECT_NE(log.text().find("readme.txt: is no .nii, .nii.gz, .nrrd or .nhdr file and is ignored"), std::string::npos)
       << log.text();
   EXPECT_EQ(log.text().find("DS_Store"), std::string::npos) << log.text();
   EXPECT_NE(log.text().find("2: has no lung mask"), std::string::npos) << log.text();
@@ -146,7 +146,7 @@ TEST(FindCases, RefusesWhatDoesNotBelongTogether) {
   fs::create_directory(folder / "rp_im");
   expect_error(find, {"holds no folder rp_msk"});
   fs::create_directory(folder / "rp_msk");
-  expect_error(find, {"rp_im: holds no .nii, .nii.gz or .nrrd file"});
+  expect_error(find, {"rp_im: holds no .nii, .nii.gz, .nrrd or .nhdr file"});
 
   touch(folder / "rp_im/1.nii.gz");
   expect_error(find, {"rp_im/1.nii.gz: has no lesion mask named 1 in ", "rp_msk; add the mask"});

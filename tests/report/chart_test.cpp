@@ -79,9 +79,9 @@ TEST_F(ChartPicture, TheLocaleChangesNothing) {
       "\x14\x11\x03\x20\6\0\0\0\x20\0\0\0\x22\0\0\0\x24\0\0\0\x28\0\0\0\x2c\0\0\0\x30\0\0\0"
       ",\0.\0\3\3\0\0,\0\0\0.\0\0\0UTF-8",
       54);
-  test::write_bytes(folder_ / "german/LC_NUMERIC", std::string(german));
+  test::write_bytes(folder_ / "comma/LC_NUMERIC", std::string(german));
   ::setenv("LOCPATH", folder_.path().c_str(), 1);
-  const bool found = std::setlocale(LC_NUMERIC, "german");
+  const bool found = std::setlocale(LC_NUMERIC, "comma");
   const std::locale before = std::locale::global(std::locale(std::locale(), new GermanNumbers));
   const double half = std::strtod("0,5", nullptr);
   draw_chart(losses(), folder_ / "b.png");

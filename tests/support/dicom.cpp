@@ -34,7 +34,9 @@ std::string element(std::uint32_t tag, std::string_view vr, const std::string& v
 std::string pixels(int n) {
   std::string bytes;
   for (int row = 0; row < 3; ++row) {
-    for (int column = 0; column < 4; ++column) bytes += as_bytes(static_cast<std::int16_t>(100 * n + 10 * row + column));
+    for (int column = 0; column < 4; ++column) {
+      bytes += as_bytes(static_cast<std::int16_t>(100 * n + 10 * row + column));
+    }
   }
   return bytes;
 }

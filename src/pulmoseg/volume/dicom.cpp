@@ -30,6 +30,11 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view what_to_expect = "one CT series, one slice a file";
 
+struct SliceFile {
+  fs::path path;
+  std::optional<std::size_t> pixel_bytes;  ///< nothing when they are compressed
+};
+
 struct Slice {
   fs::path file;
   std::string instance_uid;
@@ -51,7 +56,8 @@ struct Slice {
 
 /// ITK's own words name source files and addresses of objects, over several lines.
 [[noreturn]] void refuse_unreadable(const fs::path& file) {
-  refuse(file, "cannot be decoded as a DICOM image", "a whole one; copy or download the file again, or remove it from the folder");
+  refuse(file, "cannot be decoded as a DICOM image",
+         "a whole one; copy or download the file again, or remove it from the folder");
 }
 
 VoxelType voxel_type(const itk::GDCMImageIO& io, const fs::path& file) {
@@ -123,11 +129,6 @@ void check_spacing(const fs::path& file, const itk::MetaDataDictionary& dictiona
   refuse(file, value.empty() ? "has no PixelSpacing (0028,0030)" : fmt::format("has the PixelSpacing \"{}\"", value),
          "two positive numbers of millimetres; export the series again with them");
 }
-
-struct SliceFile {
-  fs::path path;
-  std::optional<std::size_t> pixel_bytes;  ///< nothing when they are compressed
-};
 
 Slice read_header(const SliceFile& slice_file, const itk::GDCMImageIO& io) {
   const fs::path& file = slice_file.path;
@@ -342,7 +343,8 @@ void check_placed(const std::vector<Slice>& slices) {
   for (const Slice& slice : slices) {
     if (slice.placed || slices.size() == 1) continue;
     refuse(slice.file, "does not say where in the patient it lies",
-           "ImagePositionPatient (0020,0032) and ImageOrientationPatient (0020,0037); export the series again with them");
+           "ImagePositionPatient (0020,0032) and ImageOrientationPatient (0020,0037); export the series again with "
+           "them");
   }
 }
 

@@ -14,8 +14,9 @@
 namespace pulmoseg::volume {
 namespace {
 
-constexpr std::uint32_t media_sop_class_tag = 0x00020002, transfer_syntax_tag = 0x00020010, sop_class_tag = 0x00080016, series_tag = 0x0020000e,
-                        pixel_data_tag = 0x7fe00010, item_end = 0xfffee00d, sequence_end = 0xfffee0dd;
+constexpr std::uint32_t media_sop_class_tag = 0x00020002, transfer_syntax_tag = 0x00020010, sop_class_tag = 0x00080016,
+                        series_tag = 0x0020000e, pixel_data_tag = 0x7fe00010, item_end = 0xfffee00d,
+                        sequence_end = 0xfffee0dd;
 constexpr std::uint32_t undefined_length = 0xffffffff;
 
 struct Encoding {
@@ -66,7 +67,9 @@ bool take_head(std::string_view& rest, Encoding encoding, Element& element) {
   return true;
 }
 
-std::string uid(std::string_view value) { return std::string(value.substr(0, value.find_first_of(std::string_view("\0 ", 2)))); }
+std::string uid(std::string_view value) {
+  return std::string(value.substr(0, value.find_first_of(std::string_view("\0 ", 2))));
+}
 
 void note(const Element& element, std::string_view value, DicomOutline& outline) {
   if (element.tag == sop_class_tag) outline.sop_class = uid(value);
@@ -79,7 +82,7 @@ void note(const Element& element, std::string_view value, DicomOutline& outline)
 
 /// Steps over a data set; false when an element is cut.
 bool walk(std::string_view rest, Encoding encoding, DicomOutline& outline) {
-  std::vector<Encoding> open{encoding};  // of the data set and of the sequences, items and fragments in it without length
+  std::vector<Encoding> open{encoding};  // of the data set and of what is in it without a length: sequences, items …
   while (rest.size() >= 4) {             // GDCM too ignores what is shorter than a tag
     Element element;
     if (!take_head(rest, open.back(), element)) return false;
@@ -118,8 +121,7 @@ std::optional<std::string> inflated(std::string_view packed) {
   return state == Z_STREAM_END ? std::optional(bytes) : std::nullopt;
 }
 
-/// Takes the elements of group 2 off `rest`, which come first and always in explicit VR little endian; false when one is
-/// cut.
+/// Takes the elements of group 2 off `rest`, which come first, in explicit VR little endian; false when one is cut.
 bool take_meta_information(std::string_view& rest, DicomOutline& outline, std::string& transfer_syntax) {
   while (rest.substr(0, 2) == std::string_view("\2\0", 2)) {
     Element element;
@@ -151,9 +153,9 @@ DicomOutline outline_of(std::string_view rest) {
 std::optional<DicomOutline> read_dicom_outline(const std::filesystem::path& file) {
   std::array<char, 132> begin{};
   std::ifstream(file, std::ios::binary).read(begin.data(), begin.size());
-  const std::string_view mark(begin.data() + 128, 4), group(begin.data(), 2);
-  const bool marked = mark == "DICM", headless = group == std::string_view("\2\0", 2) || group == std::string_view("\10\0", 2);
-  if (!marked && !headless) return std::nullopt;
+  const bool marked = std::string_view(begin.data() + 128, 4) == "DICM";
+  const bool begins_with_group_2_or_8 = (begin[0] == 2 || begin[0] == 8) && begin[1] == 0;
+  if (!marked && !begins_with_group_2_or_8) return std::nullopt;
   const std::string bytes = read_file(file);
   const DicomOutline outline = outline_of(std::string_view(bytes).substr(marked ? 132 : 0));
   return marked || outline.whole ? std::optional(outline) : std::nullopt;
