@@ -43,7 +43,7 @@ TEST(Csv, WritesWhatItReads) {
 TEST(Csv, SaysWhatIsWrong) {
   EXPECT_EQ(message_for(""), ": is empty, expected a line of column names");
   EXPECT_EQ(message_for("a,b\n1\n"), ": row 1 has 1 cells, expected 2 (a,b)");
-  EXPECT_EQ(message_for("a,a\n"), ": names a column twice: a,a");
+  EXPECT_EQ(message_for("a,a\n"), ": names a column twice: a,a; rename one");
   EXPECT_EQ(message_for("a\n\"x\n"), ": a quoted cell does not end; close its quote");
 }
 

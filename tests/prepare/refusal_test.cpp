@@ -102,10 +102,10 @@ TEST_F(RefusedCase, WithAMaskOfAnotherSize) {
   NiftiFile mask = filled({5, 4, 3}, 1);
   mask.with_geometry = false;
   write_nifti(folder_ / "mask.nii", mask);
-  expect_error({"mask.nii: 5x4x3", "image.nii", "4x4x3"});
+  expect_error({"mask.nii: is 5x4x3", "image.nii", "4x4x3"});
   mask.with_geometry = true;  // its last column lies outside of the image
   write_nifti(folder_ / "mask.nii", mask);
-  expect_error({"mask.nii: 5x4x3", "4x4x3", "outside"});
+  expect_error({"mask.nii: is 5x4x3", "4x4x3", "outside"});
 }
 
 TEST_F(RefusedCase, WithLabelsThatAreNoLabels) {

@@ -68,7 +68,7 @@ TEST(Adam, StateComesBackExactlyAndIsChecked) {
   auto incomplete = adam.state_dict();
   incomplete.pop_back();
   EXPECT_EQ(test::message_of<Error>([&] { restored.load_state_dict(incomplete, "file"); }),
-            "file: the optimiser's bias.exp_avg_sq is missing or has another shape");
+            "file: the optimiser's bias.exp_avg_sq is missing, expected 2; it is a checkpoint of another network");
 }
 
 }  // namespace
