@@ -10,7 +10,8 @@
 namespace pulmoseg::cli {
 namespace {
 
-constexpr const char* manual = R"(SOURCE holds the weights of an inflated 3-D ResNet-50, -101 or -152 under torchvision's names, its
+constexpr const char* manual =
+    R"(SOURCE holds the weights of an inflated 3-D ResNet-50, -101 or -152 under torchvision's names, its
 kernels indexed (depth, x, y) with x to the patient's right and y to anterior. Kernels are summed over
 depth and turned to our pictures (rows to posterior, columns to the patient's left), each stage keeps
 its first 3, 4, 6 and 3 blocks, and the first convolution is summed to one channel.

@@ -26,7 +26,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* manual = R"(MODEL is the folder of a training run, whose split.csv says which slices are kept for testing, or an
+constexpr const char* manual =
+    R"(MODEL is the folder of a training run, whose split.csv says which slices are kept for testing, or an
 .onnx file with --split RUN/split.csv. Without a split only --part all (every slice) can be measured.
 
 Each figure is given by its convention: pooled over all pixels; mean per slice, where an empty slice
@@ -134,20 +135,22 @@ void remove_old_pictures(const fs::path& folder, const std::set<std::string>& ke
   }
 }
 
-void draw_picture(const dataset::Dataset& dataset, const evaluation::PictureChoice& choice, const metrics::SliceResult& slice,
-                  const std::vector<std::uint8_t>& prediction, const std::string& caption, const fs::path& png) {
-  report::draw_panels({.rows = dataset.rows(),
-                       .columns = dataset.columns(),
-                       .image = dataset.image(slice.row),
-                       .truth = dataset.lesion_mask(slice.row),
-                       .prediction = prediction,
-                       .spacing = {},
-                       .window = {},
-                       .title = fmt::format("{} {}: {}, slice {}", choice.group, choice.rank, slice.case_name, slice.slice),
-                       .dice = metrics::dice(slice.counts),
-                       .iou = metrics::iou(slice.counts),
-                       .caption = caption},
-                      png);
+void draw_picture(const dataset::Dataset& dataset, const evaluation::PictureChoice& choice,
+                  const metrics::SliceResult& slice, const std::vector<std::uint8_t>& prediction,
+                  const std::string& caption, const fs::path& png) {
+  report::draw_panels(
+      {.rows = dataset.rows(),
+       .columns = dataset.columns(),
+       .image = dataset.image(slice.row),
+       .truth = dataset.lesion_mask(slice.row),
+       .prediction = prediction,
+       .spacing = {},
+       .window = {},
+       .title = fmt::format("{} {}: {}, slice {}", choice.group, choice.rank, slice.case_name, slice.slice),
+       .dice = metrics::dice(slice.counts),
+       .iou = metrics::iou(slice.counts),
+       .caption = caption},
+      png);
 }
 
 void draw_pictures(inference::Engine& engine, const dataset::Dataset& dataset, const evaluation::Evaluation& evaluation,
@@ -227,13 +230,16 @@ void add_evaluate_command(CLI::App& app) {
   command->add_option("DATASET", arguments->dataset, "dataset made by pulmoseg prepare")->required();
   command->add_option("--out", arguments->out, "folder for the results")->required();
   command->add_option("--part", arguments->parts, "test (default), validation, training or all; repeat for more")
-      ->allow_extra_args(false)->check(CLI::IsMember({"test", "validation", "training", "all"}));
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"test", "validation", "training", "all"}));
   command->add_option("--split", arguments->split, "split.csv of the run that trained the model");
   command->add_option("--figures", arguments->figures, "number of pictures of slices")
-      ->capture_default_str()->check(CLI::Range(0, 100000));
+      ->capture_default_str()
+      ->check(CLI::Range(0, 100000));
   command->add_option("--seed", arguments->seed, "seed of the random sample among the pictures")->capture_default_str();
   command->add_option("--threads", arguments->threads, "processor threads; 0 takes all")
-      ->capture_default_str()->check(CLI::Range(0, 1024));
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
   command->add_flag("--overwrite", arguments->overwrite, "replace results that are there already, file by file");
   command->add_flag("--json", arguments->json, "print metrics.json instead of a table");
   command->callback([arguments] {

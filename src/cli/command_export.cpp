@@ -24,7 +24,8 @@ namespace {
 namespace fs = std::filesystem;
 using Metadata = std::map<std::string, std::string>;
 
-constexpr const char* manual = R"(SOURCE is a run of `pulmoseg train` (its best epoch is taken), or the weights of a DeepLabV3-ResNet50
+constexpr const char* manual =
+    R"(SOURCE is a run of `pulmoseg train` (its best epoch is taken), or the weights of a DeepLabV3-ResNet50
 under torchvision's names: a .pth (a state_dict, or a checkpoint that holds one) or a .safetensors. An
 auxiliary classifier is left out.
 
@@ -117,9 +118,10 @@ Metadata make_metadata(const Arguments& arguments, std::int64_t classes, const f
 void write_onnx(const model::DeepLabV3& network, const Arguments& arguments, const fs::path& weights) {
   const auto& options = network->options();
   if (options.channels != 1) {
-    throw Error(fmt::format("{}: is for images of {} channels, expected 1 (a CT slice) for an .onnx; train one from it "
-                            "with pulmoseg train --init",
-                            weights.string(), options.channels));
+    throw Error(
+        fmt::format("{}: is for images of {} channels, expected 1 (a CT slice) for an .onnx; train one from it "
+                    "with pulmoseg train --init",
+                    weights.string(), options.channels));
   }
   onnx::write(model::to_onnx(network, make_metadata(arguments, options.classes, weights)), arguments.out);
 }
@@ -170,7 +172,8 @@ void add_export_command(CLI::App& app) {
                    "Names of the classes, background first (default: the run's, or background,lesion)")
       ->delimiter(',');
   command
-      ->add_option("--size", arguments->size, "Rows and columns to which slices are resized (default: the run's, or 256)")
+      ->add_option("--size", arguments->size,
+                   "Rows and columns to which slices are resized (default: the run's, or 256)")
       ->check(CLI::PositiveNumber);
   command->add_option("--mean", arguments->mean, "Subtracted after scaling to [0, 1] (default: the run's, or 0)");
   command

@@ -102,10 +102,8 @@ void run(const Arguments& arguments) {
     }
   }
   if (arguments.json) {
-    print_json({{"schema", "pulmoseg.inspect/1"},
-                {"research_use", research_use},
-                {"files", files},
-                {"failed", failed}});
+    print_json(
+        {{"schema", "pulmoseg.inspect/1"}, {"research_use", research_use}, {"files", files}, {"failed", failed}});
   }
   if (!failed.empty())
     throw Error(fmt::format("{} of {} files could not be read", failed.size(), arguments.files.size()));

@@ -124,7 +124,8 @@ class HelpFormatter : public CLI::Formatter {
 
 void add_prepare_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("prepare", "Make a dataset of axial slices from CT volumes and their lesion masks");
+  CLI::App* command =
+      app.add_subcommand("prepare", "Make a dataset of axial slices from CT volumes and their lesion masks");
   command->footer(manual);
   command->formatter(std::make_shared<HelpFormatter>());
   command->add_option("DATASET", arguments->folders, "the two folders; DATASET alone with --image or --cases")

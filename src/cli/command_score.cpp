@@ -18,7 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* manual = R"(PREDICTION and REFERENCE are two masks (.nii.gz, .nii, .nrrd), or two folders in which masks of the
+constexpr const char* manual =
+    R"(PREDICTION and REFERENCE are two masks (.nii.gz, .nii, .nrrd), or two folders in which masks of the
 same name belong together. Masks are compared voxel by voxel and never resampled: both must lie on the
 same grid, whatever their axis orders. Every label but 0 is lesion unless --label names one.
 
@@ -74,8 +75,8 @@ void run(Arguments& arguments) {
   }
   if (score.left_out.empty()) return;
   for (const auto& mask : score.left_out) spdlog::warn("{}: left out: {}", mask.name, mask.reason);
-  throw Error(fmt::format("{}: {} of its cases could not be scored and are not in the figures", arguments.prediction.string(),
-                          score.left_out.size()));
+  throw Error(fmt::format("{}: {} of its cases could not be scored and are not in the figures",
+                          arguments.prediction.string(), score.left_out.size()));
 }
 
 }  // namespace

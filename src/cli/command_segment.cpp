@@ -57,7 +57,8 @@ class CohortTable {
     if (!fs::exists(file_)) return;
     const CsvTable table = read_csv(file_);
     if (table.columns != report::cohort_columns()) {
-      throw Error(fmt::format("{}: has other columns than this version writes; move it or choose another folder", file_.string()));
+      throw Error(fmt::format("{}: has other columns than this version writes; move it or choose another folder",
+                              file_.string()));
     }
     rows_ = table.rows;
   }
@@ -83,7 +84,8 @@ nlohmann::ordered_json case_json(const SegmentCase& planned, const SegmentedCase
   return {{"case", planned.name},
           {"input", planned.input.string()},
           {"files", files},
-          {"measurements", nlohmann::ordered_json::parse(report::measurements_json(segmented.measurements, segmented.provenance))}};
+          {"measurements",
+           nlohmann::ordered_json::parse(report::measurements_json(segmented.measurements, segmented.provenance))}};
 }
 
 void print_case(const SegmentCase& planned, const SegmentedCase& segmented) {
@@ -91,7 +93,8 @@ void print_case(const SegmentCase& planned, const SegmentedCase& segmented) {
   std::string text = report::measurements_text(segmented.measurements);
   text += fmt::format("mask              {}\n", planned.mask.string());
   if (!planned.probabilities.empty()) text += fmt::format("probabilities     {}\n", planned.probabilities.string());
-  text += fmt::format("measurements      {}\npicture           {}", planned.measurements.string(), planned.picture.string());
+  text += fmt::format("measurements      {}\npicture           {}", planned.measurements.string(),
+                      planned.picture.string());
   print_line(text);
 }
 
@@ -117,8 +120,10 @@ Outcome run_cases(const std::vector<SegmentCase>& cases, inference::Engine& engi
     try {
       const SegmentedCase segmented = run_case(planned, engine, model);
       cohort.add(report::cohort_row(planned.name, segmented.measurements));
-      if (arguments.json) outcome.cases.push_back(case_json(planned, segmented));
-      else print_case(planned, segmented);
+      if (arguments.json)
+        outcome.cases.push_back(case_json(planned, segmented));
+      else
+        print_case(planned, segmented);
     } catch (const Interrupted&) {
       throw;
     } catch (const std::exception& error) {
@@ -159,14 +164,18 @@ void add_segment_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("segment", "Find lesions in CT scans and measure them");
   command->footer(manual);
-  command->add_option("INPUT", arguments->inputs, "NIfTI or NRRD files, folders with one DICOM series each")->required();
+  command->add_option("INPUT", arguments->inputs, "NIfTI or NRRD files, folders with one DICOM series each")
+      ->required();
   command->add_option("--model", arguments->model, "an .onnx file, or the folder of a training run")->required();
   command->add_option("--out", arguments->plan.folder, "folder of the results, made when it is missing")->required();
-  command->add_option("--lung-mask", arguments->lung_masks, "lung mask of the input at the same place; repeat for more inputs")
+  command
+      ->add_option("--lung-mask", arguments->lung_masks,
+                   "lung mask of the input at the same place; repeat for more inputs")
       ->allow_extra_args(false);
   command->add_flag("--probabilities", arguments->plan.probabilities, "write the probability of lesion too");
   command->add_option("--format", arguments->plan.format, "of masks and probabilities")
-      ->capture_default_str()->check(CLI::IsMember({"nii.gz", "nii", "nrrd"}));
+      ->capture_default_str()
+      ->check(CLI::IsMember({"nii.gz", "nii", "nrrd"}));
   command->add_option("--threads", arguments->engine.threads, "processor threads; 0 takes all")->capture_default_str();
   command->add_option("--precision", arguments->engine.precision, "of the network's arithmetic; fp32 is 32-bit")
       ->capture_default_str();

@@ -69,11 +69,13 @@ void describe_split(const dataset::Split& split, const dataset::Dataset& dataset
                dataset.columns(), split.kind, slices(dataset::Part::training), slices(dataset::Part::validation),
                slices(dataset::Part::test));
   if (dataset.info().unrelated_slices) {
-    spdlog::warn("the patients of these slices are not known: the same ones may stand in training and in validation "
-                 "or test, so figures may flatter");
+    spdlog::warn(
+        "the patients of these slices are not known: the same ones may stand in training and in validation "
+        "or test, so figures may flatter");
   } else if (split.patients_leak(dataset)) {
-    spdlog::warn("slices of the same patient stand in training and in validation or test, so figures will flatter; "
-                 "--split patient keeps them apart");
+    spdlog::warn(
+        "slices of the same patient stand in training and in validation or test, so figures will flatter; "
+        "--split patient keeps them apart");
   }
 }
 
@@ -93,8 +95,9 @@ void draw_history([[maybe_unused]] const std::vector<training::EpochRecord>& his
   chart.x_label = "epoch", chart.y_label = "cross-entropy";
   chart.series = {training, validation};
   chart.whole_x = true;
-  chart.mark = report::ChartMark{.x = static_cast<double>(best->epoch),
-                                 .label = fmt::format("best epoch: {}, validation {:.4f}", best->epoch, best->validation_loss)};
+  chart.mark =
+      report::ChartMark{.x = static_cast<double>(best->epoch),
+                        .label = fmt::format("best epoch: {}, validation {:.4f}", best->epoch, best->validation_loss)};
   chart.caption = caption;
   report::draw_chart(chart, std::filesystem::path(arguments.run) / "history.png");
 #endif
@@ -102,7 +105,8 @@ void draw_history([[maybe_unused]] const std::vector<training::EpochRecord>& his
 
 void log_epoch(const training::EpochRecord& record, std::int64_t epochs) {
   spdlog::info("epoch {}/{}: training loss {:.4f}, validation loss {:.4f}, {:.2f} samples/s, {}", record.epoch, epochs,
-               record.training_loss, record.validation_loss, record.samples_per_second, describe_duration(record.seconds));
+               record.training_loss, record.validation_loss, record.samples_per_second,
+               describe_duration(record.seconds));
 }
 
 void print_result(const training::TrainingResult& result, const Arguments& arguments) {
@@ -130,18 +134,18 @@ void run_train(const CLI::App& command, Arguments& arguments) {
   const auto dataset = dataset::Dataset::open(arguments.dataset);
   const auto split = prepare_run(command, arguments, dataset);
   describe_split(split, dataset);
-  const std::string caption = fmt::format("pulmoseg " PULMOSEG_VERSION ", recipe {}, seed {}, data {}, {}-wise split",
-                                          arguments.options.recipe, arguments.options.seed,
-                                          own_name(dataset.folder()), split.kind);
+  const std::string caption =
+      fmt::format("pulmoseg " PULMOSEG_VERSION ", recipe {}, seed {}, data {}, {}-wise split", arguments.options.recipe,
+                  arguments.options.seed, own_name(dataset.folder()), split.kind);
 
   std::optional<Progress> progress;  // of the epoch under way
   training::TrainingCallbacks callbacks;
   callbacks.stop = stop_token();
   callbacks.on_step = [&](const training::StepRecord& step) {
     if (!progress) progress.emplace(fmt::format("epoch {}/{}", step.epoch, step.epochs), step.batches);
-    progress->update(step.batch, fmt::format("batches, loss {:.4f}, {:.2f} samples/s, {} left in the run, in the epoch",
-                                             step.training_loss, step.samples_per_second,
-                                             describe_duration(step.seconds_left)));
+    progress->update(step.batch,
+                     fmt::format("batches, loss {:.4f}, {:.2f} samples/s, {} left in the run, in the epoch",
+                                 step.training_loss, step.samples_per_second, describe_duration(step.seconds_left)));
   };
   callbacks.on_epoch = [&](const std::vector<training::EpochRecord>& history) {
     progress.reset();
@@ -156,38 +160,59 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
   const std::string group = "What is learnt";
   command.add_option("--recipe", options.recipe, "Set of defaults: original")->capture_default_str()->group(group);
   command.add_option("--classes", options.classes, "What is segmented: lesion")->capture_default_str()->group(group);
-  command.add_option("--init", options.init, "Start from the weights of another model (.pth, .safetensors)")->group(group);
+  command.add_option("--init", options.init, "Start from the weights of another model (.pth, .safetensors)")
+      ->group(group);
   command.add_option("--split", arguments.split, "slice: 70/15/15 % of the slices at random; patient: whole patients")
-      ->check(CLI::IsMember({"slice", "patient"}))->capture_default_str()->group(group);
-  command.add_option("--fold", arguments.fold, "Test fold k of n of a split by patient")->capture_default_str()->group(group);
+      ->check(CLI::IsMember({"slice", "patient"}))
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--fold", arguments.fold, "Test fold k of n of a split by patient")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--seed", options.seed, "Of the split, weights, shuffling, augmentation, dropout")
-      ->capture_default_str()->group(group);
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--batch-size", options.batch_size, "Slices a step")->capture_default_str()->group(group);
   command.add_option("--learning-rate", options.learning_rate, "Of Adam")->capture_default_str()->group(group);
   command.add_option("--flip-probability", options.flip_probability, "Of a horizontal flip")
-      ->capture_default_str()->group(group);
-  command.add_flag("--quarter-turns,!--no-quarter-turns", options.quarter_turns, "Random rotation by 0, 90, 180, 270 degrees")
-      ->default_str("on")->group(group);
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_flag("--quarter-turns,!--no-quarter-turns", options.quarter_turns,
+                "Random rotation by 0, 90, 180, 270 degrees")
+      ->default_str("on")
+      ->group(group);
   command.add_option("--mean", options.mean, "Subtracted from the slices, which are scaled to 0...1")
-      ->capture_default_str()->group(group);
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--standard-deviation", options.standard_deviation, "Then divided by")
-      ->capture_default_str()->group(group);
-  command.add_option_function<std::string>(
-      "--precision", [&](const std::string& text) { options.precision = training::parse_precision(text); },
-      "auto (32-bit in recipe original), fp32, or bf16: fast with AVX512_BF16 or AMX only")
-      ->default_str("auto")->group(group);
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option_function<std::string>(
+          "--precision", [&](const std::string& text) { options.precision = training::parse_precision(text); },
+          "auto (32-bit in recipe original), fp32, or bf16: fast with AVX512_BF16 or AMX only")
+      ->default_str("auto")
+      ->group(group);
 }
 
 void add_run_options(CLI::App& command, Arguments& arguments) {
   auto& options = arguments.options;
   const std::string group = "How far and how it runs";
   command.add_option("--epochs", options.epochs, "Passes over the training part")->capture_default_str()->group(group);
-  command.add_option_function<double>("--max-minutes", [&](double minutes) { options.max_minutes = minutes; },
-      "Train no longer than this, then validate and finish with what is there")->group(group);
-  command.add_option("--checkpoint-minutes", options.checkpoint_minutes, "At most this much training is lost when the power fails")
-      ->capture_default_str()->group(group);
+  command
+      .add_option_function<double>(
+          "--max-minutes", [&](double minutes) { options.max_minutes = minutes; },
+          "Train no longer than this, then validate and finish with what is there")
+      ->group(group);
+  command
+      .add_option("--checkpoint-minutes", options.checkpoint_minutes,
+                  "At most this much training is lost when the power fails")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--threads", options.threads, "0: one a core. Equal numbers give equal bytes")
-      ->capture_default_str()->group(group);
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--device", options.device, "cpu or cuda")->capture_default_str()->group(group);
   command.add_flag("--resume", options.resume, "Go on from RUN's checkpoint, with its options where none are given")
       ->group(group);
@@ -205,8 +230,10 @@ void add_train_command(CLI::App& app) {
   add_result_options(*command, *arguments);
   add_run_options(*command, *arguments);
   command->footer(
-      "Writes to RUN: config.json, split.csv, history.csv and .png (a line an epoch), the best epoch by validation loss\n"
-      "(deeplabv3_resnet50_trained.pth and model.onnx), last.pth and checkpoint.safetensors. Ctrl-C writes a checkpoint and\n"
+      "Writes to RUN: config.json, split.csv, history.csv and .png (a line an epoch), the best epoch by validation "
+      "loss\n"
+      "(deeplabv3_resnet50_trained.pth and model.onnx), last.pth and checkpoint.safetensors. Ctrl-C writes a "
+      "checkpoint and\n"
       "ends; --resume goes on from exactly there. The same seed and number of threads give the same bytes.");
   command->callback([command, arguments] { run_train(*command, *arguments); });
 }

@@ -2,7 +2,6 @@
 // What every command shares: results on stdout, messages on stderr, progress on a terminal, Ctrl-C.
 
 #include <CLI/CLI.hpp>
-
 #include <chrono>
 #include <cstdint>
 #include <filesystem>

@@ -39,7 +39,8 @@ class LungMask {
 
   /// Of the image's next slice, which has this index; empty without a mask.
   std::span<const std::uint8_t> next(std::int64_t index, std::size_t pixels) {
-    if (!reader_) return std::span(whole_).subspan(given_ ? static_cast<std::size_t>(index) * pixels : 0, given_ ? pixels : 0);
+    if (!reader_)
+      return std::span(whole_).subspan(given_ ? static_cast<std::size_t>(index) * pixels : 0, given_ ? pixels : 0);
     volume::AxialSlice slice;
     if (!reader_->next(slice) || slice.index != index) {
       throw Error(fmt::format("{}: has no slice {}", reader_->source().file.string(), index));
@@ -55,8 +56,9 @@ class LungMask {
   std::vector<std::uint8_t> current_, whole_;
 };
 
-void write_picture(const SegmentCase& planned, const volume::SourceInfo& source, const quantify::Measurements& measurements,
-                   const report::SliceGallery& gallery, const report::Provenance& provenance) {
+void write_picture(const SegmentCase& planned, const volume::SourceInfo& source,
+                   const quantify::Measurements& measurements, const report::SliceGallery& gallery,
+                   const report::Provenance& provenance) {
   report::draw_montage({.title = planned.name,
                         .facts = report::measurement_facts(measurements),
                         .slices = gallery.finish(),
@@ -91,7 +93,8 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
     std::ranges::transform(slice.labels, lesion.begin(), [&](std::uint8_t label) { return label == lesion_class; });
     const auto lung = lung_mask.next(slice.index, pixels);
     mask.write(slice.index, std::vector<float>(lesion.begin(), lesion.end()));
-    if (probabilities) probabilities->write(slice.index, std::span(slice.probabilities).subspan(lesion_class * pixels, pixels));
+    if (probabilities)
+      probabilities->write(slice.index, std::span(slice.probabilities).subspan(lesion_class * pixels, pixels));
     measurer.add_slice(slice.index, lesion, lung);
     gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, lesion, lung);
     on_slice(++done, slices);

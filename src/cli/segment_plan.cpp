@@ -25,8 +25,13 @@ std::set<fs::path> identify_inputs(const std::vector<fs::path>& inputs) {
 }
 
 SegmentCase name_results(std::string name, const fs::path& input, const SegmentPlan& plan) {
-  SegmentCase result{.input = input, .lung_mask = {}, .name = std::move(name), .mask = {}, .probabilities = {},
-                     .measurements = {}, .picture = {}};
+  SegmentCase result{.input = input,
+                     .lung_mask = {},
+                     .name = std::move(name),
+                     .mask = {},
+                     .probabilities = {},
+                     .measurements = {},
+                     .picture = {}};
   const auto in_folder = [&](std::string_view ending) { return plan.folder / (result.name + std::string(ending)); };
   result.mask = in_folder("_lesion." + plan.format);
   if (plan.probabilities) result.probabilities = in_folder("_lesion_probability." + plan.format);
@@ -49,7 +54,8 @@ void check_results(const SegmentCase& planned, const std::set<fs::path>& read, b
                               file.string()));
     }
     if (read.contains(identity(file))) {
-      throw UsageError(fmt::format("{}: would be replaced by a result and is an input; choose another folder", file.string()));
+      throw UsageError(
+          fmt::format("{}: would be replaced by a result and is an input; choose another folder", file.string()));
     }
   }
 }
@@ -77,7 +83,8 @@ std::vector<SegmentCase> plan_cases(const std::vector<fs::path>& inputs, const s
       return true;
     };
     auto planned = name_results(name, inputs[i], plan);
-    for (int number = 2; !is_free(planned); ++number) planned = name_results(fmt::format("{}_{}", name, number), inputs[i], plan);
+    for (int number = 2; !is_free(planned); ++number)
+      planned = name_results(fmt::format("{}_{}", name, number), inputs[i], plan);
     if (!lung_masks.empty()) planned.lung_mask = lung_masks[i];
     for (const auto& file : results_of(planned)) taken.insert(file);
     check_results(planned, read, plan.overwrite);

@@ -11,13 +11,13 @@ namespace pulmoseg::cli {
 struct SegmentCase {
   std::filesystem::path input;
   std::optional<std::filesystem::path> lung_mask;
-  std::string name;                     ///< of its results; no two cases share one
+  std::string name;                                                  ///< of its results; no two cases share one
   std::filesystem::path mask, probabilities, measurements, picture;  ///< probabilities: empty when not asked for
 };
 
 struct SegmentPlan {
-  std::filesystem::path folder;         ///< of the results
-  std::string format = "nii.gz";        ///< of masks and probabilities
+  std::filesystem::path folder;   ///< of the results
+  std::string format = "nii.gz";  ///< of masks and probabilities
   bool probabilities = false;
   bool overwrite = false;
 };

@@ -23,7 +23,9 @@ std::string message_for(const std::string& text) {
 
 TEST(Csv, ReadsWhatSpreadsheetsWrite) {
   const test::TemporaryFolder folder;
-  write_file(folder / "t.csv", "\xEF\xBB\xBF" "case,note\r\nä,\"a, \"\"b\"\"\nc\"\r\n\r\n,\n");
+  write_file(folder / "t.csv",
+             "\xEF\xBB\xBF"
+             "case,note\r\nä,\"a, \"\"b\"\"\nc\"\r\n\r\n,\n");
   const CsvTable table = read_csv(folder / "t.csv");
   EXPECT_EQ(table.columns, (std::vector<std::string>{"case", "note"}));
   ASSERT_EQ(table.rows.size(), 2u);

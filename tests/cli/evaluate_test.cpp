@@ -72,9 +72,10 @@ TEST_F(EvaluateCommandTest, MeasuresTheTestPartOfARun) {
   EXPECT_EQ(read_csv(out() / "slices.csv").rows.size(), 3u);
   EXPECT_EQ(read_csv(out() / "cases.csv").rows.size(), 2u);
   EXPECT_TRUE(read_file(out() / "roc.png").starts_with("\x89PNG"));
-  EXPECT_EQ(pictures(out()), (std::vector<std::string>{"best_1_a_slice003.png", "sample_1_b_slice000.png",
-                                                       "worst_1_a_slice004.png"}));
-  for (const char* part : {"mean per slice with lesion", "0.7500", "mean per case", "AUC-ROC", "metrics.json, slices.csv"}) {
+  EXPECT_EQ(pictures(out()),
+            (std::vector<std::string>{"best_1_a_slice003.png", "sample_1_b_slice000.png", "worst_1_a_slice004.png"}));
+  for (const char* part :
+       {"mean per slice with lesion", "0.7500", "mean per case", "AUC-ROC", "metrics.json, slices.csv"}) {
     EXPECT_CONTAINS(result.output, part);
   }
 }
@@ -105,7 +106,8 @@ TEST_F(EvaluateCommandTest, SaysWhenPatientsAreNotKnown) {
 }
 
 TEST_F(EvaluateCommandTest, SeveralPartsGetAFolderEach) {
-  const ProgramResult result = evaluate(run(), {"--part", "test", "--part", "all", "--part", "test", "--json", "--figures", "0"});
+  const ProgramResult result =
+      evaluate(run(), {"--part", "test", "--part", "all", "--part", "test", "--json", "--figures", "0"});
   ASSERT_EQ(result.exit_code, 0) << result.messages;
   const Json printed = Json::parse(result.output);
   EXPECT_EQ(printed["schema"], "pulmoseg.evaluate/1");
@@ -133,8 +135,8 @@ TEST_F(EvaluateCommandTest, AnOnnxFileNeedsASplitOrEverySlice) {
   EXPECT_EQ(everything.exit_code, 0) << everything.messages;
   EXPECT_TRUE(metrics(out())["split"].is_null());
   EXPECT_CONTAINS(everything.output, "no split is known");
-  const ProgramResult with_split =
-      evaluate(run() / "model.onnx", {"--split", (run() / "split.csv").string(), "--part", "validation", "--overwrite"});
+  const ProgramResult with_split = evaluate(
+      run() / "model.onnx", {"--split", (run() / "split.csv").string(), "--part", "validation", "--overwrite"});
   EXPECT_EQ(with_split.exit_code, 0) << with_split.messages;
   EXPECT_EQ(metrics(out())["slices"], 1);
 }

@@ -60,7 +60,8 @@ TEST_F(ScoreCommandTest, WithoutOutWritesNothing) {
 TEST_F(ScoreCommandTest, OneBadCaseDoesNotStopTheOthers) {
   mask("p/a.nii.gz", truth), mask("r/a.nii.gz", truth), mask("p/b.nii.gz", guess, 50), mask("r/b.nii.gz", truth);
   mask("r/c.nii.gz", truth);
-  const ProgramResult result = test::run_program({"score", (folder_ / "p").string(), (folder_ / "r").string(), "--json"});
+  const ProgramResult result =
+      test::run_program({"score", (folder_ / "p").string(), (folder_ / "r").string(), "--json"});
   EXPECT_EQ(result.exit_code, 1);
   const Json printed = Json::parse(result.output);
   EXPECT_EQ(printed["cases"].size(), 1u);

@@ -29,12 +29,16 @@ constexpr std::int64_t columns = 40, rows = 32, slices = 5;
 
 Geometry oblique_grid() {
   const double c = std::cos(0.2), s = std::sin(0.2);
-  return {.size = {columns, rows, slices}, .spacing = {0.7, 0.8, 5}, .origin = {-100, -90, 12},
+  return {.size = {columns, rows, slices},
+          .spacing = {0.7, 0.8, 5},
+          .origin = {-100, -90, 12},
           .direction = {{{c, s, 0}, {-s, c, 0}, {0, 0, 1}}}};
 }
 
 /// Bright in a rectangle that moves with the slice, so that no flip goes unseen.
-bool is_bright(std::int64_t i, std::int64_t j, std::int64_t k) { return i >= 8 + 2 * k && i < 20 + 2 * k && j >= 6 && j < 22 - 2 * k; }
+bool is_bright(std::int64_t i, std::int64_t j, std::int64_t k) {
+  return i >= 8 + 2 * k && i < 20 + 2 * k && j >= 6 && j < 22 - 2 * k;
+}
 
 Volume phantom(const Geometry& grid) {
   Volume volume{.geometry = grid, .voxels = {}};
@@ -91,7 +95,8 @@ class SegmentProgram : public testing::Test {
   /// that resizing may move by one.
   void expect_phantom_mask(const fs::path& mask_file, const fs::path& image) {
     const Volume mask = volume::read_volume(mask_file);
-    ASSERT_TRUE(volume::same_grid(mask.geometry, volume::VolumeReader::open(image).geometry())) << volume::describe(mask.geometry);
+    ASSERT_TRUE(volume::same_grid(mask.geometry, volume::VolumeReader::open(image).geometry()))
+        << volume::describe(mask.geometry);
     std::int64_t wrong = 0, bright = 0;
     for (std::int64_t k = 0; k < mask.geometry.size[2]; ++k) {
       for (std::int64_t p = 0; p < columns * rows; ++p) {
@@ -129,7 +134,8 @@ TEST_F(SegmentProgram, WritesMaskMeasurementsPictureAndCohort) {
   const auto voxels = std::ranges::count(mask.voxels, 1.0F);
   EXPECT_EQ(std::ranges::count(mask.voxels, 0.0F) + voxels, std::ssize(mask.voxels));
   EXPECT_EQ(measurements["lesion"]["voxels"], voxels);
-  EXPECT_NEAR(measurements["lesion"]["volume_ml"].get<double>(), static_cast<double>(voxels) * 0.7 * 0.8 * 5 / 1000, 1e-4);
+  EXPECT_NEAR(measurements["lesion"]["volume_ml"].get<double>(), static_cast<double>(voxels) * 0.7 * 0.8 * 5 / 1000,
+              1e-4);
   EXPECT_EQ(measurements["slices"].size(), slices);
   EXPECT_TRUE(measurements["percent_affected"].is_null());
   EXPECT_EQ(measurements["model"]["file"], "model.onnx");
@@ -150,8 +156,9 @@ TEST_F(SegmentProgram, WritesMaskMeasurementsPictureAndCohort) {
 TEST_F(SegmentProgram, PutsTheMaskOnTheInputsGridInAnyAxisOrder) {
   std::vector<std::string> inputs;
   int number = 0;
-  for (const auto& stored : {volume::AxisOrder{{0, 1, 2}, {true, true, false}}, volume::AxisOrder{{2, 0, 1}, {false, true, true}},
-                             volume::AxisOrder{{1, 0, 2}, {true, false, true}}}) {
+  for (const auto& stored :
+       {volume::AxisOrder{{0, 1, 2}, {true, true, false}}, volume::AxisOrder{{2, 0, 1}, {false, true, true}},
+        volume::AxisOrder{{1, 0, 2}, {true, false, true}}}) {
     for (const char* ending : {".nii", ".nrrd"}) {
       const auto image = folder_ / ("scan" + std::to_string(number++) + ending);
       write_volume(image, phantom(oblique_grid()), stored);
@@ -169,7 +176,8 @@ TEST_F(SegmentProgram, PutsTheMaskOnTheInputsGridInAnyAxisOrder) {
 }
 
 TEST_F(SegmentProgram, KeepsA2DFile2D) {
-  const Volume volume = phantom({.size = {columns, rows, 1}, .spacing = {1, 1, 1}, .origin = {}, .direction = Geometry{}.direction});
+  const Volume volume =
+      phantom({.size = {columns, rows, 1}, .spacing = {1, 1, 1}, .origin = {}, .direction = Geometry{}.direction});
   // Without any position in its header, a NIfTI file runs to the right's and anterior's opposite as stored: the reader turns it.
   write_2d_nifti(folder_ / "slice.nii", volume.voxels);
   const auto result = segment({(folder_ / "slice.nii").string(), "--format", "nii", "--probabilities"});
@@ -188,7 +196,8 @@ TEST_F(SegmentProgram, KeepsA2DFile2D) {
 
 TEST_F(SegmentProgram, WritesProbabilitiesThatDecideTheMask) {
   write_volume(folder_ / "scan.nrrd", phantom(oblique_grid()));
-  const auto result = segment({(folder_ / "scan.nrrd").string(), "--format", "nrrd", "--probabilities", "--threads", "1"});
+  const auto result =
+      segment({(folder_ / "scan.nrrd").string(), "--format", "nrrd", "--probabilities", "--threads", "1"});
   ASSERT_EQ(result.exit_code, 0) << result.messages;
   const Volume mask = volume::read_volume(out_ / "scan_lesion.nrrd");
   const Volume probability = volume::read_volume(out_ / "scan_lesion_probability.nrrd");
@@ -235,7 +244,8 @@ TEST_F(SegmentProgram, MeasuresTheShareOfTheLung) {
   ASSERT_GT(outside, 0);
   EXPECT_EQ(same["lung"]["voxels"], 20 * rows * slices);
   EXPECT_EQ(same["lesion"]["outside_lung_voxels"], outside);
-  EXPECT_NEAR(same["percent_affected"].get<double>(), 100.0 * static_cast<double>(inside) / (20.0 * rows * slices), 1e-9);
+  EXPECT_NEAR(same["percent_affected"].get<double>(), 100.0 * static_cast<double>(inside) / (20.0 * rows * slices),
+              1e-9);
   EXPECT_EQ(same["lung_mask"], "same.nii.gz");
   EXPECT_EQ(turned["percent_affected"], same["percent_affected"]);
   EXPECT_EQ(turned["slices"], same["slices"]);
@@ -253,7 +263,8 @@ TEST_F(SegmentProgram, RefusesALungMaskThatIsNotOfThisScan) {
   EXPECT_CONTAINS(result.messages, "40x32x5");
   EXPECT_TRUE(results().empty());
 
-  const auto usage = segment({(folder_ / "scan.nii").string(), (folder_ / "lung.nii").string(), "--lung-mask", (folder_ / "lung.nii").string()});
+  const auto usage = segment({(folder_ / "scan.nii").string(), (folder_ / "lung.nii").string(), "--lung-mask",
+                              (folder_ / "lung.nii").string()});
   EXPECT_EQ(usage.exit_code, 2);
   EXPECT_CONTAINS(usage.messages, "--lung-mask is given 1 times for 2 inputs");
 }
@@ -319,12 +330,14 @@ TEST_F(SegmentProgram, ReportsABadCaseAndGoesOn) {
   write_volume(folder_ / "cut.nii", phantom(oblique_grid()));
   fs::resize_file(folder_ / "cut.nii", fs::file_size(folder_ / "cut.nii") - 100);
   std::vector<std::string> inputs;
-  for (const char* name : {"empty.nii", "none.nii", "cut.nii", "good.nii", "text.nii.gz"}) inputs.push_back((folder_ / name).string());
+  for (const char* name : {"empty.nii", "none.nii", "cut.nii", "good.nii", "text.nii.gz"})
+    inputs.push_back((folder_ / name).string());
   inputs.push_back("--json");
   const auto result = segment(inputs);
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_CONTAINS(result.messages, "4 of 5 cases failed");
-  for (const char* name : {"empty.nii: ", "none.nii: ", "cut.nii: ", "text.nii.gz: "}) EXPECT_CONTAINS(result.messages, name);
+  for (const char* name : {"empty.nii: ", "none.nii: ", "cut.nii: ", "text.nii.gz: "})
+    EXPECT_CONTAINS(result.messages, name);
   EXPECT_EQ(results(), (std::vector<std::string>{"cohort.csv", "good.json", "good.png", "good_lesion.nii.gz"}));
   const Json printed = Json::parse(result.output);
   EXPECT_EQ(printed["cases"].size(), 1U);
@@ -371,7 +384,8 @@ TEST_F(SegmentProgram, LeavesAFolderInUseAlone) {
 
 TEST_F(SegmentProgram, CtrlCLeavesNothingHalfWritten) {
   const Geometry grid{.size = {32, 32, 30000}, .spacing = {1, 1, 1}, .origin = {}, .direction = Geometry{}.direction};
-  write_volume(folder_ / "long.nii", Volume{.geometry = grid, .voxels = std::vector<float>(32 * 32 * 30000, 1.0F)}, {}, volume::VoxelType::uint8);
+  write_volume(folder_ / "long.nii", Volume{.geometry = grid, .voxels = std::vector<float>(32 * 32 * 30000, 1.0F)}, {},
+               volume::VoxelType::uint8);
   const auto has_begun = [&] {
     return std::ranges::any_of(results(), [](const std::string& name) { return name.starts_with(".partial"); });
   };

@@ -28,8 +28,8 @@ const std::string mask = test::repository_file("data/medseg/tr_mask.nii.gz").str
 class TrainProgram : public testing::Test {
  protected:
   TrainProgram() {
-    const auto prepared = run_program(
-        {"prepare", "--image", scan, "--lesion-mask", mask, "--unrelated-slices", "--size", "32", data_});
+    const auto prepared =
+        run_program({"prepare", "--image", scan, "--lesion-mask", mask, "--unrelated-slices", "--size", "32", data_});
     EXPECT_EQ(prepared.exit_code, 0) << prepared.messages;
   }
   ProgramResult train(std::vector<std::string> more = {}, const std::function<bool()>& interrupt_when = {}) {
@@ -67,8 +67,7 @@ TEST_F(TrainProgram, LeadsFromSlicesToAMask) {
 }
 
 TEST_F(TrainProgram, CtrlCLeavesACheckpointAndResumeGoesOn) {
-  const ProgramResult stopped =
-      train({"--epochs", "200"}, [&] { return fs::exists(run_ / "history.csv"); });
+  const ProgramResult stopped = train({"--epochs", "200"}, [&] { return fs::exists(run_ / "history.csv"); });
   EXPECT_EQ(stopped.exit_code, 130) << stopped.messages;
   EXPECT_CONTAINS(stopped.messages, "go on with --resume");
   const auto done = read_csv(run_ / "history.csv").rows.size();

@@ -34,7 +34,8 @@ const std::vector<std::int64_t> every_row{0, 1, 2, 3, 4};
 TEST_F(EvaluateTest, CountsEverySlice) {
   auto network = engine();
   const Evaluation evaluation = evaluate(network, data(), every_row, "all");
-  const ConfusionCounts expected[] = {{100, 0, 0, 924}, {50, 50, 50, 874}, {0, 0, 0, 1024}, {0, 40, 0, 984}, {30, 0, 90, 904}};
+  const ConfusionCounts expected[] = {
+      {100, 0, 0, 924}, {50, 50, 50, 874}, {0, 0, 0, 1024}, {0, 40, 0, 984}, {30, 0, 90, 904}};
   ASSERT_EQ(evaluation.slices.size(), 5u);
   for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(evaluation.slices[i].counts, expected[i]) << "row " << i;
   EXPECT_EQ(evaluation.slices[4].case_name, "c");
@@ -101,10 +102,11 @@ TEST_F(EvaluateTest, ReportsProgressAndStops) {
   auto network = engine();
   std::vector<std::int64_t> seen;
   std::stop_source source;
-  EvaluateOptions options{.on_progress = [&](std::int64_t done, std::int64_t total) {
-                            EXPECT_EQ(total, 5);
-                            seen.push_back(done);
-                          },
+  EvaluateOptions options{.on_progress =
+                              [&](std::int64_t done, std::int64_t total) {
+                                EXPECT_EQ(total, 5);
+                                seen.push_back(done);
+                              },
                           .stop = source.get_token()};
   evaluate(network, data(), every_row, "all", options);
   EXPECT_EQ(seen.back(), 5);

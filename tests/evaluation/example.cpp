@@ -13,9 +13,11 @@ void write_example_dataset(const std::filesystem::path& folder, bool unrelated_s
     std::int64_t slice;
     std::size_t bright, begin, end;
   };
-  constexpr Slice slices[] = {
-      {"a", "p1", 3, 100, 0, 100}, {"a", "p1", 4, 100, 50, 150}, {"a", "p1", 5, 0, 0, 0}, {"b", "p1", 0, 40, 0, 0},
-      {"c", "p2", 7, 30, 0, 120}};
+  constexpr Slice slices[] = {{"a", "p1", 3, 100, 0, 100},
+                              {"a", "p1", 4, 100, 50, 150},
+                              {"a", "p1", 5, 0, 0, 0},
+                              {"b", "p1", 0, 40, 0, 0},
+                              {"c", "p2", 7, 30, 0, 120}};
   dataset::DatasetWriter writer(folder, {.preprocessing = {.size = example_size}});
   for (const Slice& slice : slices) {
     const std::int64_t row = writer.add_slice(slice.case_name, slice.patient, slice.slice, false);
@@ -50,8 +52,10 @@ void write_mask(const std::filesystem::path& file, const volume::Geometry& store
       for (std::int64_t i = 0; i < size[0]; ++i) {
         const std::array<std::int64_t, 3> at{i, j, k};
         std::array<std::int64_t, 3> index{};
-        for (std::size_t c = 0; c < 3; ++c) index[like.order.axis[c]] = like.order.flipped[c] ? size[c] - 1 - at[c] : at[c];
-        slice.push_back(labels[static_cast<std::size_t>((index[2] * stored.size[1] + index[1]) * stored.size[0] + index[0])]);
+        for (std::size_t c = 0; c < 3; ++c)
+          index[like.order.axis[c]] = like.order.flipped[c] ? size[c] - 1 - at[c] : at[c];
+        slice.push_back(
+            labels[static_cast<std::size_t>((index[2] * stored.size[1] + index[1]) * stored.size[0] + index[0])]);
       }
     }
     writer.write(k, slice);

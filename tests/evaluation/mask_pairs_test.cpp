@@ -30,7 +30,8 @@ class MaskPairsTest : public testing::Test {
 };
 
 TEST_F(MaskPairsTest, TwoFilesAreAPairWhateverTheirNames) {
-  const auto prediction = make("p", {"out.nrrd"}) / "out.nrrd", reference = make("r", {"case 1.nii.gz"}) / "case 1.nii.gz";
+  const auto prediction = make("p", {"out.nrrd"}) / "out.nrrd",
+             reference = make("r", {"case 1.nii.gz"}) / "case 1.nii.gz";
   const MaskPairs result = pair_masks(prediction, reference);
   ASSERT_EQ(result.pairs.size(), 1u);
   EXPECT_EQ(result.pairs[0].name, "case 1");

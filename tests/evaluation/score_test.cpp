@@ -56,7 +56,8 @@ TEST_F(ScoreTest, TakesOneLabelWhenAsked) {
   const Score result = score(mask("p.nii.gz", guess), mask("r.nii.gz", truth), second);
   EXPECT_EQ(result.figures.pooled.counts, (ConfusionCounts{1, 0, 0, 11}));
   const ScoreOptions differing{.prediction_label = 1, .reference_label = 2, .on_progress = {}, .stop = {}};
-  EXPECT_EQ(score(folder_ / "p.nii.gz", folder_ / "r.nii.gz", differing).figures.pooled.counts, (ConfusionCounts{0, 3, 1, 8}));
+  EXPECT_EQ(score(folder_ / "p.nii.gz", folder_ / "r.nii.gz", differing).figures.pooled.counts,
+            (ConfusionCounts{0, 3, 1, 8}));
 }
 
 TEST_F(ScoreTest, TheSameMaskInAnotherAxisOrderAndFormatIsTheSameMask) {
@@ -114,10 +115,11 @@ TEST_F(ScoreTest, OfFoldersScoresWhatItCanAndNamesTheRest) {
   const Score result = score(folder_ / "p", folder_ / "r",
                              {.prediction_label = {},
                               .reference_label = {},
-                              .on_progress = [&](std::int64_t done, std::int64_t total) {
-                                EXPECT_EQ(total, 3);
-                                progress = done;
-                              },
+                              .on_progress =
+                                  [&](std::int64_t done, std::int64_t total) {
+                                    EXPECT_EQ(total, 3);
+                                    progress = done;
+                                  },
                               .stop = {}});
   EXPECT_EQ(progress, 3);
   ASSERT_EQ(result.figures.cases.size(), 2u);

@@ -81,7 +81,8 @@ TEST_F(EngineTest, ComputesIn32BitsOnEveryProcessor) {
   onnx::Model model = test::threshold_network(1, 0);
   model.nodes[0].outputs[0] = "a";
   model.initializers.push_back({.name = "square", .shape = {2, 2, 1, 1}, .data = std::vector<float>{1, 0, 0, 1}});
-  model.nodes.push_back({.op_type = "Conv", .name = "second", .inputs = {"a", "square"}, .outputs = {"logits"}, .attributes = {}});
+  model.nodes.push_back(
+      {.op_type = "Conv", .name = "second", .inputs = {"a", "square"}, .outputs = {"logits"}, .attributes = {}});
   Engine engine(save(model));
   const auto image = ramp(32 * 32);
   const auto logits = engine.run(image, 1, 32, 32);
@@ -141,26 +142,32 @@ onnx::Model convolution(std::int64_t inputs, std::int64_t classes, std::int64_t 
   model.inputs[0].shape[1] = inputs;
   model.outputs[0].shape[1] = classes;
   const auto count = static_cast<std::size_t>(inputs * classes);
-  model.initializers = {{.name = "weight", .shape = {classes, inputs, 1, 1}, .data = std::vector<float>(count, 1)},
-                        {.name = "bias", .shape = {classes}, .data = std::vector<float>(static_cast<std::size_t>(classes))}};
+  model.initializers = {
+      {.name = "weight", .shape = {classes, inputs, 1, 1}, .data = std::vector<float>(count, 1)},
+      {.name = "bias", .shape = {classes}, .data = std::vector<float>(static_cast<std::size_t>(classes))}};
   model.nodes[0].attributes = {{.name = "strides", .value = std::vector<std::int64_t>{stride, stride}}};
   model.outputs[0].shape = {"batch", classes, "r", "c"};
   return model;
 }
 
 TEST_F(EngineTest, NamesAnInputThatIsNotASlice) {
-  EXPECT_CONTAINS(refusal(convolution(3, 2)), "has the input 'image' f32 [?,3,?,?], expected one float32 input N x 1 x rows x columns");
+  EXPECT_CONTAINS(refusal(convolution(3, 2)),
+                  "has the input 'image' f32 [?,3,?,?], expected one float32 input N x 1 x rows x columns");
 
   auto two = convolution(1, 2);
   two.inputs.push_back({.name = "age", .shape = {"batch", std::int64_t{1}, "rows", "columns"}});
   two.nodes[0].outputs[0] = "a";
-  two.nodes.push_back({.op_type = "Add", .name = "add", .inputs = {"a", "age"}, .outputs = {"logits"}, .attributes = {}});
+  two.nodes.push_back(
+      {.op_type = "Add", .name = "add", .inputs = {"a", "age"}, .outputs = {"logits"}, .attributes = {}});
   EXPECT_CONTAINS(refusal(two), "has the input 'image' f32 [?,1,?,?], 'age' f32 [?,1,?,?], expected one");
 
   auto text = convolution(1, 2);
   constexpr std::int32_t int64_elements = 7;
   text.inputs = {{.name = "tokens", .shape = {"batch", "length"}, .element_type = int64_elements}};
-  text.nodes = {{.op_type = "Cast", .name = "cast", .inputs = {"tokens"}, .outputs = {"logits"},
+  text.nodes = {{.op_type = "Cast",
+                 .name = "cast",
+                 .inputs = {"tokens"},
+                 .outputs = {"logits"},
                  .attributes = {{.name = "to", .value = std::int64_t{1}}}}};
   text.outputs[0].shape = {"batch", "length"};
   EXPECT_CONTAINS(refusal(text), "has the input 'tokens' i64 [?,?], expected one float32 input");
@@ -192,7 +199,8 @@ TEST_F(EngineTest, NamesANetworkThatCannotRun) {
   fixed.inputs[0].shape = {std::int64_t{1}, std::int64_t{1}, std::int64_t{32}, std::int64_t{32}};
   fixed.initializers.push_back({.name = "map", .shape = {1, 2, 32, 32}, .data = std::vector<float>(2048)});
   fixed.nodes[0].outputs[0] = "a";
-  fixed.nodes.push_back({.op_type = "Add", .name = "add", .inputs = {"a", "map"}, .outputs = {"logits"}, .attributes = {}});
+  fixed.nodes.push_back(
+      {.op_type = "Add", .name = "add", .inputs = {"a", "map"}, .outputs = {"logits"}, .attributes = {}});
   EXPECT_CONTAINS(refusal(fixed), "does not run on images of 64x64");
 }
 

@@ -66,7 +66,8 @@ class SegmentTest : public testing::Test {
   }
 
   test::TemporaryFolder folder_;
-  const Geometry grid_{.size = {24, 20, 7}, .spacing = {0.7, 0.8, 5}, .origin = {-100, -90, 12}, .direction = Geometry{}.direction};
+  const Geometry grid_{
+      .size = {24, 20, 7}, .spacing = {0.7, 0.8, 5}, .origin = {-100, -90, 12}, .direction = Geometry{}.direction};
 };
 
 TEST_F(SegmentTest, GivesTheSameLabelsInEveryAxisOrder) {
@@ -142,7 +143,8 @@ TEST_F(SegmentTest, ProbabilitiesSumToOneForAnyNumberOfClasses) {
     const std::size_t pixels = slice.labels.size();
     ASSERT_EQ(slice.probabilities.size(), 3 * pixels);
     for (std::size_t i = 0; i < pixels; ++i) {
-      const std::array<float, 3> p{slice.probabilities[i], slice.probabilities[pixels + i], slice.probabilities[2 * pixels + i]};
+      const std::array<float, 3> p{slice.probabilities[i], slice.probabilities[pixels + i],
+                                   slice.probabilities[2 * pixels + i]};
       ASSERT_NEAR(std::accumulate(p.begin(), p.end(), 0.0F), 1, 1e-6);
       ASSERT_EQ(slice.labels[i], std::ranges::max_element(p) - p.begin());
       ++seen[slice.labels[i]];
@@ -169,7 +171,11 @@ TEST_F(SegmentTest, EndsWithWhatTheCallerThrows) {
   Engine network = engine(test::threshold_network());
   auto reader = volume::VolumeReader::open(folder_ / "ct.nii");
   int slices = 0;
-  EXPECT_THROW(segment(reader, network, [&](const SegmentedSlice&) { if (++slices == 3) throw Interrupted("stop"); }), Interrupted);
+  EXPECT_THROW(segment(reader, network,
+                       [&](const SegmentedSlice&) {
+                         if (++slices == 3) throw Interrupted("stop");
+                       }),
+               Interrupted);
   EXPECT_EQ(slices, 3);
   EXPECT_EQ(segment_file(folder_ / "ct.nii", network).size(), 7U) << "the engine still works";
 }

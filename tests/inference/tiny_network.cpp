@@ -11,7 +11,11 @@ onnx::Model threshold_network(float gain, float threshold, std::int64_t size) {
   model.outputs = {{.name = "logits", .shape = {"batch", std::int64_t{2}, "rows", "columns"}}};
   model.initializers = {{.name = "weight", .shape = {2, 1, 1, 1}, .data = std::vector<float>{0, gain}},
                         {.name = "bias", .shape = {2}, .data = std::vector<float>{0, -gain * threshold}}};
-  model.nodes = {{.op_type = "Conv", .name = "conv", .inputs = {"image", "weight", "bias"}, .outputs = {"logits"}, .attributes = {}}};
+  model.nodes = {{.op_type = "Conv",
+                  .name = "conv",
+                  .inputs = {"image", "weight", "bias"},
+                  .outputs = {"logits"},
+                  .attributes = {}}};
   model.metadata = dataset::Preprocessing{.size = size}.to_metadata();
   model.metadata["pulmoseg.classes"] = "background,lesion";
   return model;
@@ -24,11 +28,18 @@ onnx::Model pooled_threshold_network(float gain, float threshold, std::int64_t s
   model.nodes[0].inputs[0] = "pooled";
   model.nodes[0].outputs[0] = "small";
   model.nodes.insert(model.nodes.begin(),
-                     {.op_type = "AveragePool", .name = "pool", .inputs = {"image"}, .outputs = {"pooled"},
+                     {.op_type = "AveragePool",
+                      .name = "pool",
+                      .inputs = {"image"},
+                      .outputs = {"pooled"},
                       .attributes = {{.name = "kernel_shape", .value = two}, {.name = "strides", .value = two}}});
-  model.nodes.push_back({.op_type = "Resize", .name = "resize", .inputs = {"small", "", "scales"}, .outputs = {"logits"},
-                         .attributes = {{.name = "mode", .value = std::string("linear")},
-                                        {.name = "coordinate_transformation_mode", .value = std::string("half_pixel")}}});
+  model.nodes.push_back(
+      {.op_type = "Resize",
+       .name = "resize",
+       .inputs = {"small", "", "scales"},
+       .outputs = {"logits"},
+       .attributes = {{.name = "mode", .value = std::string("linear")},
+                      {.name = "coordinate_transformation_mode", .value = std::string("half_pixel")}}});
   return model;
 }
 

@@ -27,9 +27,7 @@ TEST(Confusion, AddsUp) {
   EXPECT_EQ(sum.total(), 110u);
 }
 
-TEST(Confusion, RefusesMasksOfDifferentSize) {
-  EXPECT_THROW(count(Mask{1, 0}, Mask{1}), Error);
-}
+TEST(Confusion, RefusesMasksOfDifferentSize) { EXPECT_THROW(count(Mask{1, 0}, Mask{1}), Error); }
 
 TEST(Confusion, RatiosOfAHandComputedExample) {
   const ConfusionCounts counts{6, 2, 3, 89};
@@ -66,15 +64,14 @@ TEST_P(ConfusionEdge, IsAsTheHeaderSays) {
 }
 
 constexpr std::nullopt_t none = std::nullopt;
-INSTANTIATE_TEST_SUITE_P(
-    Table, ConfusionEdge,
-    testing::Values(Edge{"NoLesionNoneFound", {0, 0, 0, 8}, 1.0, none, none, 1.0, none, 1.0},
-                    Edge{"NoLesionSomeFound", {0, 2, 0, 6}, 0.75, 0.0, none, 0.75, 0.0, 0.0},
-                    Edge{"LesionNothingFound", {0, 0, 2, 6}, 0.75, none, 0.0, 1.0, 0.0, 0.0},
-                    Edge{"AllLesionAllFound", {8, 0, 0, 0}, 1.0, 1.0, 1.0, none, 1.0, 1.0},
-                    Edge{"AllLesionNothingFound", {0, 0, 8, 0}, 0.0, none, 0.0, none, 0.0, 0.0},
-                    Edge{"NoPixels", {}, none, none, none, none, none, 1.0}),
-    [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Table, ConfusionEdge,
+                         testing::Values(Edge{"NoLesionNoneFound", {0, 0, 0, 8}, 1.0, none, none, 1.0, none, 1.0},
+                                         Edge{"NoLesionSomeFound", {0, 2, 0, 6}, 0.75, 0.0, none, 0.75, 0.0, 0.0},
+                                         Edge{"LesionNothingFound", {0, 0, 2, 6}, 0.75, none, 0.0, 1.0, 0.0, 0.0},
+                                         Edge{"AllLesionAllFound", {8, 0, 0, 0}, 1.0, 1.0, 1.0, none, 1.0, 1.0},
+                                         Edge{"AllLesionNothingFound", {0, 0, 8, 0}, 0.0, none, 0.0, none, 0.0, 0.0},
+                                         Edge{"NoPixels", {}, none, none, none, none, none, 1.0}),
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace pulmoseg::metrics

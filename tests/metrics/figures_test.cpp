@@ -81,7 +81,8 @@ TEST(Figures, NothingIsInventedWhereThereIsNoLesion) {
 }
 
 TEST(Figures, ALossThatSomeSlicesLackIsNoLoss) {
-  const Figures figures = summarise("all", std::vector{slice(0, "a", {1, 0, 0, 3}, 0.1), slice(1, "a", {1, 0, 0, 3}, {})}, {});
+  const Figures figures =
+      summarise("all", std::vector{slice(0, "a", {1, 0, 0, 3}, 0.1), slice(1, "a", {1, 0, 0, 3}, {})}, {});
   EXPECT_FALSE(figures.loss);
 }
 

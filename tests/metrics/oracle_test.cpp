@@ -1,10 +1,9 @@
 // Figures against scikit-learn's and scipy's on the same probabilities (tests/oracle/metrics.py golden).
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "pulmoseg/metrics/figures.hpp"
 #include "pulmoseg/metrics/roc.hpp"
@@ -60,8 +59,12 @@ TEST_P(MetricsOracle, FiguresEqualScikitLearn) {
     std::vector<std::uint8_t> prediction;
     for (const float score : example.scores[k]) prediction.push_back(score > 0.5f);
     roc.add(example.scores[k], example.truth[k]);
-    slices.push_back({.row = 0, .case_name = "c", .patient = "p", .slice = 0,
-                      .counts = count(prediction, example.truth[k]), .loss = {}});
+    slices.push_back({.row = 0,
+                      .case_name = "c",
+                      .patient = "p",
+                      .slice = 0,
+                      .counts = count(prediction, example.truth[k]),
+                      .loss = {}});
   }
   const RocCurve curve = roc.finish();
   const Figures figures = summarise("test", slices, curve.auc);

@@ -134,7 +134,8 @@ TEST(Onnx, ReadsWhatTheOnnxPackageWrote) {
   ASSERT_EQ(model.nodes.size(), 2U);
   EXPECT_EQ(model.nodes[0].op_type, "Conv");
   EXPECT_EQ(model.nodes[0].inputs, (std::vector<std::string>{"image", "weight_raw", "bias_floats"}));
-  EXPECT_EQ(std::get<std::vector<std::int64_t>>(model.nodes[0].attributes.at(0).value), (std::vector<std::int64_t>{1, 1}));
+  EXPECT_EQ(std::get<std::vector<std::int64_t>>(model.nodes[0].attributes.at(0).value),
+            (std::vector<std::int64_t>{1, 1}));
   EXPECT_EQ(model.nodes[1].op_type, "LeakyRelu");
   EXPECT_EQ(std::get<float>(model.nodes[1].attributes.at(0).value), 0.125F);
 }
@@ -197,11 +198,13 @@ TEST(Onnx, SaysWhatIsWrongWithAFile) {
 
 TEST(Onnx, RefusesWhatItCannotHold) {
   const auto golden = [](const char* name) { return test::repository_file("tests/data/onnx") / name; };
-  EXPECT_NE(error_of(golden("double_weights.onnx")).find("'w' has element type 11, expected 1 (float32)"), std::string::npos);
+  EXPECT_NE(error_of(golden("double_weights.onnx")).find("'w' has element type 11, expected 1 (float32)"),
+            std::string::npos);
   EXPECT_NE(error_of(golden("external_weights.onnx")).find("keeps initializer 'w' in another file"), std::string::npos);
   EXPECT_NE(error_of(golden("tensor_attribute.onnx")).find("attribute 'value' has type 4"), std::string::npos);
   EXPECT_NE(error_of(golden("other_domain.onnx")).find("is of domain 'com.microsoft'"), std::string::npos);
-  for (const char* name : {"double_weights.onnx", "external_weights.onnx", "tensor_attribute.onnx", "other_domain.onnx"}) {
+  for (const char* name :
+       {"double_weights.onnx", "external_weights.onnx", "tensor_attribute.onnx", "other_domain.onnx"}) {
     EXPECT_EQ(read_header(golden(name)).inputs.size(), 1U) << name;
   }
 }

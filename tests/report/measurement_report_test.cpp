@@ -14,7 +14,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-quantify::Measurements measured(bool with_lung, quantify::KnownSpacing known_spacing = quantify::KnownSpacing::complete) {
+quantify::Measurements measured(bool with_lung,
+                                quantify::KnownSpacing known_spacing = quantify::KnownSpacing::complete) {
   quantify::Measurer measurer({.size = {2, 1, 2}, .spacing = {0.5, 0.5, 4}}, with_lung, known_spacing);
   const std::vector<std::uint8_t> lesion{1, 0}, lung{1, 1};
   measurer.add_slice(0, lesion, with_lung ? std::span(lung) : std::span<const std::uint8_t>());

@@ -119,8 +119,9 @@ TEST(EvaluationWarnings, SayWhatFlatters) {
 
 TEST(MetricsText, NamesConventionsSplitAndWarning) {
   const std::string text = metrics_text(figures(), provenance());
-  for (const char* part : {"run/model.onnx", "covid", "slice-wise, seed 7", "patients stand on both sides", "pooled over all pixels",
-                           "mean per slice ", "mean per slice with lesion", "mean per case", "0.8750", "AUC-ROC", "0.1875"}) {
+  for (const char* part :
+       {"run/model.onnx", "covid", "slice-wise, seed 7", "patients stand on both sides", "pooled over all pixels",
+        "mean per slice ", "mean per slice with lesion", "mean per case", "0.8750", "AUC-ROC", "0.1875"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
   EXPECT_EQ(text.find(" \n"), std::string::npos) << text;
@@ -130,10 +131,10 @@ TEST(MetricsFiles, TablesCanBeReadBack) {
   const test::TemporaryFolder folder;
   write_metrics(figures(), slices, provenance(), folder / "new");
   const CsvTable by_slice = read_csv(folder / "new" / "slices.csv");
-  EXPECT_EQ(by_slice.columns, (std::vector<std::string>{"row", "case", "patient", "slice", "part", "dice", "iou", "tp", "fp",
-                                                        "fn", "tn", "loss"}));
-  EXPECT_EQ(by_slice.rows[0], (std::vector<std::string>{"0", "a, \"first\"", "p1", "3", "test", "0.75", "0.6", "6", "2", "2",
-                                                        "90", "0.125"}));
+  EXPECT_EQ(by_slice.columns, (std::vector<std::string>{"row", "case", "patient", "slice", "part", "dice", "iou", "tp",
+                                                        "fp", "fn", "tn", "loss"}));
+  EXPECT_EQ(by_slice.rows[0], (std::vector<std::string>{"0", "a, \"first\"", "p1", "3", "test", "0.75", "0.6", "6", "2",
+                                                        "2", "90", "0.125"}));
   EXPECT_EQ(by_slice.rows[1][by_slice.column("dice")], "1");
   const CsvTable by_case = read_csv(folder / "new" / "cases.csv");
   EXPECT_EQ(by_case.rows[1], (std::vector<std::string>{"b", "p2", "1", "", "", "", "", "0", "0", "0", "100"}));

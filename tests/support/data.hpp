@@ -35,9 +35,9 @@ class TemporaryFolder {
 };
 
 struct ProgramResult {
-  int exit_code;        ///< 128 + signal when it was killed by one
-  std::string output;   ///< stdout
-  std::string messages; ///< stderr
+  int exit_code;         ///< 128 + signal when it was killed by one
+  std::string output;    ///< stdout
+  std::string messages;  ///< stderr
 };
 
 /// Runs the pulmoseg program with these arguments (no shell in between). Presses Ctrl-C once `interrupt_when` says so.
@@ -46,6 +46,6 @@ ProgramResult run_program(const std::vector<std::string>& arguments, const std::
 }  // namespace pulmoseg::test
 
 /// First line of a test that needs this file or folder of the development data: skips it by name where that is missing.
-#define PULMOSEG_REQUIRE_DATA(name)                                   \
+#define PULMOSEG_REQUIRE_DATA(name)                                     \
   if (!std::filesystem::exists(pulmoseg::test::development_data(name))) \
   GTEST_SKIP() << "needs " << pulmoseg::test::development_data(name).string() << " (set PULMOSEG_DATA)"

@@ -56,11 +56,10 @@ DicomFile& DicomFile::remove(std::uint32_t tag) {
 }
 
 std::string DicomFile::head(std::string_view transfer_syntax) const {
-  const std::string meta = element(0x00020001, "OB", std::string("\0\1", 2)) +
-                           element(0x00020002, "UI", elements_.at(0x00080016).second) +
-                           element(0x00020003, "UI", elements_.at(0x00080018).second) +
-                           element(0x00020010, "UI", even(std::string(transfer_syntax), '\0')) +
-                           element(0x00020012, "UI", "2.25.7");
+  const std::string meta =
+      element(0x00020001, "OB", std::string("\0\1", 2)) + element(0x00020002, "UI", elements_.at(0x00080016).second) +
+      element(0x00020003, "UI", elements_.at(0x00080018).second) +
+      element(0x00020010, "UI", even(std::string(transfer_syntax), '\0')) + element(0x00020012, "UI", "2.25.7");
   return std::string(128, '\0') + "DICM" +
          element(0x00020000, "UL", as_bytes(static_cast<std::uint32_t>(meta.size()))) + meta;
 }

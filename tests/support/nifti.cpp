@@ -24,7 +24,7 @@ std::string nifti_bytes(const NiftiFile& file) {
   put(bytes, 70, std::int16_t{16});  // float32
   put(bytes, 72, std::int16_t{32});
   for (std::size_t i = 0; i < 3; ++i) put(bytes, 80 + 4 * i, file.spacing[i]);
-  put(bytes, 108, 352.0F);  // where the voxels begin
+  put(bytes, 108, 352.0F);   // where the voxels begin
   put(bytes, 123, char{2});  // millimetres
   if (file.with_geometry) {
     put(bytes, 254, std::int16_t{1});

@@ -12,12 +12,12 @@
 namespace pulmoseg::test {
 
 struct NiftiFile {
-  std::vector<std::int16_t> size{4, 4, 3};           ///< x, y, z …
+  std::vector<std::int16_t> size{4, 4, 3};  ///< x, y, z …
   std::array<float, 3> spacing{1, 1, 1};
-  bool with_geometry = true;                         ///< sform code 1: spacing along RAS, origin at `origin`
+  bool with_geometry = true;  ///< sform code 1: spacing along RAS, origin at `origin`
   std::array<float, 3> origin{0, 0, 0};
   std::optional<std::array<std::array<float, 4>, 3>> affine{};  ///< the sform itself, in place of spacing and origin
-  std::vector<float> voxels;                         ///< float32, x fastest; zeros when empty
+  std::vector<float> voxels;                                    ///< float32, x fastest; zeros when empty
 };
 
 /// The bytes of a .nii file.

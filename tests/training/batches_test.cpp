@@ -40,7 +40,8 @@ TEST(Batches, ALastBatchOfOneJoinsTheBatchBefore) {
 TEST(Batches, ShufflingKeepsEveryRowOnceAndDependsOnSeedAndEpoch) {
   const auto flat = [](std::uint64_t seed, std::int64_t epoch) {
     Rows all;
-    for (const auto& batch : shuffled_batches(rows_up_to(101), 4, seed, epoch)) all.insert(all.end(), batch.begin(), batch.end());
+    for (const auto& batch : shuffled_batches(rows_up_to(101), 4, seed, epoch))
+      all.insert(all.end(), batch.begin(), batch.end());
     return all;
   };
   Rows sorted = flat(5, 2);

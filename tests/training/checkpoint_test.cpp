@@ -13,9 +13,14 @@ namespace {
 TEST(Checkpoint, ComesBackToTheLastBit) {
   const test::TemporaryFolder folder;
   Checkpoint saved;
-  saved.state = {.epoch = 2, .batch = 5, .samples = 21, .loss_sum = 0.1 + 0.2, .training_seconds = 1.0 / 3,
+  saved.state = {.epoch = 2,
+                 .batch = 5,
+                 .samples = 21,
+                 .loss_sum = 0.1 + 0.2,
+                 .training_seconds = 1.0 / 3,
                  .history = {{1, 0.7, 1e-300, 1e-4, 12.5, 2.0 / 7}, {2, 0.1, 0.3, 1e-4, 11, 3}},
-                 .best_epoch = 1, .best_validation_loss = 1e-300};
+                 .best_epoch = 1,
+                 .best_validation_loss = 1e-300};
   saved.network = {{"a.weight", torch::randn({3, 2, 3, 3}).contiguous(torch::MemoryFormat::ChannelsLast)},
                    {"a.count", torch::tensor(7, torch::kInt64)}};
   saved.optimiser = {{"step", torch::tensor(9.0f)}};
@@ -44,7 +49,8 @@ TEST(Checkpoint, OtherFilesAreRefusedByName) {
   const test::TemporaryFolder folder;
   const auto file = folder / "checkpoint.safetensors";
   model::write_weights({{"weight", torch::zeros({2})}}, file);
-  EXPECT_NE(test::message_of<Error>([&] { read_checkpoint(file); }).find("expected a checkpoint of a training run"), std::string::npos);
+  EXPECT_NE(test::message_of<Error>([&] { read_checkpoint(file); }).find("expected a checkpoint of a training run"),
+            std::string::npos);
 
   write_file(file, "not a checkpoint");
   EXPECT_NE(test::message_of<Error>([&] { read_checkpoint(file); }).find(file.string()), std::string::npos);

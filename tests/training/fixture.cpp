@@ -13,10 +13,12 @@ dataset::Dataset make_dataset(const std::filesystem::path& folder, std::int64_t 
   {
     dataset::DatasetWriter writer(folder, {.preprocessing = {.size = size}});
     for (std::int64_t i = 0; i < slices; ++i) {
-      const auto row = writer.add_slice("case" + std::to_string(i / 2), "patient" + std::to_string(i / 2), i % 2, false);
+      const auto row =
+          writer.add_slice("case" + std::to_string(i / 2), "patient" + std::to_string(i / 2), i % 2, false);
       std::vector<float> image;
       std::vector<std::uint8_t> labels;
-      const auto centre_row = static_cast<std::int64_t>(random() % size), centre_column = static_cast<std::int64_t>(random() % size);
+      const auto centre_row = static_cast<std::int64_t>(random() % size),
+                 centre_column = static_cast<std::int64_t>(random() % size);
       for (std::int64_t r = 0; r < size; ++r) {
         for (std::int64_t c = 0; c < size; ++c) {
           const bool lesion = std::abs(r - centre_row) <= size / 5 && std::abs(c - centre_column) <= size / 5;
@@ -36,14 +38,16 @@ dataset::Dataset make_dataset(const std::filesystem::path& folder, std::int64_t 
 training::Network tiny_network(std::size_t classes, std::map<std::string, std::string> metadata) {
   namespace nn = torch::nn;
   nn::Sequential network(nn::Conv2d(nn::Conv2dOptions(1, 8, 3).padding(1).bias(false)), nn::BatchNorm2d(8), nn::ReLU(),
-                         nn::Dropout(0.5), nn::Conv2d(nn::Conv2dOptions(8, static_cast<std::int64_t>(classes), 3).padding(1)));
+                         nn::Dropout(0.5),
+                         nn::Conv2d(nn::Conv2dOptions(8, static_cast<std::int64_t>(classes), 3).padding(1)));
   return {.module = network.ptr(),
           .forward = [network](const torch::Tensor& images) mutable { return network->forward(images); },
-          .write_onnx = [metadata](const std::filesystem::path& file) {
-            std::string text;
-            for (const auto& [key, value] : metadata) text += key + "=" + value + "\n";
-            write_file(file, text);
-          }};
+          .write_onnx =
+              [metadata](const std::filesystem::path& file) {
+                std::string text;
+                for (const auto& [key, value] : metadata) text += key + "=" + value + "\n";
+                write_file(file, text);
+              }};
 }
 
 training::TrainingOptions quick_options() {

@@ -38,8 +38,10 @@ TEST(TrainingOptions, ImpossibleValuesAreRefused) {
   EXPECT_NE(message([](auto& options) { options.batch_size = 1; }).find("--batch-size"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.epochs = 0; }).find("--epochs"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.learning_rate = NAN; }).find("--learning-rate"), std::string::npos);
-  EXPECT_NE(message([](auto& options) { options.flip_probability = 1.5; }).find("--flip-probability"), std::string::npos);
-  EXPECT_NE(message([](auto& options) { options.standard_deviation = 0; }).find("--standard-deviation"), std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.flip_probability = 1.5; }).find("--flip-probability"),
+            std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.standard_deviation = 0; }).find("--standard-deviation"),
+            std::string::npos);
   EXPECT_NE(message([](auto& options) { options.device = "tpu"; }).find("--device"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.max_minutes = 0; }).find("--max-minutes"), std::string::npos);
 }

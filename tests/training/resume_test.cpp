@@ -51,7 +51,8 @@ TEST_F(Resume, TheSameSeedTwiceGivesTheSameBytes) {
   expect_same_bytes();
 
   options.seed = 1;
-  const auto other = train_network(test::tiny_network, dataset, dataset::split_by_slice(dataset, 0), folder / "other", options);
+  const auto other =
+      train_network(test::tiny_network, dataset, dataset::split_by_slice(dataset, 0), folder / "other", options);
   EXPECT_NE(losses(first), losses(other));
 }
 
@@ -191,7 +192,8 @@ TEST_F(Resume, AnotherRunIsRefusedWithTheDifference) {
   const auto description = folder / "data" / "dataset.json";
   const auto before = read_file(description);
   write_file(description, before + "\n");
-  expect(message(dataset, split, [](auto&) {}), "it was started with the dataset data as it was prepared then, now it is prepared anew");
+  expect(message(dataset, split, [](auto&) {}),
+         "it was started with the dataset data as it was prepared then, now it is prepared anew");
   write_file(description, before);
   const auto larger = make_dataset(folder / "larger", 26, 32);
   expect(message(larger, dataset::split_by_slice(larger, 0), [](auto&) {}), "slices of size 16, now it is 32");

@@ -28,8 +28,8 @@ TEST(Train, FillsTheRunFolder) {
 
   EXPECT_EQ(dataset::read_split(run.split(), dataset), dataset::split_by_slice(dataset, 0));
   const auto history = read_csv(run.history());
-  EXPECT_EQ(history.columns, (std::vector<std::string>{"epoch", "training_loss", "validation_loss", "learning_rate", "seconds",
-                                                       "samples_per_second"}));
+  EXPECT_EQ(history.columns, (std::vector<std::string>{"epoch", "training_loss", "validation_loss", "learning_rate",
+                                                       "seconds", "samples_per_second"}));
   ASSERT_EQ(history.rows.size(), 2u);
   for (std::size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(parse_number<std::int64_t>(history.rows[i][0]), static_cast<std::int64_t>(i) + 1);
@@ -76,10 +76,9 @@ TEST(Train, KeepsTheEpochWithTheLowestValidationLoss) {
     return network;
   };
   std::vector<std::string> weights;  // last.pth after every epoch
-  const auto result = train_network(spoilt_later, dataset, dataset::split_by_slice(dataset, 0), run.folder, options,
-                                    {.on_step = {}, .on_epoch = [&](const auto&) {
-    weights.push_back(read_file(run.last_weights()));
-  }, .stop = {}});
+  const auto result = train_network(
+      spoilt_later, dataset, dataset::split_by_slice(dataset, 0), run.folder, options,
+      {.on_step = {}, .on_epoch = [&](const auto&) { weights.push_back(read_file(run.last_weights())); }, .stop = {}});
 
   const auto lowest = std::ranges::min_element(result.history, {}, &EpochRecord::validation_loss);
   EXPECT_EQ(result.best_epoch, lowest->epoch);
@@ -90,7 +89,8 @@ TEST(Train, KeepsTheEpochWithTheLowestValidationLoss) {
   for (const auto& [name, tensor] : model::read_weights(folder / "epoch.pth")) {
     EXPECT_TRUE(torch::equal(*model::find(best, name), tensor)) << name;
   }
-  EXPECT_FALSE(torch::equal(*model::find(best, "0.weight"), *model::find(model::read_weights(run.last_weights()), "0.weight")));
+  EXPECT_FALSE(
+      torch::equal(*model::find(best, "0.weight"), *model::find(model::read_weights(run.last_weights()), "0.weight")));
 }
 
 TEST(Train, LossesAreMeansOverTheSlices) {
@@ -100,10 +100,14 @@ TEST(Train, LossesAreMeansOverTheSlices) {
   options.epochs = 1;
   std::vector<std::int64_t> batches;
   std::vector<double> running;
-  const auto result = train_tiny(dataset, folder / "run", options, {.on_step = [&](const StepRecord& step) {
-    batches.push_back(step.batches);
-    running.push_back(step.training_loss);
-  }, .on_epoch = {}, .stop = {}});
+  const auto result = train_tiny(dataset, folder / "run", options,
+                                 {.on_step =
+                                      [&](const StepRecord& step) {
+                                        batches.push_back(step.batches);
+                                        running.push_back(step.training_loss);
+                                      },
+                                  .on_epoch = {},
+                                  .stop = {}});
   EXPECT_EQ(batches, (std::vector<std::int64_t>{2, 2}));
   EXPECT_EQ(running.back(), result.history.front().training_loss);
 
@@ -135,8 +139,9 @@ TEST(Train, ALossThatIsNoNumberEndsTheRunAndKeepsTheCheckpoint) {
     return network;
   };
   const auto message = message_of<Error>([&] {
-    train_network(broken, dataset, dataset::split_by_slice(dataset, 0), run.folder, quick_options(),
-                  {.on_step = {}, .on_epoch = [&](const auto&) { good_checkpoint = read_file(run.checkpoint()); }, .stop = {}});
+    train_network(
+        broken, dataset, dataset::split_by_slice(dataset, 0), run.folder, quick_options(),
+        {.on_step = {}, .on_epoch = [&](const auto&) { good_checkpoint = read_file(run.checkpoint()); }, .stop = {}});
   });
   EXPECT_NE(message.find("the training loss became nan in epoch 2 after 1 batches"), std::string::npos) << message;
   EXPECT_FALSE(good_checkpoint.empty());
@@ -160,7 +165,9 @@ TEST(Train, TooFewSlicesAreNamed) {
   const test::TemporaryFolder folder;
   const auto dataset = make_dataset(folder / "data", 3);  // one in each part
   const auto message = message_of<Error>([&] { train_tiny(dataset, folder / "run", quick_options()); });
-  EXPECT_NE(message.find("has 1 slices for training and 1 for validation, expected at least 2 and 1"), std::string::npos) << message;
+  EXPECT_NE(message.find("has 1 slices for training and 1 for validation, expected at least 2 and 1"),
+            std::string::npos)
+      << message;
   EXPECT_FALSE(std::filesystem::exists(folder / "run/config.json"));
 }
 

@@ -42,8 +42,9 @@ TEST_F(BadInput, MissingEmptyOrNoImage) {
   EXPECT_EQ(said(gzip("")), "is empty, expected a NIfTI or NRRD image");
   const std::string folder = folder_.path().string();
   EXPECT_EQ(test::reading_error(folder),
-            folder + ": is a folder without DICOM images, expected one CT series, one slice a file; give the folder that "
-                     "holds the slices");
+            folder +
+                ": is a folder without DICOM images, expected one CT series, one slice a file; give the folder that "
+                "holds the slices");
   EXPECT_EQ(said(std::string(128, '\0') + "DICM and so on"),
             "is a single DICOM file, expected the folder of its series; give the folder");
 }
@@ -143,8 +144,9 @@ TEST_F(BadInput, NiftiOfAnotherKind) {
             "lacks the mark \"n+1\" of a NIfTI file (Analyze 7.5 or damaged), expected NIfTI; convert the file");
   EXPECT_EQ(said(RawNifti({2, 2, 2}).put(108, 4.0F).with(eight)),
             "says that its voxels begin at byte 4, expected 352 or more; correct vox_offset in its header");
-  EXPECT_EQ(said(RawNifti({2, 2, 2}).put(112, 2.0F).put(116, NAN).with(eight)),
-            "has the intensity intercept nan beside the slope 2, expected a finite number; correct scl_inter in its header");
+  EXPECT_EQ(
+      said(RawNifti({2, 2, 2}).put(112, 2.0F).put(116, NAN).with(eight)),
+      "has the intensity intercept nan beside the slope 2, expected a finite number; correct scl_inter in its header");
 }
 
 TEST_F(BadInput, Nrrd) {
@@ -166,7 +168,8 @@ TEST_F(BadInput, Nrrd) {
             "has the NRRD field \"space directions: (1,0,0) (0,1,0)\", which is not well-formed or does not fit its "
             "other fields; correct it or write the file anew");
   EXPECT_EQ(said(start + "dimension: 3\nsizes: 2 2 two\n" + end + voxels),
-            "has the NRRD field \"sizes: 2 2 two\", which is not well-formed or does not fit its other fields; correct it or write the file anew");
+            "has the NRRD field \"sizes: 2 2 two\", which is not well-formed or does not fit its other fields; correct "
+            "it or write the file anew");
   EXPECT_EQ(said(start + sizes + "endian: little\nencoding: bzip2\n\n" + voxels),
             "has the NRRD encoding \"bzip2\", expected \"gzip\" or \"raw\"; save it in one of these");
   EXPECT_EQ(said(start + sizes + "encoding: raw\n\n" + voxels),

@@ -1,6 +1,8 @@
 // A made-up series with known values, on which each rule is tried, and a real one: dicom/chest-64 of the development
 // data is the source of hu/ct-64.nrrd there.
 
+#include "support/dicom.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 #include "pulmoseg/volume/volume.hpp"
 #include "pulmoseg/volume/volume_writer.hpp"
 #include "support/data.hpp"
-#include "support/dicom.hpp"
 #include "volume/raw_nifti.hpp"
 
 namespace pulmoseg::volume {
@@ -165,8 +166,7 @@ TEST_F(Dicom, RefusesASliceThatIsCutShort) {
   write(3);
   const std::string whole = test::ct_slice(2).bytes();
   test::save(slice(2), whole.substr(0, whole.size() - 1));
-  EXPECT_EQ(error(),
-            slice(2).string() + ": is cut short or damaged" + a_whole_one);
+  EXPECT_EQ(error(), slice(2).string() + ": is cut short or damaged" + a_whole_one);
 }
 
 TEST_F(Dicom, RefusesASliceThatIsCutAnywhere) {
@@ -191,8 +191,8 @@ TEST_F(Dicom, NamesTheFilesThatItLeavesAside) {
                                  .remove(0x7fe00010)
                                  .bytes();
   test::save(folder_ / "report", report);
-  test::save(folder_ / "DICOMDIR", test::DicomFile().put(0x00080016, "UI", "1.2.840.10008.1.3.10")
-                                       .put(0x00080018, "UI", "2.25.9").bytes());
+  test::save(folder_ / "DICOMDIR",
+             test::DicomFile().put(0x00080016, "UI", "1.2.840.10008.1.3.10").put(0x00080018, "UI", "2.25.9").bytes());
   const std::string aside = " of its files are no DICOM images and are left aside: ";
   EXPECT_NE(warning().find(folder_name() + ": 4" + aside + "DICOMDIR, empty.dcm, notes.txt, report\n"),
             std::string::npos)
@@ -205,18 +205,22 @@ TEST_F(Dicom, NamesTheFilesThatItLeavesAside) {
 TEST_F(Dicom, ListsSeveralSeries) {
   write(3);
   test::save(folder_ / "other.dcm", test::ct_slice(3).put(0x0020000e, "UI", "2.25.3").bytes());
-  EXPECT_EQ(error(), folder_name() + ": holds 2 DICOM series: 2.25.2 (3 files), 2.25.3 (1 files), expected one; give "
-                                     "each a folder of its own");
+  EXPECT_EQ(error(), folder_name() +
+                         ": holds 2 DICOM series: 2.25.2 (3 files), 2.25.3 (1 files), expected one; give "
+                         "each a folder of its own");
 }
 
 TEST_F(Dicom, RefusesColoursAndSeveralFrames) {
   write(2);
   std::string three_times;
   for (int n = 0; n < 3; ++n) three_times += std::string(4 * 3 * 2, static_cast<char>(n));
-  replace(0, test::ct_slice(0).put(0x00280008, "IS", "3").put(0x7fe00010, "OW", three_times)
+  replace(0, test::ct_slice(0)
+                 .put(0x00280008, "IS", "3")
+                 .put(0x7fe00010, "OW", three_times)
                  .put(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.7.3"));  // Multi-frame Grayscale Word
-  EXPECT_EQ(error(), slice(0).string() + ": is a multi-frame image (3 frames), expected one CT series, one slice a "
-                                         "file; convert it first, e.g. to NIfTI");
+  EXPECT_EQ(error(), slice(0).string() +
+                         ": is a multi-frame image (3 frames), expected one CT series, one slice a "
+                         "file; convert it first, e.g. to NIfTI");
   replace(0, test::ct_slice(0)
                  .put(0x00280002, 3)
                  .put(0x00280004, "CS", "RGB")
@@ -336,8 +340,7 @@ TEST_F(RealDicom, RefusesASliceThatIsCutShort) {
   copy_slices(3);
   const fs::path file = folder_ / "IMG0002.dcm";
   fs::resize_file(file, fs::file_size(file) - 1);
-  EXPECT_EQ(test::reading_error(folder_.path()),
-            file.string() + ": is cut short or damaged" + a_whole_one);
+  EXPECT_EQ(test::reading_error(folder_.path()), file.string() + ": is cut short or damaged" + a_whole_one);
 }
 
 }  // namespace

@@ -39,11 +39,12 @@ class Masks : public testing::Test {
 
   void expect_the_same_slice_by_slice(const Labels& mask) {
     std::vector<std::int64_t> seen;
-    visit_mask_on_grid(folder_ / "mask.nii", image_, grid_,
-                       [&](std::int64_t index, std::span<const std::uint8_t> labels) {
-                         seen.push_back(index);
-                         EXPECT_TRUE(std::ranges::equal(labels, std::span(mask).subspan(16 * static_cast<std::size_t>(index), 16))) << index;
-                       });
+    visit_mask_on_grid(
+        folder_ / "mask.nii", image_, grid_, [&](std::int64_t index, std::span<const std::uint8_t> labels) {
+          seen.push_back(index);
+          EXPECT_TRUE(std::ranges::equal(labels, std::span(mask).subspan(16 * static_cast<std::size_t>(index), 16)))
+              << index;
+        });
     std::ranges::sort(seen);
     EXPECT_EQ(seen, (std::vector<std::int64_t>{0, 1}));
   }
@@ -149,9 +150,10 @@ TEST_F(Masks, WithValuesThatAreNoLabelsAreRefused) {
   raw.sform({{{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, 3, 0}}});
   std::vector<std::int16_t> scan(32);
   scan[17] = -800;
-  EXPECT_EQ(refusal(raw.with(scan)), (folder_ / "mask.nii").string() +
-                                         ": slice 1 holds the value -800, expected labels that are whole numbers from 0 to "
-                                         "255; give a mask, not a scan or a probability map");
+  EXPECT_EQ(refusal(raw.with(scan)),
+            (folder_ / "mask.nii").string() +
+                ": slice 1 holds the value -800, expected labels that are whole numbers from 0 to "
+                "255; give a mask, not a scan or a probability map");
 }
 
 TEST(ResampledMask, TakesTheVoxelInWhichTheCentreLies) {

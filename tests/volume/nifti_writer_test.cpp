@@ -165,13 +165,18 @@ TEST(VolumeWriter, SaysWhatIsWrong) {
             file + ": slice 2 is written twice or outside of the 2 slices");
   EXPECT_EQ(with_writer([&](VolumeWriter& w) { w.write(1, std::vector<float>{1}); }),
             file + ": slice 1 has 1 pixels, expected 2x1");
-  EXPECT_EQ(with_writer([&](VolumeWriter& w) { w.write(1, std::vector<float>{1, 256}); }),
+  EXPECT_EQ(with_writer([&](VolumeWriter& w) {
+              w.write(1, std::vector<float>{1, 256});
+            }),
             file + ": the value 256 in slice 1 does not fit uint8");
-  EXPECT_EQ(
-      with_writer([&](VolumeWriter& w) { w.write(1, std::vector<float>{1, std::numeric_limits<float>::quiet_NaN()}); }),
-      file + ": the value nan in slice 1 does not fit uint8");
+  EXPECT_EQ(with_writer([&](VolumeWriter& w) {
+              w.write(1, std::vector<float>{1, std::numeric_limits<float>::quiet_NaN()});
+            }),
+            file + ": the value nan in slice 1 does not fit uint8");
   EXPECT_THROW(VolumeWriter(folder / "v.png", grid({2, 1, 2}), VoxelType::uint8), UsageError);
-  EXPECT_EQ(error_of([&] { VolumeWriter(folder / "missing" / "v.nii", grid({2, 1, 2}), VoxelType::uint8); }),
+  EXPECT_EQ(error_of([&] {
+              VolumeWriter(folder / "missing" / "v.nii", grid({2, 1, 2}), VoxelType::uint8);
+            }),
             (folder / "missing" / "v.nii").string() + ": cannot be written: No such file or directory");
   EXPECT_TRUE(fs::is_empty(folder.path())) << "a writer without commit() left something behind";
 }

@@ -31,9 +31,12 @@ std::vector<Row> split_rows(std::string_view text, const std::filesystem::path& 
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (quoted) {
-      if (c != '"') cell += c;
-      else if (i + 1 < text.size() && text[i + 1] == '"') cell += '"', ++i;
-      else quoted = false;
+      if (c != '"')
+        cell += c;
+      else if (i + 1 < text.size() && text[i + 1] == '"')
+        cell += '"', ++i;
+      else
+        quoted = false;
     } else if (c == '"' && cell.empty()) {
       quoted = cell_was_quoted = true;
     } else if (c == ',') {
@@ -60,7 +63,8 @@ std::optional<std::size_t> CsvTable::find_column(std::string_view name) const {
 
 std::size_t CsvTable::column(std::string_view name) const {
   if (const auto found = find_column(name)) return *found;
-  throw Error(fmt::format("{}: has the columns {}, expected one named {}", file.string(), fmt::join(columns, ","), name));
+  throw Error(
+      fmt::format("{}: has the columns {}, expected one named {}", file.string(), fmt::join(columns, ","), name));
 }
 
 CsvTable read_csv(const std::filesystem::path& file) {

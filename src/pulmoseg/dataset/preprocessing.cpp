@@ -19,7 +19,8 @@ constexpr const char* mean_key = "pulmoseg.mean";
 constexpr const char* deviation_key = "pulmoseg.standard_deviation";
 constexpr const char* scaling_name = "min-max-per-slice";
 
-const std::string& entry(const std::map<std::string, std::string>& metadata, const char* key, const std::string& source) {
+const std::string& entry(const std::map<std::string, std::string>& metadata, const char* key,
+                         const std::string& source) {
   const auto found = metadata.find(key);
   if (found != metadata.end()) return found->second;
   throw Error(fmt::format("{}: has no {} in its metadata; write it with pulmoseg", source, key));
@@ -66,7 +67,8 @@ std::map<std::string, std::string> Preprocessing::to_metadata() const {
 Preprocessing Preprocessing::from_metadata(const std::map<std::string, std::string>& metadata,
                                            const std::string& source) {
   if (const auto& scaling = entry(metadata, scaling_key, source); scaling != scaling_name) {
-    throw Error(fmt::format("{}: its metadata says {} = '{}', expected {}", source, scaling_key, scaling, scaling_name));
+    throw Error(
+        fmt::format("{}: its metadata says {} = '{}', expected {}", source, scaling_key, scaling, scaling_name));
   }
   return {.size = number<std::int64_t>(metadata, size_key, 1, source),
           .mean = number<double>(metadata, mean_key, std::numeric_limits<double>::lowest(), source),

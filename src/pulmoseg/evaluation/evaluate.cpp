@@ -35,8 +35,9 @@ metrics::SliceResult judge(const dataset::SliceRecord& slice, const SlicePredict
 void warn_about_size(const inference::Engine& engine, const dataset::Dataset& dataset) {
   const std::int64_t size = engine.preprocessing().size;
   if (dataset.rows() == size && dataset.columns() == size) return;
-  spdlog::warn("{}: was trained on slices of {}x{}, the dataset has {}x{}; prepare it with --size {} for its own figures",
-               engine.file().string(), size, size, dataset.rows(), dataset.columns(), size);
+  spdlog::warn(
+      "{}: was trained on slices of {}x{}, the dataset has {}x{}; prepare it with --size {} for its own figures",
+      engine.file().string(), size, size, dataset.rows(), dataset.columns(), size);
 }
 
 }  // namespace
@@ -45,8 +46,9 @@ std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::D
                                      std::span<const std::int64_t> rows) {
   if (rows.empty()) return {};
   const std::size_t classes = engine.classes().size(), lesion = lesion_class(engine.classes(), engine.file());
-  const std::vector<float> logits = engine.run(normalised_images(engine, dataset, rows),
-                                               static_cast<std::int64_t>(rows.size()), dataset.rows(), dataset.columns());
+  const std::vector<float> logits =
+      engine.run(normalised_images(engine, dataset, rows), static_cast<std::int64_t>(rows.size()), dataset.rows(),
+                 dataset.columns());
   std::vector<SlicePrediction> predictions;
   const std::size_t length = logits.size() / rows.size();
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -54,7 +56,8 @@ std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::D
       predictions.push_back(
           interpret(std::span(logits).subspan(i * length, length), classes, lesion, dataset.lesion_mask(rows[i])));
     } catch (const Error& error) {
-      throw Error(fmt::format("{}: row {} of {}: {}", engine.file().string(), rows[i], dataset.folder().string(), error.what()));
+      throw Error(fmt::format("{}: row {} of {}: {}", engine.file().string(), rows[i], dataset.folder().string(),
+                              error.what()));
     }
   }
   return predictions;

@@ -24,7 +24,7 @@ struct Evaluation {
 
 struct EvaluateOptions {
   std::function<void(std::int64_t done, std::int64_t total)> on_progress;  ///< after every few slices
-  std::stop_token stop;                                                   ///< looked at between batches
+  std::stop_token stop;                                                    ///< looked at between batches
 };
 
 /// The model's prediction for some rows of a dataset, in the order of the rows. Each slice is on its own: the others of the

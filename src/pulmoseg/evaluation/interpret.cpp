@@ -32,8 +32,9 @@ Pixel read_pixel(std::span<const float> logits, std::size_t classes, std::size_t
 std::size_t lesion_class(std::span<const std::string> classes, const std::filesystem::path& model) {
   const auto found = std::ranges::find(classes, "lesion");
   if (found == classes.end()) {
-    throw Error(fmt::format("{}: knows the classes {}, expected one named lesion; take a model that was trained on lesions",
-                            model.string(), fmt::join(classes, ", ")));
+    throw Error(
+        fmt::format("{}: knows the classes {}, expected one named lesion; take a model that was trained on lesions",
+                    model.string(), fmt::join(classes, ", ")));
   }
   return static_cast<std::size_t>(found - classes.begin());
 }
@@ -45,13 +46,13 @@ SlicePrediction interpret(std::span<const float> logits, std::size_t classes, st
     throw Error(fmt::format("the model gave {} logits, expected {} for {} classes and {} pixels", logits.size(),
                             classes * pixels, classes, pixels));
   }
-  SlicePrediction prediction{.lesion_probability = std::vector<float>(pixels),
-                             .lesion = std::vector<std::uint8_t>(pixels),
-                             .loss = {}};
+  SlicePrediction prediction{
+      .lesion_probability = std::vector<float>(pixels), .lesion = std::vector<std::uint8_t>(pixels), .loss = {}};
   double loss = 0;
   for (std::size_t i = 0; i < pixels; ++i) {
     const Pixel pixel = read_pixel(logits, classes, pixels, i);
-    if (!std::isfinite(pixel.log_sum)) throw Error("the model gave logits that are not finite; its weights are damaged");
+    if (!std::isfinite(pixel.log_sum))
+      throw Error("the model gave logits that are not finite; its weights are damaged");
     prediction.lesion_probability[i] = static_cast<float>(std::exp(logits[lesion * pixels + i] - pixel.log_sum));
     prediction.lesion[i] = pixel.strongest == lesion;
     const std::size_t target = truth[i] != 0 ? lesion : 1 - lesion;

@@ -27,12 +27,13 @@ std::map<std::string, fs::path> masks_in(const fs::path& folder) {
     if (!name || name->starts_with('.') || entry.is_directory()) continue;
     const auto [found, is_new] = masks.try_emplace(*name, entry.path());
     if (!is_new) {
-      throw Error(fmt::format("{}: has two masks of one name ({}, {}), expected one a case; remove one", folder.string(),
-                              found->second.filename().string(), entry.path().filename().string()));
+      throw Error(fmt::format("{}: has two masks of one name ({}, {}), expected one a case; remove one",
+                              folder.string(), found->second.filename().string(), entry.path().filename().string()));
     }
   }
   if (error) throw Error(fmt::format("{}: cannot be read: {}", folder.string(), error.message()));
-  if (masks.empty()) throw Error(fmt::format("{}: holds no masks, expected files .nii.gz, .nii or .nrrd", folder.string()));
+  if (masks.empty())
+    throw Error(fmt::format("{}: holds no masks, expected files .nii.gz, .nii or .nrrd", folder.string()));
   return masks;
 }
 
@@ -67,7 +68,8 @@ MaskPairs pair_masks(const fs::path& prediction, const fs::path& reference) {
   MaskPairs result = match(predictions, references);
   if (result.pairs.empty()) {
     throw Error(fmt::format("{}: none of its masks ({}, …) has the name of one in {} ({}, …), expected equal names",
-                            prediction.string(), predictions.begin()->first, reference.string(), references.begin()->first));
+                            prediction.string(), predictions.begin()->first, reference.string(),
+                            references.begin()->first));
   }
   return result;
 }

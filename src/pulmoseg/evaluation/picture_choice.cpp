@@ -15,7 +15,8 @@ std::vector<std::size_t> rank_lesion_slices(std::span<const metrics::SliceResult
   for (std::size_t i = 0; i < slices.size(); ++i) {
     if (slices[i].counts.truth_has_lesion()) ranked.push_back(i);
   }
-  std::ranges::stable_sort(ranked, std::greater{}, [&](std::size_t i) { return metrics::slice_dice(slices[i].counts); });
+  std::ranges::stable_sort(ranked, std::greater{},
+                           [&](std::size_t i) { return metrics::slice_dice(slices[i].counts); });
   return ranked;
 }
 

@@ -11,9 +11,9 @@
 namespace pulmoseg::evaluation {
 
 struct PictureChoice {
-  std::string group;       ///< "best", "median", "worst" or "sample"
-  std::int64_t rank = 1;   ///< from 1 within the group: best 1 is the very best, worst 1 the very worst
-  std::size_t slice = 0;   ///< position in the list of slices
+  std::string group;      ///< "best", "median", "worst" or "sample"
+  std::int64_t rank = 1;  ///< from 1 within the group: best 1 is the very best, worst 1 the very worst
+  std::size_t slice = 0;  ///< position in the list of slices
 };
 
 /// Chooses `count` slices (all, when there are fewer), none twice: best, worst and median by Dice among those with lesion in

@@ -25,8 +25,8 @@ VolumeReader open_on(const VolumeReader& reference, const std::filesystem::path&
                  other.file.string());
     return VolumeReader::open_on_grid_of(other, file);
   }
-  throw Error(fmt::format("{}: its grid ({}) is not that of {} ({}); bring one onto the other's grid first", file.string(),
-                          volume::describe(prediction.geometry()), other.file.string(),
+  throw Error(fmt::format("{}: its grid ({}) is not that of {} ({}); bring one onto the other's grid first",
+                          file.string(), volume::describe(prediction.geometry()), other.file.string(),
                           volume::describe(reference.geometry())));
 }
 
@@ -37,9 +37,10 @@ std::vector<std::uint8_t> binary(const AxialSlice& slice, const std::optional<st
   for (std::size_t i = 0; i < mask.size(); ++i) {
     const float value = slice.pixels[i], whole = std::round(value);
     if (whole < 0 || std::abs(value - whole) > 1e-3f) {
-      throw Error(fmt::format("{}: axial slice {} holds the value {}, expected labels 0, 1, 2, …; give a mask, not a scan or "
-                              "a probability map",
-                              file.string(), slice.index, value));
+      throw Error(
+          fmt::format("{}: axial slice {} holds the value {}, expected labels 0, 1, 2, …; give a mask, not a scan or "
+                      "a probability map",
+                      file.string(), slice.index, value));
     }
     mask[i] = label ? whole == static_cast<float>(*label) : whole != 0;
   }
@@ -87,7 +88,8 @@ std::vector<metrics::SliceResult> score_pair(const MaskPair& pair, const ScoreOp
   return slices;
 }
 
-Score score(const std::filesystem::path& prediction, const std::filesystem::path& reference, const ScoreOptions& options) {
+Score score(const std::filesystem::path& prediction, const std::filesystem::path& reference,
+            const ScoreOptions& options) {
   const MaskPairs matched = pair_masks(prediction, reference);
   const bool one_pair = !std::filesystem::is_directory(prediction);
   Score result{.figures = {}, .slices = {}, .left_out = matched.unpaired};

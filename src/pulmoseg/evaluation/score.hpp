@@ -17,7 +17,7 @@ struct ScoreOptions {
   std::optional<std::int64_t> prediction_label;  ///< the label that means lesion; default: every label but 0
   std::optional<std::int64_t> reference_label;
   std::function<void(std::int64_t done, std::int64_t total)> on_progress;  ///< pairs
-  std::stop_token stop;                                                   ///< looked at between pairs
+  std::stop_token stop;                                                    ///< looked at between pairs
 };
 
 struct Score {
@@ -35,6 +35,7 @@ std::vector<metrics::SliceResult> score_pair(const MaskPair& pair, const ScoreOp
 
 /// All pairs of two masks or two folders (mask_pairs.hpp). Of folders, a pair that fails is left out with its reason and the
 /// rest go on; Error when nothing could be scored. Interrupted when `stop` is asked for.
-Score score(const std::filesystem::path& prediction, const std::filesystem::path& reference, const ScoreOptions& options = {});
+Score score(const std::filesystem::path& prediction, const std::filesystem::path& reference,
+            const ScoreOptions& options = {});
 
 }  // namespace pulmoseg::evaluation

@@ -60,16 +60,19 @@ std::int64_t check_network(const ov::Model& network, const std::filesystem::path
   const bool right_input =
       inputs.size() == 1 && is_float_image_batch(inputs[0]) && inputs[0].get_partial_shape()[1] == 1;
   if (!right_input) {
-    throw Error(fmt::format("{}: has the input {}, expected one float32 input N x 1 x rows x columns (a CT slice has one "
-                            "channel); use a model made by pulmoseg",
-                            file.string(), inputs.empty() ? "none" : describe(inputs)));
+    throw Error(
+        fmt::format("{}: has the input {}, expected one float32 input N x 1 x rows x columns (a CT slice has one "
+                    "channel); use a model made by pulmoseg",
+                    file.string(), inputs.empty() ? "none" : describe(inputs)));
   }
   const auto shape = outputs.size() == 1 ? outputs[0].get_partial_shape() : ov::PartialShape{};
-  const bool right_output = outputs.size() == 1 && is_float_image_batch(outputs[0]) && shape[1].is_static() && shape[1].get_length() >= 2 && shape[1].get_length() <= most_classes;
+  const bool right_output = outputs.size() == 1 && is_float_image_batch(outputs[0]) && shape[1].is_static() &&
+                            shape[1].get_length() >= 2 && shape[1].get_length() <= most_classes;
   if (!right_output) {
-    throw Error(fmt::format("{}: has the output {}, expected one float32 output N x classes x rows x columns with 2 to {} "
-                            "classes; use a model made by pulmoseg",
-                            file.string(), outputs.empty() ? "none" : describe(outputs), most_classes));
+    throw Error(
+        fmt::format("{}: has the output {}, expected one float32 output N x classes x rows x columns with 2 to {} "
+                    "classes; use a model made by pulmoseg",
+                    file.string(), outputs.empty() ? "none" : describe(outputs), most_classes));
   }
   return shape[1].get_length();
 }
@@ -77,8 +80,10 @@ std::int64_t check_network(const ov::Model& network, const std::filesystem::path
 std::vector<std::string> split_names(const std::string& text) {
   std::vector<std::string> names(1);
   for (const char c : text) {
-    if (c == ',') names.emplace_back();
-    else names.back() += c;
+    if (c == ',')
+      names.emplace_back();
+    else
+      names.back() += c;
   }
   return names;
 }
@@ -97,8 +102,10 @@ Description guess_description(const ov::Model& network, std::int64_t classes, co
   Description guess{.classes = {"background", "lesion"}, .preprocessing = {}};
   const auto shape = network.input().get_partial_shape();
   if (shape[2].is_static() && shape[3] == shape[2]) guess.preprocessing.size = shape[2].get_length();
-  spdlog::warn("{}: was not exported by pulmoseg; taking its classes as background and lesion, its input as {}x{} slices "
-               "scaled to [0, 1]", file.string(), guess.preprocessing.size, guess.preprocessing.size);
+  spdlog::warn(
+      "{}: was not exported by pulmoseg; taking its classes as background and lesion, its input as {}x{} slices "
+      "scaled to [0, 1]",
+      file.string(), guess.preprocessing.size, guess.preprocessing.size);
   return guess;
 }
 
@@ -165,7 +172,8 @@ void Engine::State::compile(std::int64_t new_rows, std::int64_t new_columns) {
     const auto count = compiled.get_property(ov::optimal_number_of_infer_requests);
     for (std::uint32_t i = 0; i < count; ++i) requests.push_back(compiled.create_infer_request());
   } catch (const ov::Exception& error) {
-    throw Error(fmt::format("{}: does not run on images of {}x{}: {}", file.string(), new_rows, new_columns, one_line(error)));
+    throw Error(
+        fmt::format("{}: does not run on images of {}x{}: {}", file.string(), new_rows, new_columns, one_line(error)));
   }
   rows = new_rows;
   columns = new_columns;
@@ -181,8 +189,8 @@ void Engine::State::run(std::span<const float> images, std::int64_t n, std::span
       // Computed where the caller's numbers are; OpenVINO does not write to an input.
       float* image = const_cast<float*>(images.data()) + i * pixels;
       request.set_input_tensor(ov::Tensor(ov::element::f32, {1, 1, size(rows), size(columns)}, image));
-      request.set_output_tensor(ov::Tensor(ov::element::f32, {1, classes, size(rows), size(columns)},
-                                           logits.data() + i * classes * pixels));
+      request.set_output_tensor(
+          ov::Tensor(ov::element::f32, {1, classes, size(rows), size(columns)}, logits.data() + i * classes * pixels));
       request.start_async();
     }
     for (std::size_t i = 0; i < std::min(size(n), requests.size()); ++i) requests[i].wait();
@@ -220,15 +228,16 @@ std::int64_t Engine::slices_in_flight() const { return std::max<std::int64_t>(1,
 
 std::vector<float> Engine::run(std::span<const float> images, std::int64_t n, std::int64_t rows, std::int64_t columns) {
   if (n < 0 || rows < 1 || columns < 1 || std::ssize(images) != n * rows * columns) {
-    throw Error(fmt::format("{}: was given {} pixels, expected {} images of {}x{}", state_->file.string(), images.size(), n,
-                            rows, columns));
+    throw Error(fmt::format("{}: was given {} pixels, expected {} images of {}x{}", state_->file.string(),
+                            images.size(), n, rows, columns));
   }
   state_->compile(rows, columns);
   std::vector<float> logits(images.size() * classes().size());
   try {
     state_->run(images, n, logits);
   } catch (const ov::Exception& error) {
-    throw Error(fmt::format("{}: failed on {} images of {}x{}: {}", state_->file.string(), n, rows, columns, one_line(error)));
+    throw Error(
+        fmt::format("{}: failed on {} images of {}x{}: {}", state_->file.string(), n, rows, columns, one_line(error)));
   }
   return logits;
 }
@@ -250,11 +259,13 @@ std::filesystem::path find_model(const std::filesystem::path& run_or_onnx) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(run_or_onnx, ignored)) {
     if (std::filesystem::exists(run_or_onnx, ignored)) return run_or_onnx;
-    throw Error(fmt::format("{}: does not exist, expected an .onnx file or the folder of a training run", run_or_onnx.string()));
+    throw Error(fmt::format("{}: does not exist, expected an .onnx file or the folder of a training run",
+                            run_or_onnx.string()));
   }
   const auto file = run_or_onnx / "model.onnx";
   if (std::filesystem::is_regular_file(file, ignored)) return file;
-  throw Error(fmt::format("{}: holds no model.onnx, expected the folder of a finished training run", run_or_onnx.string()));
+  throw Error(
+      fmt::format("{}: holds no model.onnx, expected the folder of a finished training run", run_or_onnx.string()));
 }
 
 }  // namespace pulmoseg::inference

@@ -35,10 +35,15 @@ void require_numbers(std::span<const float> logits, const std::filesystem::path&
 
 /// From the network's grid back to the slice's own.
 SegmentedSlice finish(volume::AxialSlice&& slice, std::span<const float> probabilities, std::int64_t size) {
-  const auto pixels = static_cast<std::size_t>(slice.rows * slice.columns), inner = static_cast<std::size_t>(size * size);
+  const auto pixels = static_cast<std::size_t>(slice.rows * slice.columns),
+             inner = static_cast<std::size_t>(size * size);
   const std::size_t classes = probabilities.size() / inner;
-  SegmentedSlice result{.index = slice.index, .rows = slice.rows, .columns = slice.columns,
-                        .pixels = std::move(slice.pixels), .probabilities = std::vector<float>(classes * pixels), .labels = {}};
+  SegmentedSlice result{.index = slice.index,
+                        .rows = slice.rows,
+                        .columns = slice.columns,
+                        .pixels = std::move(slice.pixels),
+                        .probabilities = std::vector<float>(classes * pixels),
+                        .labels = {}};
   for (std::size_t c = 0; c < classes; ++c) {
     dataset::resize_bilinear(probabilities.subspan(c * inner, inner), size, size,
                              std::span(result.probabilities).subspan(c * pixels, pixels), slice.rows, slice.columns);

@@ -14,9 +14,9 @@ namespace pulmoseg::inference {
 struct SegmentedSlice {
   std::int64_t index = 0;  ///< as volume::AxialSlice
   std::int64_t rows = 0, columns = 0;
-  std::vector<float> pixels;            ///< rows x columns, as read
-  std::vector<float> probabilities;     ///< classes x rows x columns; they sum to 1
-  std::vector<std::uint8_t> labels;     ///< rows x columns: the most probable class, the lowest of equals
+  std::vector<float> pixels;         ///< rows x columns, as read
+  std::vector<float> probabilities;  ///< classes x rows x columns; they sum to 1
+  std::vector<std::uint8_t> labels;  ///< rows x columns: the most probable class, the lowest of equals
 };
 
 /// Hands every slice of `reader` to `on_slice`, in the order in which the reader has them: preprocessing, logits, softmax,

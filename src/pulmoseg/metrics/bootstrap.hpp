@@ -19,6 +19,7 @@ struct Interval {
 /// from std::mt19937_64, whose output the C++ standard fixes, and not from a standard distribution, whose output it does not.
 /// nullopt for fewer than two values: one case says nothing about the next. With fewer than about ten the interval is known to
 /// be too narrow.
-std::optional<Interval> bootstrap_mean_ci95(std::span<const double> values, std::uint64_t seed = 0, int resamples = 10000);
+std::optional<Interval> bootstrap_mean_ci95(std::span<const double> values, std::uint64_t seed = 0,
+                                            int resamples = 10000);
 
 }  // namespace pulmoseg::metrics

@@ -24,8 +24,9 @@ ConfusionCounts& ConfusionCounts::operator+=(const ConfusionCounts& other) {
 
 ConfusionCounts count(std::span<const std::uint8_t> prediction, std::span<const std::uint8_t> truth) {
   if (prediction.size() != truth.size()) {
-    throw Error(fmt::format("a prediction of {} pixels cannot be compared with a truth of {}; both must show the same slice",
-                            prediction.size(), truth.size()));
+    throw Error(
+        fmt::format("a prediction of {} pixels cannot be compared with a truth of {}; both must show the same slice",
+                    prediction.size(), truth.size()));
   }
   std::uint64_t predicted = 0, present = 0, both = 0;
   for (std::size_t i = 0; i < truth.size(); ++i) {

@@ -38,7 +38,8 @@ std::vector<CaseResult> sum_cases(std::span<const SliceResult> slices) {
   std::map<std::string, std::size_t> position;
   for (const SliceResult& slice : slices) {
     const auto [found, is_new] = position.try_emplace(slice.case_name, cases.size());
-    if (is_new) cases.push_back({.case_name = slice.case_name, .patient = slice.patient, .counts = {}, .dice = {}, .iou = {}});
+    if (is_new)
+      cases.push_back({.case_name = slice.case_name, .patient = slice.patient, .counts = {}, .dice = {}, .iou = {}});
     CaseResult& result = cases[found->second];
     ++result.slices;
     result.counts += slice.counts;

@@ -24,9 +24,9 @@ namespace pulmoseg::metrics {
 
 /// What one slice contributes.
 struct SliceResult {
-  std::int64_t row = 0;      ///< in the dataset
+  std::int64_t row = 0;  ///< in the dataset
   std::string case_name, patient;
-  std::int64_t slice = 0;    ///< index within the case's volume
+  std::int64_t slice = 0;  ///< index within the case's volume
   ConfusionCounts counts;
   std::optional<double> loss;  ///< mean cross-entropy over the slice's pixels
 };
@@ -54,9 +54,9 @@ struct CaseMean : MeanPair {
 };
 
 struct Figures {
-  std::string part;              ///< "test", "validation", "training", "all"
+  std::string part;  ///< "test", "validation", "training", "all"
   std::int64_t slices = 0;
-  std::optional<double> loss;    ///< mean over slices; nullopt when a slice has none
+  std::optional<double> loss;  ///< mean over slices; nullopt when a slice has none
   Pooled pooled;
   MeanPair per_slice_mean, lesion_slice_mean;
   CaseMean case_mean;

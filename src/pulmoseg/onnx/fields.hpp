@@ -2,7 +2,6 @@
 // Field numbers of the ONNX messages (onnx.proto), for read.cpp and write.cpp only.
 
 #include <bit>
-
 #include <protozero/types.hpp>
 
 namespace pulmoseg::onnx::field {
@@ -19,7 +18,14 @@ namespace entry {
 enum : protozero::pbf_tag_type { key = 1, value = 2 };
 }
 namespace graph {
-enum : protozero::pbf_tag_type { node = 1, name = 2, initializer = 5, input = 11, output = 12, sparse_initializer = 15 };
+enum : protozero::pbf_tag_type {
+  node = 1,
+  name = 2,
+  initializer = 5,
+  input = 11,
+  output = 12,
+  sparse_initializer = 15
+};
 }
 namespace node {
 enum : protozero::pbf_tag_type { input = 1, output = 2, name = 3, op_type = 4, attribute = 5, domain = 7 };

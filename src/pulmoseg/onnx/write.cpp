@@ -46,7 +46,8 @@ class Message {
 
 /// The key and length that stand before `size` bytes which are added by other means.
 void begin_bytes(std::string& text, protozero::pbf_tag_type tag, std::size_t size) {
-  protozero::write_varint(std::back_inserter(text), (tag << 3U) | static_cast<unsigned>(protozero::pbf_wire_type::length_delimited));
+  protozero::write_varint(std::back_inserter(text),
+                          (tag << 3U) | static_cast<unsigned>(protozero::pbf_wire_type::length_delimited));
   protozero::write_varint(std::back_inserter(text), size);
 }
 
@@ -100,8 +101,10 @@ void add_value(std::string& graph, protozero::pbf_tag_type tag, const ValueInfo&
   pbf_writer shape(tensor, field::tensor_type::shape);
   for (const auto& dimension : value.shape) {
     pbf_writer dim(shape, field::shape::dim);
-    if (const auto* size = std::get_if<std::int64_t>(&dimension)) dim.add_int64(field::dimension::value, *size);
-    else dim.add_string(field::dimension::parameter, std::get<std::string>(dimension));
+    if (const auto* size = std::get_if<std::int64_t>(&dimension))
+      dim.add_int64(field::dimension::value, *size);
+    else
+      dim.add_string(field::dimension::parameter, std::get<std::string>(dimension));
   }
 }
 
@@ -165,8 +168,8 @@ void write(const Model& model, const std::filesystem::path& file) {
   }
   constexpr std::size_t largest = 0x7fffffff;  // protobuf counts bytes in 31 bits
   if (const std::size_t size = head.size() + graph.size() + tail.size(); size > largest) {
-    throw Error(fmt::format("{}: cannot be written: would have {} bytes, and an ONNX file has at most {}", file.string(),
-                            size, largest));
+    throw Error(fmt::format("{}: cannot be written: would have {} bytes, and an ONNX file has at most {}",
+                            file.string(), size, largest));
   }
   OutputFile output(file);
   output.write(head);

@@ -1,11 +1,11 @@
 #include "pulmoseg/prepare/case_source.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "pulmoseg/base/csv.hpp"
@@ -39,7 +39,8 @@ void require_utf8(const CaseSource& one) {
   try {
     (void)nlohmann::json(one.name).dump();
   } catch (const nlohmann::json::type_error&) {
-    throw Error(fmt::format("{}: its name is not UTF-8; rename it, or name the case in a table for --cases", one.image.string()));
+    throw Error(fmt::format("{}: its name is not UTF-8; rename it, or name the case in a table for --cases",
+                            one.image.string()));
   }
 }
 
@@ -134,9 +135,10 @@ std::vector<CaseSource> find_cases(const fs::path& folder) {
   const fs::path patients_file = folder / "cases.csv";
   const auto patients = read_patients(patients_file);
   if (!fs::exists(patients_file) && images.size() > 1) {
-    spdlog::warn("{}: is missing, so each of the {} cases counts as a patient of its own; write it, with the columns "
-                 "case and patient, where cases share one",
-                 patients_file.string(), images.size());
+    spdlog::warn(
+        "{}: is missing, so each of the {} cases counts as a patient of its own; write it, with the columns "
+        "case and patient, where cases share one",
+        patients_file.string(), images.size());
   }
   std::vector<CaseSource> cases;
   for (const auto& [name, image] : images) {
@@ -207,9 +209,10 @@ std::vector<CaseSource> pair_cases(std::span<const fs::path> images, std::span<c
   }
   require_distinct_names(cases);
   if (cases.size() > 1) {
-    spdlog::warn("no patients are named, so each of the {} cases counts as a patient of its own; where cases share "
-                 "one, give a table with the column patient to --cases",
-                 cases.size());
+    spdlog::warn(
+        "no patients are named, so each of the {} cases counts as a patient of its own; where cases share "
+        "one, give a table with the column patient to --cases",
+        cases.size());
   }
   return cases;
 }

@@ -71,7 +71,7 @@ struct Layout {
   double legend_top = 0;
 };
 
-std::vector<double> all(const Chart& chart, std::vector<double> Series::* coordinate) {
+std::vector<double> all(const Chart& chart, std::vector<double> Series::*coordinate) {
   std::vector<double> values;
   for (const auto& series : chart.series) {
     values.insert(values.end(), (series.*coordinate).begin(), (series.*coordinate).end());

@@ -25,12 +25,13 @@ Json name_or_null(const std::filesystem::path& file) {
 
 Json grid_json(const quantify::Measurements& measurements) {
   const auto& grid = measurements.grid;
-  return {{"size", grid.size},
-          {"spacing_mm", measurements.known_spacing != quantify::KnownSpacing::none ? Json(grid.spacing) : Json(nullptr)},
-          {"origin_mm", grid.origin},
-          {"direction", grid.direction},
-          {"voxel_volume_ml", value_or_null(measurements.voxel_volume_ml)},
-          {"pixel_area_mm2", value_or_null(measurements.pixel_area_mm2)}};
+  return {
+      {"size", grid.size},
+      {"spacing_mm", measurements.known_spacing != quantify::KnownSpacing::none ? Json(grid.spacing) : Json(nullptr)},
+      {"origin_mm", grid.origin},
+      {"direction", grid.direction},
+      {"voxel_volume_ml", value_or_null(measurements.voxel_volume_ml)},
+      {"pixel_area_mm2", value_or_null(measurements.pixel_area_mm2)}};
 }
 
 Json slice_json(const quantify::SliceMeasurements& slice) {

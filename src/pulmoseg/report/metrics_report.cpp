@@ -32,10 +32,14 @@ ordered_json counts_json(const metrics::ConfusionCounts& counts) {
 }
 
 ordered_json pooled_json(const metrics::Pooled& pooled) {
-  return {{"accuracy", value(pooled.accuracy)},       {"precision", value(pooled.precision)},
-          {"recall", value(pooled.recall)},           {"specificity", value(pooled.specificity)},
-          {"f1", value(pooled.f1)},                   {"dice", value(pooled.dice)},
-          {"iou", value(pooled.iou)},                 {"auc_roc", value(pooled.auc_roc)}};
+  return {{"accuracy", value(pooled.accuracy)},
+          {"precision", value(pooled.precision)},
+          {"recall", value(pooled.recall)},
+          {"specificity", value(pooled.specificity)},
+          {"f1", value(pooled.f1)},
+          {"dice", value(pooled.dice)},
+          {"iou", value(pooled.iou)},
+          {"auc_roc", value(pooled.auc_roc)}};
 }
 
 ordered_json slice_mean_json(const metrics::MeanPair& mean) {
@@ -90,16 +94,18 @@ std::string positive_pixels(const EvaluationProvenance& provenance) {
 }
 
 ordered_json conventions_json(const EvaluationProvenance& provenance) {
-  return {
-      {"positive", positive_pixels(provenance)},
-      {"pooled", "ratios of the counts of all pixels of the part together; f1 is the pooled Dice; "
-                 "auc_roc is exact over all pixels (Mann-Whitney, a tie counts one half)"},
-      {"per_slice_mean", "mean over all slices; a slice without lesion scores 1 when it was predicted empty, otherwise 0"},
-      {"lesion_slice_mean", "mean over the slices with lesion in the truth"},
-      {"case_mean", "mean over cases, each from its counts summed over its slices in this part; a case without lesion in "
-                    "truth and prediction has none; ci95: percentile bootstrap over cases, 10000 resamples, seed 0"},
-      {"loss", "mean cross-entropy over all pixels, natural logarithm"},
-      {"null", "the figure does not exist, e.g. a ratio whose denominator is 0"}};
+  return {{"positive", positive_pixels(provenance)},
+          {"pooled",
+           "ratios of the counts of all pixels of the part together; f1 is the pooled Dice; "
+           "auc_roc is exact over all pixels (Mann-Whitney, a tie counts one half)"},
+          {"per_slice_mean",
+           "mean over all slices; a slice without lesion scores 1 when it was predicted empty, otherwise 0"},
+          {"lesion_slice_mean", "mean over the slices with lesion in the truth"},
+          {"case_mean",
+           "mean over cases, each from its counts summed over its slices in this part; a case without lesion in "
+           "truth and prediction has none; ci95: percentile bootstrap over cases, 10000 resamples, seed 0"},
+          {"loss", "mean cross-entropy over all pixels, natural logarithm"},
+          {"null", "the figure does not exist, e.g. a ratio whose denominator is 0"}};
 }
 
 std::string cell(const std::optional<double>& number) { return number ? fmt::format("{}", *number) : std::string(); }
@@ -154,10 +160,12 @@ std::vector<std::string> evaluation_warnings(const std::string& part, const Eval
   if (part == "all") warnings.push_back("the model was trained on some of these slices");
   const auto& leak = provenance.split->patients_on_both_sides;
   if (!leak) {
-    warnings.push_back("the patients of these slices are not known: the same ones may stand in training and in this part");
+    warnings.push_back(
+        "the patients of these slices are not known: the same ones may stand in training and in this part");
   } else if (*leak) {
-    warnings.push_back("patients stand on both sides of this split, in training and in this part: the figures flatter; "
-                       "judge the model by a patient-wise split");
+    warnings.push_back(
+        "patients stand on both sides of this split, in training and in this part: the figures flatter; "
+        "judge the model by a patient-wise split");
   }
   return warnings;
 }
@@ -243,7 +251,8 @@ void write_metrics(const metrics::Figures& figures, std::span<const metrics::Sli
 void refuse_existing_metrics(const std::filesystem::path& folder) {
   for (const char* name : {metrics_name, slices_name, cases_name}) {
     if (!std::filesystem::exists(folder / name)) continue;
-    throw Error(fmt::format("{}: holds results already ({}); choose another folder or say --overwrite", folder.string(), name));
+    throw Error(
+        fmt::format("{}: holds results already ({}); choose another folder or say --overwrite", folder.string(), name));
   }
 }
 
@@ -261,10 +270,13 @@ std::string metrics_text(const metrics::Figures& figures, const EvaluationProven
   row("mean per case", figures.case_mean,
       fmt::format("{} cases; 95 % interval of Dice {}", figures.case_mean.count, shown(figures.case_mean.dice_ci95)));
   text += "\npooled over all pixels\n";
-  const std::pair<const char*, std::optional<double>> figures_of_pixels[] = {
-      {"accuracy", pooled.accuracy}, {"precision", pooled.precision},   {"recall (sensitivity)", pooled.recall},
-      {"specificity", pooled.specificity}, {"F1", pooled.f1}, {"AUC-ROC", pooled.auc_roc},
-      {"loss (cross-entropy)", figures.loss}};
+  const std::pair<const char*, std::optional<double>> figures_of_pixels[] = {{"accuracy", pooled.accuracy},
+                                                                             {"precision", pooled.precision},
+                                                                             {"recall (sensitivity)", pooled.recall},
+                                                                             {"specificity", pooled.specificity},
+                                                                             {"F1", pooled.f1},
+                                                                             {"AUC-ROC", pooled.auc_roc},
+                                                                             {"loss (cross-entropy)", figures.loss}};
   for (const auto& [name, number] : figures_of_pixels) text += fmt::format("  {:<30}{:>8}\n", name, shown(number));
   return text;
 }

@@ -28,7 +28,7 @@ namespace pulmoseg::report {
 
 /// The split that a part comes from, as far as a reader of its figures must know it.
 struct SplitFacts {
-  std::string kind;                            ///< "slice" or "patient"
+  std::string kind;  ///< "slice" or "patient"
   std::uint64_t seed = 0;
   int fold = 0, folds = 0;                     ///< 0/0: no folds
   std::optional<bool> patients_on_both_sides;  ///< nullopt: the dataset does not know its patients
@@ -41,11 +41,11 @@ struct LeftOut {
 
 /// Where the figures come from. Names come without their folders, which may hold a patient's name; empty: there is none.
 struct EvaluationProvenance {
-  std::string version;                 ///< of pulmoseg
+  std::string version;  ///< of pulmoseg
   std::string model;
   std::map<std::string, std::string> model_metadata;
   std::string dataset, dataset_fingerprint;
-  std::string prediction, reference;   ///< of masks compared with each other
+  std::string prediction, reference;                                  ///< of masks compared with each other
   std::optional<std::int64_t> prediction_label{}, reference_label{};  ///< that means lesion in them; nullopt: all but 0
   std::optional<SplitFacts> split;
   std::vector<LeftOut> left_out;
@@ -60,7 +60,8 @@ std::string metrics_json(const metrics::Figures& figures, const EvaluationProven
 void write_metrics_json(const metrics::Figures& figures, const EvaluationProvenance& provenance,
                         const std::filesystem::path& json);
 
-void write_slices_csv(std::span<const metrics::SliceResult> slices, const std::string& part, const std::filesystem::path& csv);
+void write_slices_csv(std::span<const metrics::SliceResult> slices, const std::string& part,
+                      const std::filesystem::path& csv);
 void write_cases_csv(std::span<const metrics::CaseResult> cases, const std::filesystem::path& csv);
 
 /// The three files in `folder`, which is created; metrics.json last, so that where it stands the others do, too.

@@ -33,7 +33,8 @@ void Adam::step() {
                                                                   : torch::empty_like(parameter).copy_(gradient));
   }
   torch::_foreach_add_(steps_, 1);
-  at::_fused_adam_(parameters_, gradients, first_moments_, second_moments_, /*max_exp_avg_sqs=*/{}, steps_, learning_rate_,
+  at::_fused_adam_(parameters_, gradients, first_moments_, second_moments_, /*max_exp_avg_sqs=*/{}, steps_,
+                   learning_rate_,
                    /*beta1=*/0.9, /*beta2=*/0.999, /*weight_decay=*/0.0, /*eps=*/1e-8, /*amsgrad=*/false,
                    /*maximize=*/false);
 }
@@ -52,8 +53,8 @@ void Adam::load_state_dict(const model::StateDict& state, const std::string& sou
   const auto load = [&](const std::string& name, const torch::Tensor& target) {
     const torch::Tensor* stored = model::find(state, name);
     if (!stored || stored->sizes() != target.sizes()) {
-      throw Error(fmt::format("{}: the optimiser's {} is {}, expected {}; it is a checkpoint of another network", source, name,
-                              stored ? model::describe_shape(stored->sizes()) : "missing",
+      throw Error(fmt::format("{}: the optimiser's {} is {}, expected {}; it is a checkpoint of another network",
+                              source, name, stored ? model::describe_shape(stored->sizes()) : "missing",
                               model::describe_shape(target.sizes())));
     }
     target.copy_(*stored);

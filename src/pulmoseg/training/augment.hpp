@@ -28,7 +28,8 @@ void orient(std::span<const In> in, std::span<Out> out, std::int64_t size, const
     column_step = row_step;
     row_step = turned_row_step;
   }
-  if (orientation.flipped) {  // index -> the same row, column reversed: applied to the source index last, so first to the image
+  if (orientation
+          .flipped) {  // index -> the same row, column reversed: applied to the source index last, so first to the image
     const auto mirrored = [size](std::int64_t index) { return index / size * size + (size - 1 - index % size); };
     const std::int64_t corner = start;
     start = mirrored(corner);

@@ -24,9 +24,13 @@ std::string to_json(const RunState& state) {
     history.push_back({record.epoch, record.training_loss, record.validation_loss, record.learning_rate, record.seconds,
                        record.samples_per_second});
   }
-  nlohmann::ordered_json json{{"epoch", state.epoch}, {"batch", state.batch}, {"samples", state.samples},
-                              {"loss_sum", state.loss_sum}, {"training_seconds", state.training_seconds},
-                              {"best_epoch", state.best_epoch}, {"history", history}};
+  nlohmann::ordered_json json{{"epoch", state.epoch},
+                              {"batch", state.batch},
+                              {"samples", state.samples},
+                              {"loss_sum", state.loss_sum},
+                              {"training_seconds", state.training_seconds},
+                              {"best_epoch", state.best_epoch},
+                              {"history", history}};
   if (state.best_validation_loss) json["best_validation_loss"] = *state.best_validation_loss;
   return json.dump();
 }
@@ -66,7 +70,8 @@ model::StateDict with_prefix(const model::StateDict& all, std::string_view prefi
 void write_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& file) {
   model::StateDict all;
   for (const auto& [name, tensor] : checkpoint.network) all.emplace_back(std::string(network_prefix) + name, tensor);
-  for (const auto& [name, tensor] : checkpoint.optimiser) all.emplace_back(std::string(optimiser_prefix) + name, tensor);
+  for (const auto& [name, tensor] : checkpoint.optimiser)
+    all.emplace_back(std::string(optimiser_prefix) + name, tensor);
   all.emplace_back(random_key, checkpoint.random_state);
   all.emplace_back(state_key, to_bytes(to_json(checkpoint.state)));
   model::write_weights(all, file);

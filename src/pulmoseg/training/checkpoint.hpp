@@ -14,7 +14,7 @@ namespace pulmoseg::training {
 
 /// A line of history.csv.
 struct EpochRecord {
-  std::int64_t epoch = 0;  ///< counted from 1
+  std::int64_t epoch = 0;                         ///< counted from 1
   double training_loss = 0, validation_loss = 0;  ///< means over the slices of the part
   double learning_rate = 0;
   double seconds = 0;             ///< of training and validation

@@ -15,8 +15,10 @@ torch::Device open_device(const std::string& name) {
   if (name == "cpu") return torch::kCPU;
   // Loading it registers its kernels. It stays loaded for as long as the process lives.
   if (!::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
-    throw Error(fmt::format("--device cuda: this LibTorch has no CUDA half ({}); install the CUDA build of the torch wheel, "
-                            "or train with --device cpu", ::dlerror()));
+    throw Error(
+        fmt::format("--device cuda: this LibTorch has no CUDA half ({}); install the CUDA build of the torch wheel, "
+                    "or train with --device cpu",
+                    ::dlerror()));
   }
   if (!torch::cuda::is_available()) {
     throw Error("--device cuda: no usable NVIDIA GPU or driver was found; train with --device cpu");

@@ -10,9 +10,12 @@ namespace pulmoseg::training {
 
 std::string_view name(Precision precision) {
   switch (precision) {
-    case Precision::fp32: return "fp32";
-    case Precision::bf16: return "bf16";
-    case Precision::automatic: break;
+    case Precision::fp32:
+      return "fp32";
+    case Precision::bf16:
+      return "bf16";
+    case Precision::automatic:
+      break;
   }
   return "auto";
 }
@@ -40,7 +43,8 @@ void check(const TrainingOptions& options) {
   };
   recipe(options.recipe);
   class_names(options.classes);
-  require(options.batch_size >= 2, "--batch-size: expected at least 2, since BatchNorm cannot train on a single sample");
+  require(options.batch_size >= 2,
+          "--batch-size: expected at least 2, since BatchNorm cannot train on a single sample");
   require(options.epochs >= 1, "--epochs: expected at least 1");
   require(options.learning_rate > 0 && std::isfinite(options.learning_rate), "--learning-rate: expected more than 0");
   require(options.flip_probability >= 0 && options.flip_probability <= 1, "--flip-probability: expected 0 to 1");

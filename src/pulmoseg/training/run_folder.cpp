@@ -23,13 +23,17 @@ constexpr const char* schema = "pulmoseg.run/1";
 
 // One pair of overloads a type of option: to JSON and back.
 template <class T>
-Json to_json(const T& value) { return value; }
+Json to_json(const T& value) {
+  return value;
+}
 Json to_json(const Precision& value) { return name(value); }
 Json to_json(const std::filesystem::path& value) { return value.string(); }
 Json to_json(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
 template <class T>
-void from_json(const Json& json, T& value) { value = json.get<T>(); }
+void from_json(const Json& json, T& value) {
+  value = json.get<T>();
+}
 void from_json(const Json& json, Precision& value) { value = parse_precision(json.get<std::string>()); }
 void from_json(const Json& json, std::filesystem::path& value) { value = json.get<std::string>(); }
 void from_json(const Json& json, std::optional<double>& value) {
@@ -46,11 +50,15 @@ Json split_to_json(const dataset::Split& split) {
 }
 
 /// File names need not be UTF-8; JSON must be.
-std::string dump(const Json& json, int indent = -1) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
 
 [[noreturn]] void refuse(const RunFolder& run, std::string_view what, std::string_view before, std::string_view now) {
-  throw Error(fmt::format("{}: cannot be resumed: it was started with {} {}, now it is {}; resume with the same, or train "
-                          "into another folder", run.folder.string(), what, before, now));
+  throw Error(
+      fmt::format("{}: cannot be resumed: it was started with {} {}, now it is {}; resume with the same, or train "
+                  "into another folder",
+                  run.folder.string(), what, before, now));
 }
 
 }  // namespace
@@ -69,26 +77,31 @@ void write_config(const RunConfig& config, const dataset::Dataset& dataset, cons
                   const RunFolder& run) {
   Json options;
   each_option(config.options, [&](const char* name, const auto& value) { options[name] = to_json(value); });
-  const Json json{
-      {"schema", schema},
-      {"research_use", research_use},
-      {"pulmoseg_version", PULMOSEG_VERSION},
-      {"libtorch_version", TORCH_VERSION},
-      {"processor", config.processor},
-      {"threads", config.threads},
-      {"options", options},
-      {"classes", class_names(config.options.classes)},
-      {"preprocessing", preprocessing_for(dataset, config.options).to_metadata()},
-      {"dataset", {{"name", config.dataset_name}, {"fingerprint", config.dataset_fingerprint},
-                   {"dataset_json_sha256", config.dataset_content}, {"size", config.size}, {"slices", dataset.size()}, {"cases", dataset.info().cases.size()}}},
-      {"split", split_to_json(split)}};
+  const Json json{{"schema", schema},
+                  {"research_use", research_use},
+                  {"pulmoseg_version", PULMOSEG_VERSION},
+                  {"libtorch_version", TORCH_VERSION},
+                  {"processor", config.processor},
+                  {"threads", config.threads},
+                  {"options", options},
+                  {"classes", class_names(config.options.classes)},
+                  {"preprocessing", preprocessing_for(dataset, config.options).to_metadata()},
+                  {"dataset",
+                   {{"name", config.dataset_name},
+                    {"fingerprint", config.dataset_fingerprint},
+                    {"dataset_json_sha256", config.dataset_content},
+                    {"size", config.size},
+                    {"slices", dataset.size()},
+                    {"cases", dataset.info().cases.size()}}},
+                  {"split", split_to_json(split)}};
   write_file(run.config(), dump(json, 2) + '\n');
 }
 
 RunConfig read_config(const RunFolder& run) {
   const auto file = run.config();
   if (!std::filesystem::exists(file)) {
-    throw Error(fmt::format("{}: holds no training run (no config.json); start one without --resume", run.folder.string()));
+    throw Error(
+        fmt::format("{}: holds no training run (no config.json); start one without --resume", run.folder.string()));
   }
   try {
     const Json json = Json::parse(read_file(file));
@@ -124,15 +137,19 @@ void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const
   }
   if (before.size != now.size) refuse(run, "slices of size", std::to_string(before.size), std::to_string(now.size));
   std::map<std::string, std::string> options_before;
-  each_result_option(before.options, [&](const char* name, const auto& value) { options_before[name] = dump(to_json(value)); });
+  each_result_option(before.options,
+                     [&](const char* name, const auto& value) { options_before[name] = dump(to_json(value)); });
   each_result_option(now.options, [&](const char* name, const auto& value) {
     const std::string text = dump(to_json(value));
     if (options_before[name] != text) refuse(run, name, options_before[name], text);
   });
-  if (dataset::read_split(run.split(), dataset).parts != split.parts) refuse(run, "the split", "in split.csv", "another");
+  if (dataset::read_split(run.split(), dataset).parts != split.parts)
+    refuse(run, "the split", "in split.csv", "another");
   if (before.threads != now.threads || before.processor != now.processor) {
-    spdlog::warn("{}: was started with {} threads on {}, goes on with {} on {}: the last bits may differ from an "
-                 "uninterrupted run", run.folder.string(), before.threads, before.processor, now.threads, now.processor);
+    spdlog::warn(
+        "{}: was started with {} threads on {}, goes on with {} on {}: the last bits may differ from an "
+        "uninterrupted run",
+        run.folder.string(), before.threads, before.processor, now.threads, now.processor);
   }
 }
 
@@ -152,9 +169,9 @@ std::map<std::string, std::string> model_metadata(const RunConfig& config, const
   metadata["pulmoseg.version"] = PULMOSEG_VERSION;
   metadata["pulmoseg.recipe"] = config.options.recipe;
   metadata["pulmoseg.trained_on"] = fmt::format("{} ({})", config.dataset_name, config.dataset_fingerprint);
-  metadata["pulmoseg.split"] =
-      split.folds > 0 ? fmt::format("{} {}/{} seed {}", split.kind, split.fold, split.folds, split.seed)
-                      : fmt::format("{} seed {}", split.kind, split.seed);
+  metadata["pulmoseg.split"] = split.folds > 0
+                                   ? fmt::format("{} {}/{} seed {}", split.kind, split.fold, split.folds, split.seed)
+                                   : fmt::format("{} seed {}", split.kind, split.seed);
   metadata["pulmoseg.research_use"] = research_use;
   return metadata;
 }

@@ -18,30 +18,33 @@ namespace {
 Precision choose_precision(const TrainingOptions& options) {
   if (options.precision == Precision::automatic) return Precision::fp32;
   if (options.precision == Precision::bf16 && options.device == "cpu" && !has_fast_bfloat16()) {
-    spdlog::warn("--precision bf16: {} has no bfloat16 instructions (AVX512_BF16, AMX), so it is emulated, several times "
-                 "slower than fp32", processor_name());
+    spdlog::warn(
+        "--precision bf16: {} has no bfloat16 instructions (AVX512_BF16, AMX), so it is emulated, several times "
+        "slower than fp32",
+        processor_name());
   }
   return options.precision;
 }
 
 Network deeplabv3(std::size_t classes, std::map<std::string, std::string> onnx_metadata) {
   model::DeepLabV3 network(model::DeepLabV3Options{.classes = static_cast<std::int64_t>(classes)});
-  return {.module = network.ptr(),
-          .forward = [network](const torch::Tensor& images) mutable { return network->forward(images); },
-          .write_onnx = [network, metadata = std::move(onnx_metadata)](const std::filesystem::path& file) {
-            onnx::write(model::to_onnx(network, metadata), file);
-          }};
+  return {
+      .module = network.ptr(),
+      .forward = [network](const torch::Tensor& images) mutable { return network->forward(images); },
+      .write_onnx = [network, metadata = std::move(onnx_metadata)](
+                        const std::filesystem::path& file) { onnx::write(model::to_onnx(network, metadata), file); }};
 }
 
 void initialise(torch::nn::Module& network, const std::filesystem::path& file) {
   const auto report = model::init_from(network, model::read_weights(file), file.string());
-  const std::size_t tensors = report.taken.size() + report.summed_to_one_channel.size() + report.missing.size() +
-                              report.wrong_shape.size();
+  const std::size_t tensors =
+      report.taken.size() + report.summed_to_one_channel.size() + report.missing.size() + report.wrong_shape.size();
   spdlog::info("{}: {} of the network's {} tensors start from it", file.string(),
                report.taken.size() + report.summed_to_one_channel.size(), tensors);
   const auto list = [](const char* what, const std::vector<std::string>& names) {
     if (names.empty()) return;
-    spdlog::info("  {}: {} ({}{})", what, names.size(), names.front(), names.size() > 1 ? ", ..., " + names.back() : "");
+    spdlog::info("  {}: {} ({}{})", what, names.size(), names.front(),
+                 names.size() > 1 ? ", ..., " + names.back() : "");
   };
   list("taken as they are", report.taken);
   list("summed to one channel", report.summed_to_one_channel);
@@ -60,8 +63,8 @@ void remove_unfinished_files(const std::filesystem::path& run) {
 }
 
 TrainingResult run_training(const NetworkFactory& make_network, const dataset::Dataset& dataset,
-                             const dataset::Split& split, const std::filesystem::path& run,
-                             const TrainingOptions& given_options, const TrainingCallbacks& callbacks) {
+                            const dataset::Split& split, const std::filesystem::path& run,
+                            const TrainingOptions& given_options, const TrainingCallbacks& callbacks) {
   check(given_options);
   TrainingOptions options = given_options;
   options.precision = choose_precision(options);
@@ -74,7 +77,8 @@ TrainingResult run_training(const NetworkFactory& make_network, const dataset::D
     check_same_run(config, dataset, split, folder);
     remove_unfinished_files(run);
   } else if (std::filesystem::exists(folder.config())) {
-    throw Error(fmt::format("{}: holds a training run already; go on with --resume or train into another folder", run.string()));
+    throw Error(fmt::format("{}: holds a training run already; go on with --resume or train into another folder",
+                            run.string()));
   }
 
   torch::manual_seed(options.seed);

@@ -44,9 +44,10 @@ Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset
       validation_rows_(split.rows(dataset::Part::validation)),
       optimiser_(placed(*network_.module, device_), options.learning_rate) {
   if (training_rows_.size() < 2 || validation_rows_.empty()) {
-    throw Error(fmt::format("{}: has {} slices for training and {} for validation, expected at least 2 and 1; prepare more "
-                            "slices or split otherwise", dataset.folder().string(), training_rows_.size(),
-                            validation_rows_.size()));
+    throw Error(
+        fmt::format("{}: has {} slices for training and {} for validation, expected at least 2 and 1; prepare more "
+                    "slices or split otherwise",
+                    dataset.folder().string(), training_rows_.size(), validation_rows_.size()));
   }
 }
 
@@ -178,9 +179,10 @@ bool Trainer::time_is_up() const { return options_.max_minutes && seconds_since(
 
 double Trainer::require_number(double loss, std::string_view part) const {
   if (std::isfinite(loss)) return loss;
-  throw Error(fmt::format("{}: the {} loss became {} in epoch {} after {} batches; the last checkpoint is kept: train anew "
-                          "with a smaller --learning-rate or with --precision fp32", run_.folder.string(), part, loss,
-                          state_.epoch + 1, state_.batch));
+  throw Error(
+      fmt::format("{}: the {} loss became {} in epoch {} after {} batches; the last checkpoint is kept: train anew "
+                  "with a smaller --learning-rate or with --precision fp32",
+                  run_.folder.string(), part, loss, state_.epoch + 1, state_.batch));
 }
 
 void Trainer::report_step(const std::vector<Rows>& batches) const {
@@ -188,8 +190,10 @@ void Trainer::report_step(const std::vector<Rows>& batches) const {
   const double rate = static_cast<double>(state_.samples) / state_.training_seconds;
   const auto epochs_left = static_cast<double>(options_.epochs - state_.epoch);
   // Before the first validation: forward only, about a third of a training step.
-  const double validation = validation_seconds_ > 0 ? validation_seconds_ : static_cast<double>(validation_rows_.size()) / rate / 3;
-  const double samples_left = epochs_left * static_cast<double>(training_rows_.size()) - static_cast<double>(state_.samples);
+  const double validation =
+      validation_seconds_ > 0 ? validation_seconds_ : static_cast<double>(validation_rows_.size()) / rate / 3;
+  const double samples_left =
+      epochs_left * static_cast<double>(training_rows_.size()) - static_cast<double>(state_.samples);
   double left = samples_left / rate + epochs_left * validation;
   if (options_.max_minutes) left = std::min(left, 60 * *options_.max_minutes - seconds_since(start_) + validation);
   callbacks_.on_step({.epoch = state_.epoch + 1,

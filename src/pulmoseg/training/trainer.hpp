@@ -33,7 +33,7 @@ struct StepRecord {
 struct TrainingCallbacks {
   std::function<void(const StepRecord&)> on_step;
   std::function<void(const std::vector<EpochRecord>&)> on_epoch;  ///< the whole history, the newest last
-  std::stop_token stop;  ///< asks for a checkpoint and the end (Ctrl-C)
+  std::stop_token stop;                                           ///< asks for a checkpoint and the end (Ctrl-C)
 };
 
 struct TrainingResult {
@@ -45,8 +45,8 @@ struct TrainingResult {
 /// What is trained.
 struct Network {
   std::shared_ptr<torch::nn::Module> module;
-  std::function<torch::Tensor(const torch::Tensor&)> forward;       ///< images N×1×H×W -> logits N×C×H×W
-  std::function<void(const std::filesystem::path&)> write_onnx;     ///< of the weights as they are
+  std::function<torch::Tensor(const torch::Tensor&)> forward;    ///< images N×1×H×W -> logits N×C×H×W
+  std::function<void(const std::filesystem::path&)> write_onnx;  ///< of the weights as they are
 };
 
 /// One training run in its folder: cross-entropy, Adam, an epoch of augmented slices, a validation, again.

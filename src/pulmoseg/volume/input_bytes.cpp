@@ -83,7 +83,7 @@ InputBytes::InputBytes(const std::filesystem::path& file, std::uint64_t offset, 
   state_->file = file;
   state_->offset = offset;
   state_->descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat status{};
+  struct stat status {};
   if (state_->descriptor < 0 || ::fstat(state_->descriptor, &status) != 0) {
     throw Error(fmt::format("{}: cannot be read: {}", file.string(), std::strerror(errno)));
   }

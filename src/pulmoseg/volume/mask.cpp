@@ -56,8 +56,8 @@ std::size_t offset(const std::array<std::int64_t, 3>& voxel, const std::array<st
 }
 
 /// Slice `k` of `grid` out of a mask of `mask_size` voxels. `map` leads from the grid to the mask.
-void resample_slice(std::span<const std::uint8_t> mask, const std::array<std::int64_t, 3>& mask_size, const IndexMap& map,
-                    const Geometry& grid, std::int64_t k, std::span<std::uint8_t> slice) {
+void resample_slice(std::span<const std::uint8_t> mask, const std::array<std::int64_t, 3>& mask_size,
+                    const IndexMap& map, const Geometry& grid, std::int64_t k, std::span<std::uint8_t> slice) {
   std::size_t at = 0;
   for (std::int64_t j = 0; j < grid.size[1]; ++j) {
     for (std::int64_t i = 0; i < grid.size[0]; ++i) {
@@ -81,9 +81,10 @@ bool labels_lie_inside(std::span<const std::uint8_t> mask, const Geometry& mask_
 }
 
 [[noreturn]] void refuse(const SourceInfo& mask, const SourceInfo& image, std::string_view reason) {
-  throw Error(fmt::format("{}: is {} and cannot be brought onto the grid of {} ({}): {}; resample the mask onto its image",
-                          mask.file.string(), describe(mask.stored_geometry), image.file.string(),
-                          describe(image.stored_geometry), reason));
+  throw Error(
+      fmt::format("{}: is {} and cannot be brought onto the grid of {} ({}): {}; resample the mask onto its image",
+                  mask.file.string(), describe(mask.stored_geometry), image.file.string(),
+                  describe(image.stored_geometry), reason));
 }
 
 struct FittedMask {
@@ -121,8 +122,10 @@ void labels_of(const AxialSlice& slice, const std::filesystem::path& mask, std::
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const float value = slice.pixels[i];
     if (!(value >= 0 && value <= 255 && value == std::floor(value))) {
-      throw Error(fmt::format("{}: slice {} holds the value {}, expected labels that are whole numbers from 0 to 255; give a "
-                              "mask, not a scan or a probability map", mask.string(), slice.index, value));
+      throw Error(
+          fmt::format("{}: slice {} holds the value {}, expected labels that are whole numbers from 0 to 255; give a "
+                      "mask, not a scan or a probability map",
+                      mask.string(), slice.index, value));
     }
     labels[i] = static_cast<std::uint8_t>(value);
   }
@@ -136,8 +139,9 @@ MaskFit visit_mask_on_grid(const std::filesystem::path& file, const SourceInfo& 
                            const OnMaskSlice& on_slice) {
   auto [reader, fit] = open_fitted(file, image, image_grid);
   if (fit == MaskFit::voxel_by_voxel) {
-    spdlog::warn("{}: taken voxel by voxel onto {}, because only one of the two headers declares a position in the patient",
-                 file.string(), image.file.string());
+    spdlog::warn(
+        "{}: taken voxel by voxel onto {}, because only one of the two headers declares a position in the patient",
+        file.string(), image.file.string());
   }
   const Geometry grid = reader.geometry();
   const auto pixels = static_cast<std::size_t>(grid.size[0] * grid.size[1]);

@@ -100,8 +100,9 @@ std::array<std::int64_t, 3> read_size(const NiftiHeader& header, const std::file
 void require_no_mirroring(const NiftiHeader& header, const std::filesystem::path& file) {
   for (std::size_t c = 1; c <= 3; ++c) {
     if (!(header.pixdim[c] < 0)) continue;
-    throw Error(fmt::format("{}: has a voxel spacing of {} mm along axis {}, expected a positive number; repair its header",
-                            file.string(), header.pixdim[c], c));
+    throw Error(
+        fmt::format("{}: has a voxel spacing of {} mm along axis {}, expected a positive number; repair its header",
+                    file.string(), header.pixdim[c], c));
   }
 }
 

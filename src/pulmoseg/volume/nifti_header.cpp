@@ -112,8 +112,10 @@ void read_scaling(const Fields& fields, NiftiFileHeader& header, const std::file
   const double intercept = fields.get<typename Layout::Real>(Layout::scl_inter);
   if (slope == 0 || !std::isfinite(slope)) return;  // the standard's "no scaling"
   if (!std::isfinite(intercept)) {
-    throw Error(fmt::format("{}: has the intensity intercept {} beside the slope {}, expected a finite number; correct scl_inter in its header",
-                            file.string(), intercept, slope));
+    throw Error(
+        fmt::format("{}: has the intensity intercept {} beside the slope {}, expected a finite number; correct "
+                    "scl_inter in its header",
+                    file.string(), intercept, slope));
   }
   header.slope = slope;
   header.intercept = intercept;
@@ -126,7 +128,8 @@ std::uint64_t read_voxel_offset(const Fields& fields, const std::filesystem::pat
   if (offset == 0) return Layout::size + 4;  // some writers leave it out
   if (!(offset >= lowest && offset < 9e15)) {
     throw Error(
-        fmt::format("{}: says that its voxels begin at byte {}, expected {} or more; correct vox_offset in its header", file.string(), offset, lowest));
+        fmt::format("{}: says that its voxels begin at byte {}, expected {} or more; correct vox_offset in its header",
+                    file.string(), offset, lowest));
   }
   return static_cast<std::uint64_t>(offset);
 }

@@ -47,7 +47,8 @@ class Reader {
 
   [[noreturn]] void refuse(const std::string& field) const {
     throw Error(
-        fmt::format("{}: has the NRRD field \"{}: {}\", which is not well-formed or does not fit its other fields; correct it or write the file anew",
+        fmt::format("{}: has the NRRD field \"{}: {}\", which is not well-formed or does not fit its other fields; "
+                    "correct it or write the file anew",
                     file_.string(), field, *find(field)));
   }
 

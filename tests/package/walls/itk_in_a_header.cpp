@@ -1,3 +1,4 @@
 // What a user of the volume room sees of it: its headers, and no ITK.
-#include "pulmoseg/volume/volume_reader.hpp"
 #include <itkImage.h>
+
+#include "pulmoseg/volume/volume_reader.hpp"
