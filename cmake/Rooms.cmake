@@ -51,7 +51,8 @@ function(pulmoseg_test name)
   endif()
   if(PULMOSEG_SANITIZE)  # without the first, OpenVINO's oneTBB opens its helpers with RTLD_DEEPBIND, which ASan forbids
     set(environment ENVIRONMENT TBB_ENABLE_SANITIZERS=1
-      ENVIRONMENT_MODIFICATION "LSAN_OPTIONS=set:suppressions='${PROJECT_SOURCE_DIR}/tests/lsan.supp':print_suppressions=0")
+      ENVIRONMENT_MODIFICATION
+      "LSAN_OPTIONS=set:suppressions='${PROJECT_SOURCE_DIR}/tests/lsan.supp':print_suppressions=0")
   endif()
   include(GoogleTest)
   gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 ${environment})

@@ -34,8 +34,8 @@ install_debian_packages() {
 }
 
 # A wheel is unpacked into .deps/python, over what an older or interrupted set-up left there. Its dist-info goes there
-# last: where it is, the wheel is whole. The CUDA build of torch (what pip takes by itself outside this setup) also needs
-# the CUDA libraries that it names as its dependencies; the CPU build needs nothing.
+# last: where it is, the wheel is whole. The CUDA build of torch (what plain PyPI gives) also needs the CUDA libraries that
+# it names as its dependencies; the CPU build needs nothing.
 install_wheel() {
   local wheel=$1 name=${1%%==*} version=${1##*==}
   compgen -G ".deps/python/$name-$version*.dist-info" >/dev/null && return 0
