@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # The whole road on the 36 CC0 chest-CT slices that ship with the project: prepare, train, evaluate, segment.
 #   bash scripts/demo.sh [RESULTS]      results go to demo-results/ unless another folder is named;
-#                                       its dataset/, run/, evaluation/ and masks/ are made anew
 # Too few slices and too short a training for a good model: it shows that everything works, and what comes out.
 set -euo pipefail
 results=demo-results
@@ -9,6 +8,13 @@ results=demo-results
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 size=${PULMOSEG_DEMO_SIZE:-128}
 epochs=${PULMOSEG_DEMO_EPOCHS:-24}
+
+for folder in dataset run evaluation masks; do
+  if [ -e "$results/$folder" ] && ! [ -f "$results/.demo" ]; then
+    echo "$results: holds a $folder/ that this demo did not make; name another folder for its results" >&2
+    exit 1
+  fi
+done
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -26,6 +32,7 @@ if ! [ -f .deps/backbone.pth ] && ! bash scripts/fetch_backbone.sh .deps/backbon
 fi
 
 mkdir -p "$results"
+touch "$results/.demo"
 rm -rf "$results"/{dataset,run,evaluation,masks}
 
 say "Prepare: 36 slices to $size x $size arrays"
