@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The whole road on the 36 CC0 chest-CT slices that ship with the project: prepare, train, evaluate, segment.
-#   bash scripts/demo.sh [RESULTS]      results go to demo-results/ unless another folder is named;
+#   bash scripts/demo.sh [RESULTS]      results go to demo-results/ unless another folder is named
 # Too few slices and too short a training for a good model: it shows that everything works, and what comes out.
 set -euo pipefail
 results=demo-results
