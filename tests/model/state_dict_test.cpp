@@ -53,7 +53,8 @@ TEST(LoadStateDict, ConvertsNumberFormatsAndForgivesOldFilesAndAuxiliaryClassifi
   state.emplace_back("aux_classifier.0.weight", torch::ones({1}));
   DeepLabV3 network;
   EXPECT_EQ(load_state_dict(*network, state), std::vector<std::string>{"aux_classifier.0.weight"});
-  const Tensor& loaded = *find(state_dict(*network), "classifier.4.weight");
+  const StateDict own = state_dict(*network);
+  const Tensor& loaded = *find(own, "classifier.4.weight");
   EXPECT_EQ(loaded.scalar_type(), torch::kFloat);
   EXPECT_TRUE(torch::equal(loaded, find(state, "classifier.4.weight")->to(torch::kFloat)));
 }

@@ -17,7 +17,7 @@ namespace pulmoseg::volume {
 namespace {
 
 /// The largest number of bytes that this process has held so far.
-std::size_t peak_memory() {
+[[maybe_unused]] std::size_t peak_memory() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
@@ -41,7 +41,7 @@ TEST_P(Fuzz, DamagedFileIsAVolumeOrAnError) {
   const test::TemporaryFolder folder;
   const std::string whole = test::file_bytes(test::repository_file("tests/data/volume") / GetParam());
   const std::size_t header = std::min<std::size_t>(whole.size(), 600);
-  const std::size_t before = peak_memory();
+  [[maybe_unused]] const std::size_t before = peak_memory();
   for (std::size_t length = 0; length < whole.size(); length += length < header ? 7 : 61) {
     expect_volume_or_error(folder / GetParam(), whole.substr(0, length));
   }
@@ -58,7 +58,9 @@ TEST_P(Fuzz, DamagedFileIsAVolumeOrAnError) {
     for (int n = 0; n < 4; ++n) damaged[random() % header] = static_cast<char>(random());
     expect_volume_or_error(folder / GetParam(), damaged);
   }
+#ifndef __SANITIZE_ADDRESS__  // which keeps what was freed
   EXPECT_LT(peak_memory() - before, std::size_t{64} << 20);
+#endif
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, Fuzz,
