@@ -229,12 +229,10 @@ void add_train_command(CLI::App& app) {
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   add_result_options(*command, *arguments);
   add_run_options(*command, *arguments);
-  command->footer(
-      "Writes to RUN: config.json, split.csv, history.csv and .png (a line an epoch), the best epoch by validation "
-      "loss\n"
-      "(deeplabv3_resnet50_trained.pth and model.onnx), last.pth and checkpoint.safetensors. Ctrl-C writes a "
-      "checkpoint and\n"
-      "ends; --resume goes on from exactly there. The same seed and number of threads give the same bytes.");
+  command->footer(R"(Writes to RUN: config.json, split.csv, history.csv and .png (a line an epoch), the best epoch by
+validation loss (deeplabv3_resnet50_trained.pth and model.onnx), last.pth and the last two checkpoints.
+Ctrl-C writes a checkpoint and ends; --resume goes on from exactly there. The same seed and number of
+threads give the same bytes.)");
   command->callback([command, arguments] { run_train(*command, *arguments); });
 }
 

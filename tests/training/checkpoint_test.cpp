@@ -25,7 +25,7 @@ TEST(Checkpoint, ComesBackToTheLastBit) {
                    {"a.count", torch::tensor(7, torch::kInt64)}};
   saved.optimiser = {{"step", torch::tensor(9.0f)}};
   saved.random_state = torch::arange(100, torch::kUInt8);
-  write_checkpoint(saved, folder / "checkpoint.safetensors");
+  Checkpoints(folder.path()).save(saved);
   const Checkpoint read = read_checkpoint(folder / "checkpoint.safetensors");
 
   EXPECT_EQ(read.state.epoch, 2);

@@ -112,7 +112,7 @@ TEST_F(Resume, BeforeTheFirstCheckpointItStartsAgain) {
   TrainingCallbacks failing;
   failing.on_step = [](const StepRecord&) { throw std::runtime_error("power cut"); };
   EXPECT_THROW(train_tiny(dataset, parts.folder, options, failing), std::runtime_error);
-  EXPECT_FALSE(std::filesystem::exists(parts.checkpoint()));
+  EXPECT_FALSE(parts.checkpoints().load());
   train_tiny(dataset, parts.folder, again);
   expect_same_bytes();
 }
@@ -126,7 +126,7 @@ TEST_F(Resume, CheckpointsByTimeChangeNothing) {
     if (++steps == 8) throw std::runtime_error("power cut");
   };
   EXPECT_THROW(train_tiny(dataset, parts.folder, options, failing), std::runtime_error);
-  EXPECT_EQ(read_checkpoint(parts.checkpoint()).state.batch, 2);  // 5 of the first epoch, then 2 that were saved
+  EXPECT_EQ(parts.checkpoints().load()->state.batch, 2);  // 5 of the first epoch, then 2 that were saved
   train_tiny(dataset, parts.folder, again);
   expect_same_bytes();
 }
@@ -142,9 +142,9 @@ TEST_F(Resume, MoreEpochsGoOnFromAFinishedRun) {
 
 TEST_F(Resume, AnotherDevicesRandomStateIsReplacedAndNotTaken) {
   train_tiny(dataset, parts.folder, options);
-  auto checkpoint = read_checkpoint(parts.checkpoint());
+  auto checkpoint = *parts.checkpoints().load();
   checkpoint.random_state = torch::zeros({16}, torch::kUInt8);  // as CUDA's
-  write_checkpoint(checkpoint, parts.checkpoint());
+  parts.checkpoints().save(checkpoint);
   again.epochs = 4;
   EXPECT_EQ(train_tiny(dataset, parts.folder, again).history.size(), 4u);
 }
@@ -167,7 +167,7 @@ TEST_F(Resume, ATimeLimitFinishesTheRunAndCanBeLifted) {
   EXPECT_EQ(result.best_epoch, 1);
   EXPECT_TRUE(std::filesystem::exists(parts.best_weights()));
   EXPECT_TRUE(std::filesystem::exists(parts.onnx()));
-  EXPECT_EQ(read_checkpoint(parts.checkpoint()).state.batch, 1);
+  EXPECT_EQ(parts.checkpoints().load()->state.batch, 1);
   EXPECT_EQ(losses(train_tiny(dataset, parts.folder, again)), losses(expected));
   EXPECT_EQ(read_file(parts.last_weights()), read_file(whole.last_weights()));
 }
@@ -204,13 +204,42 @@ TEST_F(Resume, AFolderWithoutARunIsRefused) {
   EXPECT_NE(message.find("holds no training run"), std::string::npos) << message;
 }
 
+TEST_F(Resume, GoesOnFromTheCheckpointBeforeADamagedOne) {
+  train_tiny(dataset, whole.folder, options);
+  options.epochs = 2;
+  train_tiny(dataset, parts.folder, options);
+  const auto newest = parts.folder / "checkpoint.safetensors";
+  const auto good = read_file(newest);
+  write_file(newest, good.substr(0, good.size() / 2));
+  EXPECT_EQ(parts.checkpoints().load()->state.epoch, 1);
+  train_tiny(dataset, parts.folder, again);
+  expect_same_bytes();
+}
+
+TEST_F(Resume, AnyStepOfKeepingACheckpointMayBeTheLast) {
+  train_tiny(dataset, whole.folder, options);
+  options.epochs = 2;
+  train_tiny(dataset, parts.folder, options);
+  const auto next = parts.folder / "checkpoint-next.safetensors", newest = parts.folder / "checkpoint.safetensors";
+  const auto previous = parts.folder / "checkpoint-previous.safetensors";
+  std::filesystem::rename(newest, next);  // written, the older one renamed, the new one not yet
+  EXPECT_EQ(parts.checkpoints().load()->state.epoch, 2);
+  std::filesystem::rename(previous, newest);  // written, nothing renamed
+  EXPECT_EQ(parts.checkpoints().load()->state.epoch, 2);
+  train_tiny(dataset, parts.folder, again);
+  EXPECT_FALSE(std::filesystem::exists(next));
+  expect_same_bytes();
+}
+
 TEST_F(Resume, ADamagedRunIsRefusedByFile) {
   train_tiny(dataset, parts.folder, options);
   again.epochs = 5;
-  const auto good = read_file(parts.checkpoint());
-  write_file(parts.checkpoint(), good.substr(0, good.size() / 2));
+  for (const char* name : {"checkpoint.safetensors", "checkpoint-previous.safetensors"}) {
+    const auto good = read_file(parts.folder / name);
+    write_file(parts.folder / name, good.substr(0, good.size() / 2));
+  }
   const auto checkpoint = message_of<Error>([&] { train_tiny(dataset, parts.folder, again); });
-  EXPECT_NE(checkpoint.find(parts.checkpoint().string()), std::string::npos) << checkpoint;
+  EXPECT_NE(checkpoint.find((parts.folder / "checkpoint.safetensors").string()), std::string::npos) << checkpoint;
   write_file(parts.config(), "{");
   const auto config = message_of<Error>([&] { train_tiny(dataset, parts.folder, again); });
   EXPECT_NE(config.find("config.json: is damaged"), std::string::npos) << config;

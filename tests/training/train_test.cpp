@@ -139,13 +139,14 @@ TEST(Train, ALossThatIsNoNumberEndsTheRunAndKeepsTheCheckpoint) {
     return network;
   };
   const auto message = message_of<Error>([&] {
-    train_network(
-        broken, dataset, dataset::split_by_slice(dataset, 0), run.folder, quick_options(),
-        {.on_step = {}, .on_epoch = [&](const auto&) { good_checkpoint = read_file(run.checkpoint()); }, .stop = {}});
+    train_network(broken, dataset, dataset::split_by_slice(dataset, 0), run.folder, quick_options(),
+                  {.on_step = {},
+                   .on_epoch = [&](const auto&) { good_checkpoint = read_file(run.folder / "checkpoint.safetensors"); },
+                   .stop = {}});
   });
   EXPECT_NE(message.find("the training loss became nan in epoch 2 after 1 batches"), std::string::npos) << message;
   EXPECT_FALSE(good_checkpoint.empty());
-  EXPECT_EQ(read_file(run.checkpoint()), good_checkpoint);
+  EXPECT_EQ(read_file(run.folder / "checkpoint.safetensors"), good_checkpoint);
 }
 
 TEST(Train, AFolderHoldsOneRun) {

@@ -4,20 +4,21 @@
 
 #include <vector>
 
+#include "pulmoseg/model/batch_norm.hpp"
+#include "pulmoseg/model/dilated_convolution.hpp"
+
 namespace pulmoseg::model {
 namespace {
 
 namespace nn = torch::nn;
 using torch::Tensor;
 
-/// A convolution without bias (BatchNorm follows it) that keeps the picture's size when its stride is 1.
+/// A convolution without bias (BatchNorm follows it) that keeps the image's size when its stride is 1.
 nn::Conv2d convolution(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride = 1,
                        std::int64_t dilation = 1) {
   const std::int64_t padding = dilation * (kernel - 1) / 2;
   return nn::Conv2d(nn::Conv2dOptions(in, out, kernel).stride(stride).padding(padding).dilation(dilation).bias(false));
 }
-
-nn::ReLU relu() { return nn::ReLU(nn::ReLUOptions().inplace(true)); }
 
 Tensor resize_bilinear(const Tensor& images, torch::IntArrayRef size) {
   using Options = nn::functional::InterpolateFuncOptions;
@@ -26,8 +27,7 @@ Tensor resize_bilinear(const Tensor& images, torch::IntArrayRef size) {
       Options().size(std::vector<std::int64_t>(size.begin(), size.end())).mode(torch::kBilinear).align_corners(false));
 }
 
-/// 1x1 to `width` channels, 3x3 there, 1x1 to four times `width`, added to the input. The stride is in the 3x3 (ResNet
-/// v1.5).
+/// 1x1 to `width` channels, 3x3 there, 1x1 to four times `width`, added to the input. ResNet v1.5: the 3x3 strides.
 struct BottleneckImpl : nn::Module {
   BottleneckImpl(std::int64_t in, std::int64_t width, std::int64_t stride, std::int64_t dilation, bool project) {
     conv1 = register_module("conv1", convolution(in, width, 1));
@@ -44,10 +44,9 @@ struct BottleneckImpl : nn::Module {
   }
 
   Tensor forward(const Tensor& input) {
-    Tensor x = bn1(conv1(input)).relu_();
-    x = bn2(conv2(x)).relu_();
-    x = bn3(conv3(x));
-    return x.add_(downsample ? downsample->forward(input) : input).relu_();
+    Tensor x = batch_norm_relu(*bn1, conv1(input));
+    x = batch_norm_relu(*bn2, conv2(x));
+    return batch_norm_relu(*bn3, conv3(x), downsample ? downsample->forward(input) : input);
   }
 
   nn::Conv2d conv1{nullptr}, conv2{nullptr}, conv3{nullptr};
@@ -56,37 +55,57 @@ struct BottleneckImpl : nn::Module {
 };
 TORCH_MODULE(Bottleneck);
 
-/// Atrous spatial pyramid pooling: a 1x1 convolution, three 3x3 convolutions of growing rate and the picture's mean
-/// look at the same features; their answers are stacked and projected.
+/// A convolution, BatchNorm and ReLU; `first_name` is the convolution's place in torchvision's Sequential.
+struct BranchImpl : nn::Module {
+  explicit BranchImpl(const nn::Conv2d& convolution, int first_name = 0)
+      : conv(register_module(std::to_string(first_name), convolution)),
+        norm(register_module(std::to_string(first_name + 1), nn::BatchNorm2d(convolution->options.out_channels()))) {}
+
+  Tensor forward(const Tensor& features) { return batch_norm_relu(*norm, convolve(features)); }
+
+  Tensor convolve(const Tensor& features) {
+    const std::int64_t rate = conv->options.dilation()->front();
+    return rate > 1 ? dilated_convolution(features, conv->weight, rate) : conv(features);
+  }
+
+  nn::Conv2d conv;
+  nn::BatchNorm2d norm;
+};
+TORCH_MODULE(Branch);
+
+/// Atrous spatial pyramid pooling: a 1x1 convolution, three 3x3 convolutions of growing rate and the image's mean
+/// look at the same features; their outputs are stacked and projected.
 struct AsppImpl : nn::Module {
   explicit AsppImpl(std::int64_t in, std::int64_t out = 256) {
-    convs->push_back(nn::Sequential(convolution(in, out, 1), nn::BatchNorm2d(out), relu()));
-    for (const std::int64_t rate : aspp_rates) {
-      convs->push_back(nn::Sequential(convolution(in, out, 3, 1, rate), nn::BatchNorm2d(out), relu()));
-    }
-    convs->push_back(nn::Sequential(nn::AdaptiveAvgPool2d(1), convolution(in, out, 1), nn::BatchNorm2d(out), relu()));
+    convs->push_back(Branch(convolution(in, out, 1)));
+    for (const std::int64_t rate : aspp_rates) convs->push_back(Branch(convolution(in, out, 3, 1, rate)));
+    convs->push_back(Branch(convolution(in, out, 1), /*first_name=*/1));  // 0 is the pooling
     register_module("convs", convs);
-    const auto branches = static_cast<std::int64_t>(convs->size());
-    project = register_module(
-        "project", nn::Sequential(convolution(branches * out, out, 1), nn::BatchNorm2d(out), relu(), nn::Dropout(0.5)));
+    project = register_module("project", Branch(convolution(static_cast<std::int64_t>(convs->size()) * out, out, 1)));
+    dropout = project->register_module("3", nn::Dropout(0.5));
   }
 
   Tensor forward(const Tensor& features) {
-    std::vector<Tensor> answers;
-    for (const auto& branch : *convs) answers.push_back(branch->as<nn::Sequential>()->forward(features));
-    answers.back() = resize_bilinear(answers.back(), features.sizes().slice(2));
-    return project->forward(torch::cat(answers, 1));
+    std::vector<Tensor> outputs;
+    for (const auto& branch : *convs) {
+      const bool pooled = outputs.size() + 1 == convs->size();
+      outputs.push_back(
+          branch->as<Branch>()->forward(pooled ? torch::adaptive_avg_pool2d(features, {1, 1}) : features));
+    }
+    outputs.back() = resize_bilinear(outputs.back(), features.sizes().slice(2));
+    return dropout(project(torch::cat(outputs, 1)));
   }
 
   nn::ModuleList convs;
-  nn::Sequential project{nullptr};
+  Branch project{nullptr};
+  nn::Dropout dropout{nullptr};
 };
 TORCH_MODULE(Aspp);
 
 }  // namespace
 
 /// ResNet-50 without its classifier. The last two stages dilate where the original would stride, so that the features
-/// stay at an eighth of the picture's size.
+/// stay at an eighth of the image's size.
 class ResNet50Impl : public nn::Module {
  public:
   explicit ResNet50Impl(std::int64_t channels) {
@@ -100,7 +119,7 @@ class ResNet50Impl : public nn::Module {
   }
 
   Tensor forward(const Tensor& images) {
-    Tensor x = bn1_(conv1_(images)).relu_();
+    Tensor x = batch_norm_relu(*bn1_, conv1_(images));
     x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
     for (auto& stage : stages_) x = stage->forward(x);
     return x;
@@ -126,8 +145,7 @@ class ResNet50Impl : public nn::Module {
   std::vector<nn::Sequential> stages_;
 };
 
-/// ASPP, one more 3x3 convolution, and a 1x1 convolution to the classes. Its children carry a Sequential's names 0
-/// to 4.
+/// ASPP, one more 3x3 convolution, and a 1x1 convolution to the classes, under a Sequential's names 0 to 4.
 class DeepLabHeadImpl : public nn::Module {
  public:
   DeepLabHeadImpl(std::int64_t in, std::int64_t classes) {
@@ -137,7 +155,7 @@ class DeepLabHeadImpl : public nn::Module {
     logits_ = register_module("4", nn::Conv2d(nn::Conv2dOptions(256, classes, 1)));
   }
 
-  Tensor forward(const Tensor& features) { return logits_(bn_(conv_(aspp_(features))).relu_()); }
+  Tensor forward(const Tensor& features) { return logits_(batch_norm_relu(*bn_, conv_(aspp_(features)))); }
 
  private:
   Aspp aspp_{nullptr};

@@ -27,10 +27,11 @@ void Adam::step() {
   std::vector<torch::Tensor> gradients;
   gradients.reserve(parameters_.size());
   for (const auto& parameter : parameters_) {
-    // The kernel walks parameter, gradient and moments in the order of memory.
+    // The kernel walks parameter, gradient and moments in the order of memory. (A 1x1 kernel has two names for one order.)
     const auto& gradient = parameter.grad();
-    gradients.push_back(gradient.strides() == parameter.strides() ? gradient
-                                                                  : torch::empty_like(parameter).copy_(gradient));
+    const auto format = parameter.suggest_memory_format();
+    const bool same_order = parameter.is_contiguous(format) && gradient.is_contiguous(format);
+    gradients.push_back(same_order ? gradient : torch::empty_like(parameter).copy_(gradient));
   }
   torch::_foreach_add_(steps_, 1);
   at::_fused_adam_(parameters_, gradients, first_moments_, second_moments_, /*max_exp_avg_sqs=*/{}, steps_,

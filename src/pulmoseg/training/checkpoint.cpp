@@ -1,6 +1,7 @@
 #include "pulmoseg/training/checkpoint.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -65,8 +66,6 @@ model::StateDict with_prefix(const model::StateDict& all, std::string_view prefi
   return part;
 }
 
-}  // namespace
-
 void write_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& file) {
   model::StateDict all;
   for (const auto& [name, tensor] : checkpoint.network) all.emplace_back(std::string(network_prefix) + name, tensor);
@@ -76,6 +75,15 @@ void write_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path&
   all.emplace_back(state_key, to_bytes(to_json(checkpoint.state)));
   model::write_weights(all, file);
 }
+
+void rename_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code error;
+  std::filesystem::rename(from, to, error);
+  if (error)
+    throw Error(fmt::format("{}: cannot be renamed to {}: {}", from.string(), to.filename().string(), error.message()));
+}
+
+}  // namespace
 
 Checkpoint read_checkpoint(const std::filesystem::path& file) {
   const model::StateDict all = model::read_weights(file);
@@ -90,10 +98,38 @@ Checkpoint read_checkpoint(const std::filesystem::path& file) {
     return {.state = state_from_json(json),
             .network = with_prefix(all, network_prefix),
             .optimiser = with_prefix(all, optimiser_prefix),
-            .random_state = *random_state};
+            .random_state = *random_state,
+            .file = file};
   } catch (const nlohmann::json::exception& error) {
     throw Error(fmt::format("{}: is a damaged checkpoint: {}", file.string(), error.what()));
   }
+}
+
+Checkpoints::Checkpoints(const std::filesystem::path& run)
+    : next_(run / "checkpoint-next.safetensors"),
+      newest_(run / "checkpoint.safetensors"),
+      previous_(run / "checkpoint-previous.safetensors") {}
+
+void Checkpoints::save(const Checkpoint& checkpoint) const {
+  write_checkpoint(checkpoint, next_);
+  if (std::filesystem::exists(newest_)) rename_file(newest_, previous_);
+  rename_file(next_, newest_);
+}
+
+std::optional<Checkpoint> Checkpoints::load() const {
+  std::optional<Error> first_error;
+  for (const auto& file : {next_, newest_, previous_}) {
+    if (!std::filesystem::exists(file)) continue;
+    try {
+      Checkpoint checkpoint = read_checkpoint(file);
+      if (first_error) spdlog::warn("{}; going on from the one before it", first_error->what());
+      return checkpoint;
+    } catch (const Error& error) {
+      if (!first_error) first_error = error;
+    }
+  }
+  if (first_error) throw *first_error;
+  return std::nullopt;
 }
 
 }  // namespace pulmoseg::training

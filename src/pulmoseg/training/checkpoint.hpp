@@ -1,11 +1,13 @@
 #pragma once
-// Everything that a run needs to go on as if it had never stopped, in one file that appears whole or not at all.
+// Everything that a run needs to go on as if it had never stopped. Each checkpoint is a file that appears whole or not at
+// all, and the one before it is kept: whatever happens in between, one of the two is there.
 
 #include <torch/torch.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "pulmoseg/model/state_dict.hpp"
@@ -37,13 +39,26 @@ struct Checkpoint {
   RunState state;
   model::StateDict network, optimiser;
   torch::Tensor random_state;  ///< of the generator that dropout draws from
+  std::filesystem::path file;  ///< where it was read from
 };
 
-/// A state dict of tensors (".safetensors"): reading one never runs code.
-/// Error when the disk is full or the folder cannot be written; the checkpoint before it then stays.
-void write_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& file);
-
-/// Error when the file is missing, damaged or no checkpoint.
+/// Error when the file is missing, damaged or no checkpoint. Reading one never runs code: it is a state dict of tensors.
 Checkpoint read_checkpoint(const std::filesystem::path& file);
+
+/// The last two checkpoints of a run: checkpoint.safetensors and checkpoint-previous.safetensors.
+class Checkpoints {
+ public:
+  explicit Checkpoints(const std::filesystem::path& run);
+
+  /// Error when the disk is full or the folder cannot be written; what was there stays as it was.
+  void save(const Checkpoint& checkpoint) const;
+
+  /// The newest that is whole, with a warning when a newer one is damaged; nothing when there is none at all.
+  /// Error when all there are, are damaged.
+  std::optional<Checkpoint> load() const;
+
+ private:
+  std::filesystem::path next_, newest_, previous_;  // next_ is there only between the steps of save()
+};
 
 }  // namespace pulmoseg::training

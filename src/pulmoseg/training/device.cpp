@@ -4,8 +4,10 @@
 #include <ATen/cpu/Utils.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <fstream>
+#include <limits>
 
 #include "pulmoseg/base/error.hpp"
 
@@ -42,6 +44,13 @@ bool has_fast_bfloat16() {
     return found != capabilities.end() && found->second.isBool() && found->second.toBool();
   };
   return has("avx512_bf16") || has("amx_bf16");
+}
+
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  ::mallopt(M_MMAP_MAX, 0);
+  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
 }
 
 Autocast::Autocast(bool enabled, torch::DeviceType device) : enabled_(enabled), device_(device) {

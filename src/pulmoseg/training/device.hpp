@@ -17,6 +17,10 @@ std::string processor_name();
 /// Whether the processor computes bfloat16 in hardware (AVX512_BF16, AMX). Elsewhere it is emulated, many times slower.
 bool has_fast_bfloat16();
 
+/// Tells the C library to keep freed memory for the next step instead of giving it back to the system, which would hand it out
+/// again page by page, zeroed. A training step asks for the same gigabyte each time.
+void keep_freed_memory();
+
 /// While it lives and is enabled, LibTorch runs convolutions and matrix products of this thread in bfloat16 and leaves what
 /// needs the range to 32-bit (autocast). Parameters stay 32-bit.
 class Autocast {

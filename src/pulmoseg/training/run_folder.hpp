@@ -21,7 +21,7 @@ struct RunFolder {
   std::filesystem::path config() const { return folder / "config.json"; }
   std::filesystem::path split() const { return folder / "split.csv"; }
   std::filesystem::path history() const { return folder / "history.csv"; }
-  std::filesystem::path checkpoint() const { return folder / "checkpoint.safetensors"; }
+  Checkpoints checkpoints() const { return Checkpoints(folder); }
   std::filesystem::path best_weights() const { return folder / "deeplabv3_resnet50_trained.pth"; }
   std::filesystem::path last_weights() const { return folder / "last.pth"; }
   std::filesystem::path onnx() const { return folder / "model.onnx"; }

@@ -81,13 +81,15 @@ TrainingResult run_training(const NetworkFactory& make_network, const dataset::D
                             run.string()));
   }
 
+  keep_freed_memory();
   torch::manual_seed(options.seed);
   Network network = make_network(class_names(options.classes).size(), model_metadata(config, dataset, split));
-  const bool goes_on = options.resume && std::filesystem::exists(folder.checkpoint());
-  if (!options.init.empty() && !goes_on) initialise(*network.module, options.init);
+  auto checkpoint = options.resume ? folder.checkpoints().load() : std::nullopt;
+  if (!options.init.empty() && !checkpoint) initialise(*network.module, options.init);
   Trainer trainer(network, dataset, split, folder, options, callbacks);
-  if (goes_on) {
-    trainer.resume();
+  if (checkpoint) {
+    trainer.resume(*checkpoint);
+    checkpoint.reset();  // three times the size of the network
   } else {
     dataset::write_split(split, dataset, folder.split());
   }

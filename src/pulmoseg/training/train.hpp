@@ -10,6 +10,7 @@ namespace pulmoseg::training {
 ///   split.csv                        which slice belongs to which part
 ///   history.csv                      a line an epoch
 ///   checkpoint.safetensors           to go on from: weights, optimiser, position, random state
+///   checkpoint-previous.safetensors  the one before it
 ///   deeplabv3_resnet50_trained.pth   the epoch with the lowest validation loss
 ///   model.onnx                       the same, for inference
 ///   last.pth                         the last epoch

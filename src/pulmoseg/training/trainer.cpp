@@ -139,21 +139,19 @@ void Trainer::finish_epoch(double validation_loss) {
 }
 
 void Trainer::save_checkpoint() {
-  write_checkpoint({.state = state_,
-                    .network = model::state_dict(*network_.module),
-                    .optimiser = optimiser_.state_dict(),
-                    .random_state = generator().get_state()},
-                   run_.checkpoint());
+  run_.checkpoints().save({.state = state_,
+                           .network = model::state_dict(*network_.module),
+                           .optimiser = optimiser_.state_dict(),
+                           .random_state = generator().get_state(),
+                           .file = {}});
   last_checkpoint_ = Clock::now();
 }
 
-void Trainer::resume() {
-  const auto file = run_.checkpoint();
-  const Checkpoint checkpoint = read_checkpoint(file);
+void Trainer::resume(const Checkpoint& checkpoint) {
   state_ = checkpoint.state;
   history_ = state_.history;
-  model::load_state_dict(*network_.module, checkpoint.network, file.string());
-  optimiser_.load_state_dict(checkpoint.optimiser, file.string());
+  model::load_state_dict(*network_.module, checkpoint.network, checkpoint.file.string());
+  optimiser_.load_state_dict(checkpoint.optimiser, checkpoint.file.string());
   restore_random_state(checkpoint.random_state);
   if (!history_.empty()) write_history(history_, run_.history());
 }

@@ -61,7 +61,7 @@ class Trainer {
   Trainer(Network network, const dataset::Dataset& dataset, const dataset::Split& split, RunFolder run,
           const TrainingOptions& options, const TrainingCallbacks& callbacks);
 
-  void resume();  ///< goes on from the folder's checkpoint
+  void resume(const Checkpoint& checkpoint);  ///< goes on from there
   TrainingResult run();
 
  private:

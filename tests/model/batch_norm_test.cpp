@@ -1,0 +1,117 @@
+// The fused BatchNorm, addition and ReLU against LibTorch's three.
+
+#include "pulmoseg/model/batch_norm.hpp"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+namespace pulmoseg::model {
+namespace {
+
+using torch::Tensor;
+
+torch::nn::BatchNorm2d layer(std::int64_t channels) {
+  torch::nn::BatchNorm2d norm(channels);
+  const torch::NoGradGuard no_gradients;
+  norm->weight.uniform_(0.5, 1.5);
+  norm->bias.uniform_(-0.5, 0.5);
+  return norm;
+}
+
+Tensor channels_last(const Tensor& images) { return images.contiguous(torch::MemoryFormat::ChannelsLast); }
+
+double difference(const Tensor& a, const Tensor& b) {
+  return (a.to(torch::kDouble) - b.to(torch::kDouble)).abs().max().item<double>();
+}
+
+/// Everything that a training step takes from the layer: output, gradients, running statistics.
+std::vector<Tensor> step(bool fused, torch::nn::BatchNorm2d norm, const Tensor& input, const Tensor& addend) {
+  norm = std::dynamic_pointer_cast<torch::nn::BatchNorm2dImpl>(norm->clone());
+  const Tensor x = input.detach().clone().requires_grad_();
+  const Tensor a = addend.defined() ? addend.detach().clone().requires_grad_() : Tensor();
+  Tensor output;
+  if (fused) {
+    output = batch_norm_relu(*norm, x, a);
+  } else {
+    const Tensor normalised = norm(x);
+    output = (a.defined() ? normalised + a : normalised).relu();
+  }
+  output.backward(torch::arange(output.numel(), torch::kDouble).sin().view(output.sizes()).to(output.scalar_type()));
+  std::vector<Tensor> found{output.detach(),    x.grad(),          norm->weight.grad(),      norm->bias.grad(),
+                            norm->running_mean, norm->running_var, norm->num_batches_tracked};
+  if (a.defined()) found.push_back(a.grad());
+  return found;
+}
+
+void expect_equal(const std::vector<Tensor>& found, const std::vector<Tensor>& expected, double tolerance) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_LT(difference(found[i], expected[i]), tolerance * (1 + expected[i].abs().max().item<double>()))
+        << "tensor " << i;
+  }
+}
+
+TEST(BatchNormRelu, EqualsTheThreeOperations) {
+  torch::manual_seed(1);
+  for (const std::int64_t channels : {1, 3, 64, 257}) {
+    for (const std::int64_t size : {1, 7, 33}) {
+      auto norm = layer(channels);
+      const Tensor input = channels_last(torch::randn({3, channels, size, size + 1}) * 2 + 1);
+      const Tensor addend = channels_last(torch::randn_like(input));
+      expect_equal(step(true, norm, input, {}), step(false, norm, input, {}), 2e-5);
+      expect_equal(step(true, norm, input, addend), step(false, norm, input, addend), 2e-5);
+    }
+  }
+}
+
+TEST(BatchNormRelu, KeepsItsPrecisionFarFromZero) {
+  torch::manual_seed(2);
+  auto norm = layer(16);
+  auto precise = std::dynamic_pointer_cast<torch::nn::BatchNorm2dImpl>(norm->clone());
+  precise->to(torch::kDouble);
+  const Tensor input = channels_last(torch::randn({4, 16, 64, 64}) + 1000);
+  EXPECT_LT(difference(batch_norm_relu(*norm, input), precise->forward(input.to(torch::kDouble)).relu()), 1e-3);
+}
+
+TEST(BatchNormRelu, EqualsTheThreeOperationsInBfloat16) {
+  torch::manual_seed(3);
+  auto norm = layer(64);
+  const Tensor input = channels_last((torch::randn({2, 64, 17, 17}) * 2 + 1).to(torch::kBFloat16));
+  const Tensor addend = channels_last(torch::randn({2, 64, 17, 17}).to(torch::kBFloat16));
+  // The three operations round in between, so they are the ones that are computed in 32-bit here.
+  const auto expected = step(false, norm, input.to(torch::kFloat32), addend.to(torch::kFloat32));
+  const auto found = step(true, norm, input, addend);
+  EXPECT_EQ(found[0].scalar_type(), torch::kBFloat16);
+  expect_equal(found, expected, 0.006);
+}
+
+TEST(BatchNormRelu, GivesTheSameBytesWithAnyNumberOfThreads) {
+  torch::manual_seed(4);
+  auto norm = layer(48);
+  const Tensor input = channels_last(torch::randn({4, 48, 50, 50}));
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const auto one = step(true, norm, input, {});
+  at::set_num_threads(2);
+  const auto two = step(true, norm, input, {});
+  at::set_num_threads(before);
+  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(torch::equal(one[i], two[i])) << "tensor " << i;
+}
+
+TEST(BatchNormRelu, KeepsNotANumber) {
+  const Tensor input = channels_last(torch::full({2, 3, 4, 4}, NAN));
+  EXPECT_TRUE(batch_norm_relu(*layer(3), input).isnan().all().item<bool>());
+  EXPECT_TRUE(batch_norm_relu(*layer(3), input.to(torch::kBFloat16)).isnan().all().item<bool>());
+}
+
+TEST(BatchNormRelu, UsesTheRunningStatisticsInEvalMode) {
+  torch::manual_seed(5);
+  auto norm = layer(8);
+  norm->eval();
+  const Tensor input = channels_last(torch::randn({2, 8, 5, 5}));
+  EXPECT_LT(difference(batch_norm_relu(*norm, input), norm(input).relu()), 1e-6);
+  EXPECT_EQ(norm->num_batches_tracked.item<std::int64_t>(), 0);
+}
+
+}  // namespace
+}  // namespace pulmoseg::model
