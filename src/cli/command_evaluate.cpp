@@ -199,7 +199,7 @@ void run(Arguments& arguments) {
     const fs::path folder = folder_of(part);
     fs::create_directories(folder);
     const std::string caption = caption_of(part, provenance);
-    fs::remove(folder / "metrics.json");  // stopped from here on, no figures stand beside pictures of another model
+    report::remove_metrics(folder);  // stopped from here on, no figures stand beside pictures of another model
     draw_pictures(engine, dataset, evaluation, arguments, caption, folder / "figures");
     draw_roc(evaluation, caption, folder / "roc.png");
     report::write_metrics(evaluation.figures, evaluation.slices, provenance, folder);

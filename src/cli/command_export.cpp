@@ -68,21 +68,7 @@ fs::path weights_of(const fs::path& source) {
 /// What training writes into model.onnx, also of a run that was stopped before it wrote one.
 Metadata metadata_of_run(const training::RunFolder& run) {
   if (fs::exists(run.onnx())) return onnx::read_header(run.onnx()).metadata;
-  try {
-    const auto config = nlohmann::json::parse(read_file(run.config()));
-    const auto &data = config.at("dataset"), &split = config.at("split");
-    auto metadata = config.at("preprocessing").get<Metadata>();
-    metadata[classes_key] = fmt::format("{}", fmt::join(config.at("classes").get<std::vector<std::string>>(), ","));
-    metadata["pulmoseg.recipe"] = config.at("options").at("recipe").get<std::string>();
-    metadata["pulmoseg.trained_on"] =
-        fmt::format("{} ({})", data.at("name").get<std::string>(), data.at("fingerprint").get<std::string>());
-    metadata["pulmoseg.split"] =
-        fmt::format("{}{} seed {}", split.at("kind").get<std::string>(),
-                    split.contains("fold") ? ' ' + split.at("fold").get<std::string>() : "", split.at("seed").dump());
-    return metadata;
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(fmt::format("{}: is damaged: {}", run.config().string(), error.what()));
-  }
+  return training::model_metadata(training::read_config(run));
 }
 
 /// Joined by commas: the names that were given, else those of the run, else the usual two.

@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* manual =
-    R"(PREDICTION and REFERENCE are two masks (.nii.gz, .nii, .nrrd), or two folders in which masks of the
+    R"(PREDICTION and REFERENCE are two masks (.nii.gz, .nii, .nrrd, .nhdr), or two folders in which masks of the
 same name belong together. Masks are compared voxel by voxel and never resampled: both must lie on the
 same grid, whatever their axis orders. Every label but 0 is lesion unless --label names one.
 

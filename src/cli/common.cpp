@@ -44,10 +44,6 @@ void stop_if_asked() {
   if (interrupted) throw Interrupted("stopped on request; what was finished is kept");
 }
 
-std::string own_name(const std::filesystem::path& path) {
-  return std::filesystem::weakly_canonical(path).filename().string();
-}
-
 bool is_run(const std::filesystem::path& folder) {
   const auto file = folder / "config.json";
   std::error_code ignored;

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "pulmoseg/base/own_name.hpp"
 #include "pulmoseg/base/research_use.hpp"
 
 namespace pulmoseg::cli {
@@ -19,9 +20,6 @@ std::stop_token stop_token();
 
 /// Throws Interrupted when Ctrl-C was pressed: for loops between two cases.
 void stop_if_asked();
-
-/// A file's or folder's own name, also for "runs/a/" and ".".
-std::string own_name(const std::filesystem::path& path);
 
 /// Whether a folder holds a run of `pulmoseg train`; other tools' folders have a config.json, too.
 bool is_run(const std::filesystem::path& folder);

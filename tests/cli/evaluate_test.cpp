@@ -10,6 +10,7 @@
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/dataset/split.hpp"
+#include "support/contains.hpp"
 #include "support/data.hpp"
 
 namespace pulmoseg {
@@ -19,8 +20,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using dataset::Part;
 using test::ProgramResult;
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << text
 
 class EvaluateCommandTest : public testing::Test {
  protected:

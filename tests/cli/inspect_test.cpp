@@ -10,6 +10,7 @@
 #include "inference/tiny_network.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/dataset/npy.hpp"
+#include "support/contains.hpp"
 #include "support/data.hpp"
 #include "support/dicom.hpp"
 #include "support/nifti.hpp"
@@ -19,8 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << text
 
 Json inspect(const fs::path& file) {
   const auto result = test::run_program({"inspect", file.string(), "--json"});

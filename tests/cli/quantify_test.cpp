@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pulmoseg/base/output_file.hpp"
+#include "support/contains.hpp"
 #include "support/data.hpp"
 #include "support/nifti.hpp"
 
@@ -13,8 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << text
 
 /// 4 x 4 x 3 voxels of 0.5 x 2 x 3 mm. Lesion: x = 0 (12 voxels); lung: x < 2 (24 voxels).
 class QuantifyProgram : public testing::Test {

@@ -8,6 +8,7 @@
 #include "evaluation/example.hpp"
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "support/contains.hpp"
 #include "support/data.hpp"
 
 namespace pulmoseg {
@@ -16,8 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using test::ProgramResult;
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << text
 
 const std::vector<float> truth{1, 1, 0, 0, /**/ 0, 0, 0, 2}, guess{1, 0, 1, 0, /**/ 0, 0, 0, 2};
 

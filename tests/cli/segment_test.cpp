@@ -9,8 +9,10 @@
 #include "inference/tiny_network.hpp"
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/volume/scan_name.hpp"
 #include "pulmoseg/volume/volume.hpp"
 #include "pulmoseg/volume/volume_writer.hpp"
+#include "support/contains.hpp"
 #include "support/data.hpp"
 #include "support/dicom.hpp"
 
@@ -24,8 +26,6 @@ using volume::Geometry;
 using volume::Volume;
 
 constexpr std::int64_t columns = 40, rows = 32, slices = 5;
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << text
 
 Geometry oblique_grid() {
   const double c = std::cos(0.2), s = std::sin(0.2);
@@ -395,29 +395,31 @@ TEST_F(SegmentProgram, CtrlCLeavesNothingHalfWritten) {
   EXPECT_TRUE(results().empty());
 }
 
-TEST_F(SegmentProgram, ReadsADicomSeriesAsTheSameVolume) {
+class SegmentDicom : public SegmentProgram {
+ protected:
+  void expect_the_same_mask(const fs::path& series, const fs::path& file, std::ptrdiff_t least_lesion) {
+    const auto result = segment({series.string(), file.string()});
+    ASSERT_EQ(result.exit_code, 0) << result.messages;
+    const auto mask_of = [&](const fs::path& scan) {
+      return volume::read_volume(out_ / (volume::scan_name(scan) + "_lesion.nii.gz"));
+    };
+    const Volume from_series = mask_of(series), from_file = mask_of(file);
+    EXPECT_TRUE(volume::same_grid(from_series.geometry, from_file.geometry)) << volume::describe(from_series.geometry);
+    EXPECT_EQ(from_series.voxels, from_file.voxels);
+    EXPECT_GT(std::ranges::count(from_file.voxels, 1.0F), least_lesion);
+  }
+};
+
+TEST_F(SegmentDicom, IsReadAsTheSameVolume) {
   test::write_ct_series(folder_ / "series", 5);
   write_volume(folder_ / "ct.nrrd", volume::read_volume(folder_ / "series"));
-  const auto result = segment({(folder_ / "series").string(), (folder_ / "ct.nrrd").string()});
-  ASSERT_EQ(result.exit_code, 0) << result.messages;
-  const Volume from_series = volume::read_volume(out_ / "series_lesion.nii.gz");
-  const Volume from_file = volume::read_volume(out_ / "ct_lesion.nii.gz");
-  EXPECT_TRUE(volume::same_grid(from_series.geometry, from_file.geometry)) << volume::describe(from_series.geometry);
-  EXPECT_EQ(from_series.voxels, from_file.voxels);
-  EXPECT_GT(std::ranges::count(from_file.voxels, 1.0F), 10);
+  expect_the_same_mask(folder_ / "series", folder_ / "ct.nrrd", 10);
 }
 
-TEST_F(SegmentProgram, ReadsARealDicomSeriesAsTheSameVolume) {
+TEST_F(SegmentDicom, OfARealScannerIsReadAsTheSameVolume) {
   PULMOSEG_REQUIRE_DATA("dicom/chest-64");
   PULMOSEG_REQUIRE_DATA("hu/ct-64.nrrd");
-  const auto series = test::development_data("dicom/chest-64"), volume_file = test::development_data("hu/ct-64.nrrd");
-  const auto result = segment({series.string(), volume_file.string()});
-  ASSERT_EQ(result.exit_code, 0) << result.messages;
-  const Volume from_series = volume::read_volume(out_ / "chest-64_lesion.nii.gz");
-  const Volume from_file = volume::read_volume(out_ / "ct-64_lesion.nii.gz");
-  EXPECT_TRUE(volume::same_grid(from_series.geometry, from_file.geometry)) << volume::describe(from_series.geometry);
-  EXPECT_EQ(from_series.voxels, from_file.voxels);
-  EXPECT_GT(std::ranges::count(from_file.voxels, 1.0F), 1000);
+  expect_the_same_mask(test::development_data("dicom/chest-64"), test::development_data("hu/ct-64.nrrd"), 1000);
 }
 
 }  // namespace

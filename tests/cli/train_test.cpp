@@ -10,6 +10,7 @@
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
+#include "support/contains.hpp"
 #include "support/data.hpp"
 
 namespace pulmoseg {
@@ -19,8 +20,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using test::ProgramResult;
 using test::run_program;
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << text
 
 const std::string scan = test::repository_file("data/medseg/tr_im.nii.gz").string();
 const std::string mask = test::repository_file("data/medseg/tr_mask.nii.gz").string();

@@ -7,6 +7,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "support/contains.hpp"
 #include "support/data.hpp"
 #include "tiny_network.hpp"
 
@@ -38,8 +39,6 @@ class EngineTest : public Test {
 
   test::TemporaryFolder folder_;
 };
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << text
 
 std::vector<float> ramp(std::int64_t count) {
   std::vector<float> values(static_cast<std::size_t>(count));
@@ -202,6 +201,17 @@ TEST_F(EngineTest, NamesANetworkThatCannotRun) {
   fixed.nodes.push_back(
       {.op_type = "Add", .name = "add", .inputs = {"a", "map"}, .outputs = {"logits"}, .attributes = {}});
   EXPECT_CONTAINS(refusal(fixed), "does not run on images of 64x64");
+}
+
+TEST_F(EngineTest, NamesANetworkWhoseAnswersAreNoNumbers) {
+  Engine engine(save(test::threshold_network(std::numeric_limits<float>::quiet_NaN())));
+  try {
+    engine.run(std::vector<float>(1024, 1), 1, 32, 32);
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_CONTAINS(error.what(), "gave logits that are not finite");
+    EXPECT_CONTAINS(error.what(), engine.file().string());
+  }
 }
 
 TEST_F(EngineTest, NamesAFileThatIsNoNetwork) {

@@ -162,6 +162,15 @@ TEST(FindCases, RefusesWhatDoesNotBelongTogether) {
   expect_error(find, {"two files are named 1: ", "1.nii.gz", "1.nii", "remove or rename one"});
 }
 
+TEST(FindCases, RefusesANameThatIsNoText) {
+  const test::TemporaryFolder folder;
+  for (const char* where : {"rp_im", "rp_msk"}) {
+    fs::create_directory(folder / where);
+    touch(folder / where / "M\xFCller.nii");  // Latin-1
+  }
+  expect_error([&] { find_cases(folder.path()); }, {"ller.nii: its name is not UTF-8; rename it"});
+}
+
 TEST(ReadCases, TakesFilesRelativeToTheTable) {
   const test::TemporaryFolder folder;
   write_file(folder / "cases.csv",

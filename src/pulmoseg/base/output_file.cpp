@@ -31,8 +31,8 @@ void sync_folder(const std::filesystem::path& folder) {
 
 /// Whether `descriptor` is still what `path` names.
 bool is_file_of(int descriptor, const std::filesystem::path& path) {
-  struct stat opened {
-  }, named{};
+  struct stat opened {};
+  struct stat named {};
   return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
          opened.st_dev == named.st_dev;
 }

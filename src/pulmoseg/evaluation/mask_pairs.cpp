@@ -33,7 +33,7 @@ std::map<std::string, fs::path> masks_in(const fs::path& folder) {
   }
   if (error) throw Error(fmt::format("{}: cannot be read: {}", folder.string(), error.message()));
   if (masks.empty())
-    throw Error(fmt::format("{}: holds no masks, expected files .nii.gz, .nii or .nrrd", folder.string()));
+    throw Error(fmt::format("{}: holds no masks, expected files .nii.gz, .nii, .nrrd or .nhdr", folder.string()));
   return masks;
 }
 

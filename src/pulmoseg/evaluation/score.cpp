@@ -60,10 +60,7 @@ Masks read_masks(VolumeReader& reader, const std::optional<std::int64_t>& label)
 /// Where truth and prediction are both empty, every Dice is 1.
 void warn_about_label(const Score& score, const ScoreOptions& options, const std::filesystem::path& reference) {
   if (!options.reference_label) return;
-  const auto has_lesion = [](const metrics::SliceResult& slice) {
-    return slice.counts.true_positive + slice.counts.false_negative > 0;
-  };
-  if (std::ranges::any_of(score.slices, has_lesion)) return;
+  if (std::ranges::any_of(score.slices, [](const auto& slice) { return slice.counts.truth_has_lesion(); })) return;
   spdlog::warn("{}: no voxel has the label {}, so every slice counts as free of lesion; is it another label?",
                reference.string(), *options.reference_label);
 }

@@ -239,6 +239,11 @@ std::vector<float> Engine::run(std::span<const float> images, std::int64_t n, st
     throw Error(
         fmt::format("{}: failed on {} images of {}x{}: {}", state_->file.string(), n, rows, columns, one_line(error)));
   }
+  // NaN is neither more nor less than anything: whoever compares would choose a class at will.
+  if (!std::ranges::all_of(logits, [](float logit) { return std::isfinite(logit); })) {
+    throw Error(fmt::format("{}: gave logits that are not finite; its weights are damaged: export or download it again",
+                            state_->file.string()));
+  }
   return logits;
 }
 

@@ -115,35 +115,16 @@ class Machine {
 
   bool push_plain_value(unsigned char opcode) {
     switch (opcode) {
-      case NONE:
-        push({});
-        return true;
-      case NEWTRUE:
-        push({.kind = Kind::boolean, .integer = 1});
-        return true;
-      case NEWFALSE:
-        push({.kind = Kind::boolean, .integer = 0});
-        return true;
-      case BININT:
-        push({.kind = Kind::integer, .integer = static_cast<std::int32_t>(number(4))});
-        return true;
-      case BININT1:
-        push({.kind = Kind::integer, .integer = static_cast<std::int64_t>(number(1))});
-        return true;
-      case BININT2:
-        push({.kind = Kind::integer, .integer = static_cast<std::int64_t>(number(2))});
-        return true;
-      case LONG1:
-        push({.kind = Kind::integer, .integer = long_integer()});
-        return true;
-      case BINFLOAT:
-        push({.kind = Kind::real, .real = real()});
-        return true;
-      case BINUNICODE:
-        push({.kind = Kind::string, .text = std::string(take(number(4)))});
-        return true;
-      default:
-        return false;
+      case NONE: push({}); return true;
+      case NEWTRUE: push({.kind = Kind::boolean, .integer = 1}); return true;
+      case NEWFALSE: push({.kind = Kind::boolean, .integer = 0}); return true;
+      case BININT: push({.kind = Kind::integer, .integer = static_cast<std::int32_t>(number(4))}); return true;
+      case BININT1: push({.kind = Kind::integer, .integer = static_cast<std::int64_t>(number(1))}); return true;
+      case BININT2: push({.kind = Kind::integer, .integer = static_cast<std::int64_t>(number(2))}); return true;
+      case LONG1: push({.kind = Kind::integer, .integer = long_integer()}); return true;
+      case BINFLOAT: push({.kind = Kind::real, .real = real()}); return true;
+      case BINUNICODE: push({.kind = Kind::string, .text = std::string(take(number(4)))}); return true;
+      default: return false;
     }
   }
 
@@ -163,55 +144,29 @@ class Machine {
 
   bool push_container(unsigned char opcode) {
     switch (opcode) {
-      case MARK:
-        marks_.push_back(stack_.size());
-        return true;
-      case EMPTY_TUPLE:
-        push({.kind = Kind::tuple});
-        return true;
-      case EMPTY_LIST:
-        push({.kind = Kind::list});
-        return true;
-      case EMPTY_DICT:
-        push({.kind = Kind::dictionary});
-        return true;
-      case TUPLE:
-        push({.kind = Kind::tuple, .items = pop_to_mark()});
-        return true;
-      case TUPLE1:
-        push({.kind = Kind::tuple, .items = pop_several(1)});
-        return true;
-      case TUPLE2:
-        push({.kind = Kind::tuple, .items = pop_several(2)});
-        return true;
-      case TUPLE3:
-        push({.kind = Kind::tuple, .items = pop_several(3)});
-        return true;
-      default:
-        return false;
+      case MARK: marks_.push_back(stack_.size()); return true;
+      case EMPTY_TUPLE: push({.kind = Kind::tuple}); return true;
+      case EMPTY_LIST: push({.kind = Kind::list}); return true;
+      case EMPTY_DICT: push({.kind = Kind::dictionary}); return true;
+      case TUPLE: push({.kind = Kind::tuple, .items = pop_to_mark()}); return true;
+      case TUPLE1: push({.kind = Kind::tuple, .items = pop_several(1)}); return true;
+      case TUPLE2: push({.kind = Kind::tuple, .items = pop_several(2)}); return true;
+      case TUPLE3: push({.kind = Kind::tuple, .items = pop_several(3)}); return true;
+      default: return false;
     }
   }
 
   bool fill_container(unsigned char opcode) {
     switch (opcode) {
-      case APPEND:
-        fill(Kind::list, pop_several(1));
-        return true;
-      case APPENDS:
-        fill(Kind::list, pop_to_mark());
-        return true;
-      case SETITEM:
-        fill(Kind::dictionary, pop_several(2));
-        return true;
-      case SETITEMS:
-        fill(Kind::dictionary, pop_to_mark());
-        return true;
+      case APPEND: fill(Kind::list, pop_several(1)); return true;
+      case APPENDS: fill(Kind::list, pop_to_mark()); return true;
+      case SETITEM: fill(Kind::dictionary, pop_several(2)); return true;
+      case SETITEMS: fill(Kind::dictionary, pop_to_mark()); return true;
       case BUILD:  // an attribute of an OrderedDict: the _metadata of a state_dict, which says versions of modules
         pop();
         top(Kind::dictionary);
         return true;
-      default:
-        return false;
+      default: return false;
     }
   }
 
@@ -223,20 +178,11 @@ class Machine {
 
   bool use_memo(unsigned char opcode) {
     switch (opcode) {
-      case BINPUT:
-        remember(number(1));
-        return true;
-      case LONG_BINPUT:
-        remember(number(4));
-        return true;
-      case BINGET:
-        recall(number(1));
-        return true;
-      case LONG_BINGET:
-        recall(number(4));
-        return true;
-      default:
-        return false;
+      case BINPUT: remember(number(1)); return true;
+      case LONG_BINPUT: remember(number(4)); return true;
+      case BINGET: recall(number(1)); return true;
+      case LONG_BINGET: recall(number(4)); return true;
+      default: return false;
     }
   }
 
@@ -257,9 +203,7 @@ class Machine {
       case PROTO:
         if (const auto protocol = number(1); protocol != 2) fail(fmt::format("pickle protocol {}", protocol));
         return true;
-      case BINPERSID:
-        push({.kind = Kind::persistent, .items = pop_several(1)});
-        return true;
+      case BINPERSID: push({.kind = Kind::persistent, .items = pop_several(1)}); return true;
       case GLOBAL: {
         const std::string module(line());
         const std::string name = module + ' ' + std::string(line());
@@ -267,11 +211,8 @@ class Machine {
         push({.kind = Kind::function, .text = name});
         return true;
       }
-      case REDUCE:
-        call();
-        return true;
-      default:
-        return false;
+      case REDUCE: call(); return true;
+      default: return false;
     }
   }
 

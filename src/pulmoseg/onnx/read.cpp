@@ -106,47 +106,22 @@ Attribute read_attribute(pbf_reader message) {
   std::vector<float> floats;
   while (message.next()) {
     switch (message.tag()) {
-      case field::attribute::name:
-        attribute.name = read_text(message);
-        break;
-      case field::attribute::type:
-        type = read_integer(message);
-        break;
-      case field::attribute::i:
-        integer = read_integer(message);
-        break;
-      case field::attribute::f:
-        single = read_float(message);
-        break;
-      case field::attribute::s:
-        text = read_text(message);
-        break;
-      case field::attribute::ints:
-        read_integers(message, integers);
-        break;
-      case field::attribute::floats:
-        read_floats(message, floats);
-        break;
-      default:
-        message.skip();
+      case field::attribute::name: attribute.name = read_text(message); break;
+      case field::attribute::type: type = read_integer(message); break;
+      case field::attribute::i: integer = read_integer(message); break;
+      case field::attribute::f: single = read_float(message); break;
+      case field::attribute::s: text = read_text(message); break;
+      case field::attribute::ints: read_integers(message, integers); break;
+      case field::attribute::floats: read_floats(message, floats); break;
+      default: message.skip();
     }
   }
   switch (static_cast<field::AttributeType>(type)) {
-    case field::AttributeType::integer:
-      attribute.value = integer;
-      break;
-    case field::AttributeType::float_value:
-      attribute.value = single;
-      break;
-    case field::AttributeType::string:
-      attribute.value = std::move(text);
-      break;
-    case field::AttributeType::integers:
-      attribute.value = std::move(integers);
-      break;
-    case field::AttributeType::floats:
-      attribute.value = std::move(floats);
-      break;
+    case field::AttributeType::integer: attribute.value = integer; break;
+    case field::AttributeType::float_value: attribute.value = single; break;
+    case field::AttributeType::string: attribute.value = std::move(text); break;
+    case field::AttributeType::integers: attribute.value = std::move(integers); break;
+    case field::AttributeType::floats: attribute.value = std::move(floats); break;
     default:
       refuse(fmt::format("attribute '{}' has type {}, expected a number, a text or a list of numbers", attribute.name,
                          type));
@@ -159,26 +134,13 @@ Node read_node(pbf_reader message) {
   std::string domain;
   while (message.next()) {
     switch (message.tag()) {
-      case field::node::input:
-        node.inputs.push_back(read_text(message));
-        break;
-      case field::node::output:
-        node.outputs.push_back(read_text(message));
-        break;
-      case field::node::name:
-        node.name = read_text(message);
-        break;
-      case field::node::op_type:
-        node.op_type = read_text(message);
-        break;
-      case field::node::domain:
-        domain = read_text(message);
-        break;
-      case field::node::attribute:
-        node.attributes.push_back(read_attribute(read_message(message)));
-        break;
-      default:
-        message.skip();
+      case field::node::input: node.inputs.push_back(read_text(message)); break;
+      case field::node::output: node.outputs.push_back(read_text(message)); break;
+      case field::node::name: node.name = read_text(message); break;
+      case field::node::op_type: node.op_type = read_text(message); break;
+      case field::node::domain: domain = read_text(message); break;
+      case field::node::attribute: node.attributes.push_back(read_attribute(read_message(message))); break;
+      default: message.skip();
     }
   }
   if (!domain.empty() && domain != "ai.onnx") {
@@ -222,29 +184,14 @@ Initializer read_initializer(pbf_reader message) {
   std::optional<protozero::data_view> raw;
   while (message.next()) {
     switch (message.tag()) {
-      case field::tensor::dims:
-        read_integers(message, initializer.shape);
-        break;
-      case field::tensor::data_type:
-        type = read_integer(message);
-        break;
-      case field::tensor::name:
-        initializer.name = read_text(message);
-        break;
-      case field::tensor::float_data:
-        read_floats(message, floats);
-        break;
-      case field::tensor::int64_data:
-        read_integers(message, integers);
-        break;
-      case field::tensor::raw_data:
-        raw = read_bytes(message);
-        break;
-      case field::tensor::data_location:
-        location = read_integer(message);
-        break;
-      default:
-        message.skip();
+      case field::tensor::dims: read_integers(message, initializer.shape); break;
+      case field::tensor::data_type: type = read_integer(message); break;
+      case field::tensor::name: initializer.name = read_text(message); break;
+      case field::tensor::float_data: read_floats(message, floats); break;
+      case field::tensor::int64_data: read_integers(message, integers); break;
+      case field::tensor::raw_data: raw = read_bytes(message); break;
+      case field::tensor::data_location: location = read_integer(message); break;
+      default: message.skip();
     }
   }
   const auto& name = initializer.name;
@@ -252,14 +199,9 @@ Initializer read_initializer(pbf_reader message) {
   const auto count = count_values(initializer.shape);
   if (!count) refuse(fmt::format("initializer '{}' has an impossible shape", name));
   switch (static_cast<field::ElementType>(type)) {
-    case field::ElementType::float32:
-      initializer.data = take_values(std::move(floats), raw, *count, name);
-      break;
-    case field::ElementType::int64:
-      initializer.data = take_values(std::move(integers), raw, *count, name);
-      break;
-    default:
-      refuse(fmt::format("initializer '{}' has element type {}, expected 1 (float32) or 7 (int64)", name, type));
+    case field::ElementType::float32: initializer.data = take_values(std::move(floats), raw, *count, name); break;
+    case field::ElementType::int64: initializer.data = take_values(std::move(integers), raw, *count, name); break;
+    default: refuse(fmt::format("initializer '{}' has element type {}, expected 1 (float32) or 7 (int64)", name, type));
   }
   return initializer;
 }
@@ -276,14 +218,9 @@ void read_shape(pbf_reader message, ValueInfo& value) {
     pbf_reader content = read_message(message);
     while (content.next()) {
       switch (content.tag()) {
-        case field::dimension::value:
-          dimension = read_integer(content);
-          break;
-        case field::dimension::parameter:
-          dimension = read_text(content);
-          break;
-        default:
-          content.skip();
+        case field::dimension::value: dimension = read_integer(content); break;
+        case field::dimension::parameter: dimension = read_text(content); break;
+        default: content.skip();
       }
     }
   }
@@ -292,14 +229,9 @@ void read_shape(pbf_reader message, ValueInfo& value) {
 void read_tensor_type(pbf_reader message, ValueInfo& value) {
   while (message.next()) {
     switch (message.tag()) {
-      case field::tensor_type::elem_type:
-        value.element_type = static_cast<std::int32_t>(read_integer(message));
-        break;
-      case field::tensor_type::shape:
-        read_shape(read_message(message), value);
-        break;
-      default:
-        message.skip();
+      case field::tensor_type::elem_type: value.element_type = static_cast<std::int32_t>(read_integer(message)); break;
+      case field::tensor_type::shape: read_shape(read_message(message), value); break;
+      default: message.skip();
     }
   }
 }
@@ -308,16 +240,13 @@ ValueInfo read_value(pbf_reader message) {
   ValueInfo value{.name = {}, .shape = {}, .element_type = 0};
   while (message.next()) {
     switch (message.tag()) {
-      case field::value::name:
-        value.name = read_text(message);
-        break;
+      case field::value::name: value.name = read_text(message); break;
       case field::value::type: {
         pbf_reader type = read_message(message);
         while (type.next(field::type::tensor_type)) read_tensor_type(read_message(type), value);
         break;
       }
-      default:
-        message.skip();
+      default: message.skip();
     }
   }
   return value;
@@ -329,15 +258,9 @@ void read_graph(pbf_reader message, Model& model, Depth depth) {
   std::set<std::string> initializers;
   while (message.next()) {
     switch (message.tag()) {
-      case field::graph::name:
-        model.graph_name = read_text(message);
-        break;
-      case field::graph::input:
-        model.inputs.push_back(read_value(read_message(message)));
-        break;
-      case field::graph::output:
-        model.outputs.push_back(read_value(read_message(message)));
-        break;
+      case field::graph::name: model.graph_name = read_text(message); break;
+      case field::graph::input: model.inputs.push_back(read_value(read_message(message))); break;
+      case field::graph::output: model.outputs.push_back(read_value(read_message(message))); break;
       case field::graph::node:
         if (depth == Depth::everything)
           model.nodes.push_back(read_node(read_message(message)));
@@ -354,8 +277,7 @@ void read_graph(pbf_reader message, Model& model, Depth depth) {
         if (depth == Depth::everything) refuse("has a sparse initializer, expected dense ones");
         message.skip();
         break;
-      default:
-        message.skip();
+      default: message.skip();
     }
   }
   // Old exporters list every initializer among the inputs.
@@ -400,9 +322,7 @@ Model read_model(pbf_reader message, Depth depth) {
   bool has_graph = false;
   while (message.next()) {
     switch (message.tag()) {
-      case field::model::producer_name:
-        model.producer = read_text(message);
-        break;
+      case field::model::producer_name: model.producer = read_text(message); break;
       case field::model::graph:
         read_graph(read_message(message), model, depth);
         has_graph = true;
@@ -413,11 +333,8 @@ Model read_model(pbf_reader message, Depth depth) {
           model.opset = static_cast<int>(version);
         }
         break;
-      case field::model::metadata_props:
-        model.metadata.insert(read_entry(read_message(message)));
-        break;
-      default:
-        message.skip();
+      case field::model::metadata_props: model.metadata.insert(read_entry(read_message(message))); break;
+      default: message.skip();
     }
   }
   if (!has_graph || model.opset == 0) refuse("is not an ONNX file (no graph or no opset in it)");

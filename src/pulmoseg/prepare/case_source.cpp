@@ -160,6 +160,7 @@ std::vector<CaseSource> find_cases(const fs::path& folder) {
                      .lesion_mask = lesion_mask->second,
                      .lung_mask = lung_mask == lung_masks.end() ? std::nullopt : std::optional(lung_mask->second)});
   }
+  check_names(cases);
   return cases;
 }
 
@@ -188,7 +189,7 @@ std::vector<CaseSource> read_cases(const fs::path& file) {
                      .lung_mask = {}});
     if (lung_mask && !cells[*lung_mask].empty()) cases.back().lung_mask = resolve(cells[*lung_mask]);
   }
-  require_distinct_names(cases);
+  check_names(cases);
   return cases;
 }
 
@@ -207,7 +208,7 @@ std::vector<CaseSource> pair_cases(std::span<const fs::path> images, std::span<c
         {.name = name, .patient = name, .image = images[i], .lesion_mask = lesion_masks[i], .lung_mask = {}});
     if (!lung_masks.empty()) cases.back().lung_mask = lung_masks[i];
   }
-  require_distinct_names(cases);
+  check_names(cases);
   if (cases.size() > 1) {
     spdlog::warn(
         "no patients are named, so each of the {} cases counts as a patient of its own; where cases share "
@@ -217,7 +218,7 @@ std::vector<CaseSource> pair_cases(std::span<const fs::path> images, std::span<c
   return cases;
 }
 
-void require_distinct_names(std::span<const CaseSource> cases) {
+void check_names(std::span<const CaseSource> cases) {
   std::map<std::string_view, const CaseSource*> seen;
   for (const auto& one : cases) {
     require_utf8(one);

@@ -40,8 +40,8 @@ std::vector<CaseSource> pair_cases(std::span<const std::filesystem::path> images
                                    std::span<const std::filesystem::path> lesion_masks,
                                    std::span<const std::filesystem::path> lung_masks);
 
-/// Error that names both images when two cases have one name.
-void require_distinct_names(std::span<const CaseSource> cases);
+/// Error that names both images when two cases have one name, or the image whose name is not UTF-8 (JSON must be).
+void check_names(std::span<const CaseSource> cases);
 
 /// Order in which numbers inside of names count as numbers: a2 < a10 < b1.
 bool natural_less(std::string_view a, std::string_view b);

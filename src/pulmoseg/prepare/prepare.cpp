@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/own_name.hpp"
 #include "pulmoseg/dataset/preprocessing.hpp"
 #include "pulmoseg/volume/mask.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
@@ -40,20 +41,12 @@ std::int64_t check_headers(std::span<const CaseSource> cases, const PrepareOptio
 /// What the notes of a dataset say about a mask; nothing when there is nothing to say.
 std::string_view describe(volume::MaskFit fit) {
   switch (fit) {
-    case volume::MaskFit::same_grid:
-      return "";
+    case volume::MaskFit::same_grid: return "";
     case volume::MaskFit::voxel_by_voxel:
       return "taken voxel by voxel, because only one of the two headers declares a position";
-    case volume::MaskFit::resampled:
-      return "resampled onto the image's grid";
+    case volume::MaskFit::resampled: return "resampled onto the image's grid";
   }
   return "";
-}
-
-/// Without its folders, which may hold a patient's name. "series/" (a DICOM folder) is called series.
-std::string file_name(const std::filesystem::path& file_or_folder) {
-  const auto whole = std::filesystem::absolute(file_or_folder).lexically_normal();
-  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
 }
 
 /// Prepares one case after the other into a writer.
@@ -67,9 +60,9 @@ class Preparation {
     std::optional reader = open_image(source, options_);
     const volume::SourceInfo image = reader->source();
     const volume::Geometry grid = reader->geometry();
-    dataset::SourceVolume facts{.image = file_name(source.image),
-                                .lesion_mask = file_name(source.lesion_mask),
-                                .lung_mask = source.lung_mask ? file_name(*source.lung_mask) : "",
+    dataset::SourceVolume facts{.image = own_name(source.image),
+                                .lesion_mask = own_name(source.lesion_mask),
+                                .lung_mask = source.lung_mask ? own_name(*source.lung_mask) : "",
                                 .format = image.format,
                                 .grid = volume::describe(grid),
                                 .slices = grid.size[2],
@@ -148,7 +141,7 @@ class Preparation {
 
 dataset::DatasetInfo prepare(std::span<const CaseSource> cases, const std::filesystem::path& folder,
                              const PrepareOptions& options) {
-  require_distinct_names(cases);
+  check_names(cases);
   dataset::DatasetWriter writer(folder, {.preprocessing = {.size = options.size}, .overwrite = options.overwrite});
   Preparation preparation(writer, options, check_headers(cases, options));
   dataset::DatasetInfo info{

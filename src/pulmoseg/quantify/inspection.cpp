@@ -6,7 +6,6 @@
 #include <array>
 #include <cmath>
 
-#include "pulmoseg/volume/nifti_geometry.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
 
 namespace pulmoseg::quantify {
@@ -33,9 +32,7 @@ void check_position(const Geometry& geometry, const SourceInfo& source, std::vec
     warnings.push_back(
         {"no_geometry", "the header declares no position in the patient; left and right, up and down are assumed"});
   }
-  const bool unit =
-      std::all_of(geometry.spacing.begin(), geometry.spacing.end(), [](double mm) { return std::abs(mm - 1) < 1e-6; });
-  if (unit) {
+  if (is_default_spacing(geometry.spacing)) {
     warnings.push_back(
         {"spacing_is_default",
          "the spacing is 1 x 1 x 1 mm, as headers without a true spacing say; volumes in ml may be wrong"});

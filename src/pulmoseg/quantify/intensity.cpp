@@ -51,18 +51,12 @@ IntensityScale scale_of(const IntensityStatistics& facts) {
 
 std::string_view describe(IntensityScale scale) {
   switch (scale) {
-    case IntensityScale::hounsfield:
-      return "Hounsfield units";
-    case IntensityScale::shifted:
-      return "whole numbers from 0 up: raw scanner values, not Hounsfield units";
-    case IntensityScale::eight_bit:
-      return "within 0 to 255: a picture, not Hounsfield units";
-    case IntensityScale::unit:
-      return "within 0 to 1: scaled, not Hounsfield units";
-    case IntensityScale::labels:
-      return "a few small whole numbers: a mask";
-    case IntensityScale::unknown:
-      break;
+    case IntensityScale::hounsfield: return "Hounsfield units";
+    case IntensityScale::shifted: return "whole numbers from 0 up: raw scanner values, not Hounsfield units";
+    case IntensityScale::eight_bit: return "within 0 to 255: a picture, not Hounsfield units";
+    case IntensityScale::unit: return "within 0 to 1: scaled, not Hounsfield units";
+    case IntensityScale::labels: return "a few small whole numbers: a mask";
+    case IntensityScale::unknown: break;
   }
   return "an unknown scale, not Hounsfield units";
 }

@@ -12,10 +12,6 @@
 namespace pulmoseg::quantify {
 namespace {
 
-bool is_unit(const volume::Vector3& spacing) {
-  return std::all_of(spacing.begin(), spacing.end(), [](double mm) { return std::abs(mm - 1) < 1e-6; });
-}
-
 std::optional<double> percent(std::int64_t part, std::int64_t whole) {
   if (whole == 0) return std::nullopt;
   return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
@@ -32,7 +28,7 @@ void note_spacing(Measurements& measured) {
         {"spacing_unknown", "the header declares neither position nor spacing; volumes and areas are not given"});
   } else if (measured.known_spacing == KnownSpacing::in_plane) {
     measured.notes.push_back({"thickness_unknown", "a 2-D slice has no thickness; volumes are not given"});
-  } else if (is_unit(measured.grid.spacing)) {
+  } else if (is_default_spacing(measured.grid.spacing)) {
     measured.notes.push_back({"spacing_is_default",
                               "the header says 1 x 1 x 1 mm, as headers without a true spacing do; volumes and areas "
                               "hold only if it is true"});
@@ -84,8 +80,12 @@ void add_up(Measurements& measured) {
 
 }  // namespace
 
+bool is_default_spacing(const volume::Vector3& spacing) {
+  return std::all_of(spacing.begin(), spacing.end(), [](double mm) { return std::abs(mm - 1) < 1e-6; });
+}
+
 KnownSpacing known_spacing(const volume::SourceInfo& source) {
-  if (!source.has_geometry && is_unit(source.stored_geometry.spacing)) return KnownSpacing::none;
+  if (!source.has_geometry && is_default_spacing(source.stored_geometry.spacing)) return KnownSpacing::none;
   return source.dimensions < 3 ? KnownSpacing::in_plane : KnownSpacing::complete;
 }
 

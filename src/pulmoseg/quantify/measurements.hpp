@@ -88,6 +88,9 @@ class Measurer {
   std::vector<bool> given_;
 };
 
+/// Whether it is 1 x 1 x 1 mm, as headers say that have nothing to say.
+bool is_default_spacing(const volume::Vector3& spacing);
+
 /// No position and a spacing of 1 × 1 × 1: that is a header's way to say nothing.
 KnownSpacing known_spacing(const volume::SourceInfo& source);
 

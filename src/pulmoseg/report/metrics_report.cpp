@@ -256,6 +256,8 @@ void refuse_existing_metrics(const std::filesystem::path& folder) {
   }
 }
 
+void remove_metrics(const std::filesystem::path& folder) { std::filesystem::remove(folder / metrics_name); }
+
 std::string metrics_text(const metrics::Figures& figures, const EvaluationProvenance& provenance) {
   std::string text = heading(figures, provenance);
   const auto row = [&](std::string_view name, const metrics::MeanPair& mean, const std::string& note) {

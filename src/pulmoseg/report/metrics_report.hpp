@@ -71,6 +71,9 @@ void write_metrics(const metrics::Figures& figures, std::span<const metrics::Sli
 /// Error when `folder` holds such files already.
 void refuse_existing_metrics(const std::filesystem::path& folder);
 
+/// Removes metrics.json, if it is there: before what stands beside it is replaced.
+void remove_metrics(const std::filesystem::path& folder);
+
 /// The table for a terminal, several lines, each figure under the name of its convention.
 std::string metrics_text(const metrics::Figures& figures, const EvaluationProvenance& provenance);
 

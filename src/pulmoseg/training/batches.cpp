@@ -39,15 +39,15 @@ std::vector<Rows> shuffled_batches(Rows rows, std::int64_t batch_size, std::uint
   return make_batches(rows, batch_size);
 }
 
-dataset::Preprocessing preprocessing_for(const dataset::Dataset& dataset, const TrainingOptions& options) {
-  return {.size = dataset.rows(), .mean = options.mean, .standard_deviation = options.standard_deviation};
+dataset::Preprocessing preprocessing_for(std::int64_t size, const TrainingOptions& options) {
+  return {.size = size, .mean = options.mean, .standard_deviation = options.standard_deviation};
 }
 
 BatchLoader::BatchLoader(const dataset::Dataset& dataset, const TrainingOptions& options, std::vector<Rows> batches,
                          std::optional<std::int64_t> augmented_epoch, std::size_t first)
     : dataset_(dataset),
       options_(options),
-      preprocessing_(preprocessing_for(dataset, options)),
+      preprocessing_(preprocessing_for(dataset.rows(), options)),
       classes_(class_names(options.classes).size()),
       batches_(std::move(batches)),
       augmented_epoch_(augmented_epoch),

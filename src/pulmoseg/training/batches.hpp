@@ -54,7 +54,7 @@ class BatchLoader {
   std::future<Batch> ahead_;  // last: its destructor waits for the thread, which uses the members above
 };
 
-/// What turns a stored slice into the network's input: the dataset's own size, the options' mean and deviation.
-dataset::Preprocessing preprocessing_for(const dataset::Dataset& dataset, const TrainingOptions& options);
+/// What turns a stored slice of `size` x `size` into the network's input: the options' mean and deviation.
+dataset::Preprocessing preprocessing_for(std::int64_t size, const TrainingOptions& options);
 
 }  // namespace pulmoseg::training

@@ -10,12 +10,9 @@ namespace pulmoseg::training {
 
 std::string_view name(Precision precision) {
   switch (precision) {
-    case Precision::fp32:
-      return "fp32";
-    case Precision::bf16:
-      return "bf16";
-    case Precision::automatic:
-      break;
+    case Precision::fp32: return "fp32";
+    case Precision::bf16: return "bf16";
+    case Precision::automatic: break;
   }
   return "auto";
 }

@@ -9,6 +9,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/base/own_name.hpp"
 #include "pulmoseg/base/research_use.hpp"
 #include "pulmoseg/base/sha256.hpp"
 #include "pulmoseg/training/batches.hpp"
@@ -49,6 +50,12 @@ Json split_to_json(const dataset::Split& split) {
   return json;
 }
 
+/// "patient 1/5 seed 0" of the JSON above.
+std::string describe_split(const Json& split) {
+  const std::string fold = split.contains("fold") ? ' ' + split["fold"].get<std::string>() : "";
+  return fmt::format("{}{} seed {}", split.at("kind").get<std::string>(), fold, split.at("seed").get<std::uint64_t>());
+}
+
 /// File names need not be UTF-8; JSON must be.
 std::string dump(const Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
@@ -63,12 +70,13 @@ std::string dump(const Json& json, int indent = -1) {
 
 }  // namespace
 
-RunConfig describe_run(const dataset::Dataset& dataset, const TrainingOptions& options) {
+RunConfig describe_run(const dataset::Dataset& dataset, const dataset::Split& split, const TrainingOptions& options) {
   return {.options = options,
-          .dataset_name = std::filesystem::weakly_canonical(dataset.folder()).filename().string(),
+          .dataset_name = own_name(dataset.folder()),
           .dataset_fingerprint = dataset.fingerprint(),
           .dataset_content = sha256_of_file(dataset.folder() / "dataset.json"),
           .size = dataset.rows(),
+          .split = describe_split(split_to_json(split)),
           .threads = at::get_num_threads(),
           .processor = processor_name()};
 }
@@ -85,7 +93,7 @@ void write_config(const RunConfig& config, const dataset::Dataset& dataset, cons
                   {"threads", config.threads},
                   {"options", options},
                   {"classes", class_names(config.options.classes)},
-                  {"preprocessing", preprocessing_for(dataset, config.options).to_metadata()},
+                  {"preprocessing", preprocessing_for(config.size, config.options).to_metadata()},
                   {"dataset",
                    {{"name", config.dataset_name},
                     {"fingerprint", config.dataset_fingerprint},
@@ -113,6 +121,7 @@ RunConfig read_config(const RunFolder& run) {
                      .dataset_fingerprint = json.at("dataset").at("fingerprint"),
                      .dataset_content = json.at("dataset").at("dataset_json_sha256"),
                      .size = json.at("dataset").at("size"),
+                     .split = describe_split(json.at("split")),
                      .threads = json.at("threads"),
                      .processor = json.at("processor")};
     const Json& options = json.at("options");
@@ -132,10 +141,10 @@ void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const
     refuse(run, "the dataset", fmt::format("{} ({})", before.dataset_name, before.dataset_fingerprint),
            fmt::format("{} ({})", now.dataset_name, now.dataset_fingerprint));
   }
-  if (before.dataset_content != now.dataset_content && before.size == now.size) {
+  if (before.size != now.size) refuse(run, "slices of size", std::to_string(before.size), std::to_string(now.size));
+  if (before.dataset_content != now.dataset_content) {
     refuse(run, "the dataset", fmt::format("{} as it was prepared then", before.dataset_name), "prepared anew");
   }
-  if (before.size != now.size) refuse(run, "slices of size", std::to_string(before.size), std::to_string(now.size));
   std::map<std::string, std::string> options_before;
   each_result_option(before.options,
                      [&](const char* name, const auto& value) { options_before[name] = dump(to_json(value)); });
@@ -162,16 +171,13 @@ void write_history(std::span<const EpochRecord> history, const std::filesystem::
   write_file(file, text);
 }
 
-std::map<std::string, std::string> model_metadata(const RunConfig& config, const dataset::Dataset& dataset,
-                                                  const dataset::Split& split) {
-  auto metadata = preprocessing_for(dataset, config.options).to_metadata();
+std::map<std::string, std::string> model_metadata(const RunConfig& config) {
+  auto metadata = preprocessing_for(config.size, config.options).to_metadata();
   metadata["pulmoseg.classes"] = fmt::format("{}", fmt::join(class_names(config.options.classes), ","));
   metadata["pulmoseg.version"] = PULMOSEG_VERSION;
   metadata["pulmoseg.recipe"] = config.options.recipe;
   metadata["pulmoseg.trained_on"] = fmt::format("{} ({})", config.dataset_name, config.dataset_fingerprint);
-  metadata["pulmoseg.split"] = split.folds > 0
-                                   ? fmt::format("{} {}/{} seed {}", split.kind, split.fold, split.folds, split.seed)
-                                   : fmt::format("{} seed {}", split.kind, split.seed);
+  metadata["pulmoseg.split"] = config.split;
   metadata["pulmoseg.research_use"] = research_use;
   return metadata;
 }

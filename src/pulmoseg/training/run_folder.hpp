@@ -34,10 +34,11 @@ struct RunConfig {
   std::string dataset_fingerprint;  ///< which slices (Dataset::fingerprint())
   std::string dataset_content;      ///< SHA-256 of dataset.json, which counts the lesion pixels of each case
   std::int64_t size = 0;            ///< of its slices
+  std::string split;                ///< e.g. "patient 1/5 seed 0"
   int threads = 0;                  ///< that really computed
   std::string processor;
 };
-RunConfig describe_run(const dataset::Dataset& dataset, const TrainingOptions& options);
+RunConfig describe_run(const dataset::Dataset& dataset, const dataset::Split& split, const TrainingOptions& options);
 
 /// config.json, schema "pulmoseg.run/1".
 void write_config(const RunConfig& config, const dataset::Dataset& dataset, const dataset::Split& split,
@@ -54,7 +55,6 @@ void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const
 void write_history(std::span<const EpochRecord> history, const std::filesystem::path& file);
 
 /// Metadata of the run's model.onnx: classes, preprocessing, and where the weights come from.
-std::map<std::string, std::string> model_metadata(const RunConfig& config, const dataset::Dataset& dataset,
-                                                  const dataset::Split& split);
+std::map<std::string, std::string> model_metadata(const RunConfig& config);
 
 }  // namespace pulmoseg::training

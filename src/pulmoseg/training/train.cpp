@@ -72,7 +72,7 @@ TrainingResult run_training(const NetworkFactory& make_network, const dataset::D
 
   const RunFolder folder{run};
   const FolderLock lock(run);
-  const RunConfig config = describe_run(dataset, options);
+  const RunConfig config = describe_run(dataset, split, options);
   if (options.resume) {
     check_same_run(config, dataset, split, folder);
     remove_unfinished_files(run);
@@ -83,7 +83,7 @@ TrainingResult run_training(const NetworkFactory& make_network, const dataset::D
 
   keep_freed_memory();
   torch::manual_seed(options.seed);
-  Network network = make_network(class_names(options.classes).size(), model_metadata(config, dataset, split));
+  Network network = make_network(class_names(options.classes).size(), model_metadata(config));
   auto checkpoint = options.resume ? folder.checkpoints().load() : std::nullopt;
   if (!options.init.empty() && !checkpoint) initialise(*network.module, options.init);
   Trainer trainer(network, dataset, split, folder, options, callbacks);

@@ -17,7 +17,8 @@ namespace pulmoseg::training {
 /// With options.max_minutes, training stops in mid-epoch when the time is up, the weights are validated and recorded as a
 /// last epoch, the best one if their loss is the lowest. A resumed run goes on within that epoch.
 ///
-/// Sets LibTorch's global seed and number of threads. With options.resume, `split` must be the run's own.
+/// Sets LibTorch's global seed and number of threads, and lets the C library keep freed memory for the next step. With
+/// options.resume, `split` must be the run's own.
 /// Errors: see Trainer; Error also when the folder holds a run already, is in use, or is resumed with another dataset, split
 /// or option; UsageError for impossible options.
 TrainingResult train(const dataset::Dataset& dataset, const dataset::Split& split, const std::filesystem::path& run,

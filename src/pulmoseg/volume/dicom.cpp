@@ -11,10 +11,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <locale>
 #include <map>
 #include <optional>
-#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -63,24 +61,15 @@ struct Slice {
 VoxelType voxel_type(const itk::GDCMImageIO& io, const fs::path& file) {
   using Component = itk::CommonEnums::IOComponent;
   switch (io.GetComponentType()) {
-    case Component::UCHAR:
-      return VoxelType::uint8;
-    case Component::CHAR:
-      return VoxelType::int8;
-    case Component::USHORT:
-      return VoxelType::uint16;
-    case Component::SHORT:
-      return VoxelType::int16;
-    case Component::UINT:
-      return VoxelType::uint32;
-    case Component::INT:
-      return VoxelType::int32;
-    case Component::FLOAT:
-      return VoxelType::float32;
-    case Component::DOUBLE:
-      return VoxelType::float64;
-    default:
-      refuse(file, "has voxels of an unknown type", "integers or floating-point numbers; convert it first");
+    case Component::UCHAR: return VoxelType::uint8;
+    case Component::CHAR: return VoxelType::int8;
+    case Component::USHORT: return VoxelType::uint16;
+    case Component::SHORT: return VoxelType::int16;
+    case Component::UINT: return VoxelType::uint32;
+    case Component::INT: return VoxelType::int32;
+    case Component::FLOAT: return VoxelType::float32;
+    case Component::DOUBLE: return VoxelType::float64;
+    default: refuse(file, "has voxels of an unknown type", "integers or floating-point numbers; convert it first");
   }
 }
 
@@ -91,15 +80,26 @@ std::string text(const itk::MetaDataDictionary& dictionary, const std::string& t
   return value;
 }
 
+/// DICOM PS3.5, 6.2: a DS may be padded with spaces and begin with a plus.
+std::optional<double> parse_decimal_string(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  if (text.starts_with('+')) text.remove_prefix(1);
+  return parse_number<double>(text);
+}
+
 /// The numbers of an attribute, or none when they are missing or damaged.
 std::vector<double> numbers(const itk::MetaDataDictionary& dictionary, const std::string& tag, std::size_t count) {
-  std::string value = text(dictionary, tag);
-  std::replace(value.begin(), value.end(), '\\', ' ');
-  std::istringstream stream(value);
-  stream.imbue(std::locale::classic());
+  const std::string value = text(dictionary, tag);
   std::vector<double> found;
-  for (double number = 0; stream >> number;) found.push_back(number);
-  if (found.size() != count || !stream.eof()) found.clear();
+  for (std::size_t begin = 0; begin <= value.size();) {
+    const std::size_t end = std::min(value.find('\\', begin), value.size());
+    const auto number = parse_decimal_string(std::string_view(value).substr(begin, end - begin));
+    if (!number) return {};
+    found.push_back(*number);
+    begin = end + 1;
+  }
+  if (found.size() != count) found.clear();
   return found;
 }
 

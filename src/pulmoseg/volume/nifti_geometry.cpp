@@ -18,12 +18,9 @@ struct Affine {  // RAS
 
 double millimetres_per_unit(int xyzt_units) {
   switch (xyzt_units & 7) {
-    case 1:
-      return 1000;  // NIFTI_UNITS_METER
-    case 3:
-      return 0.001;  // NIFTI_UNITS_MICRON
-    default:
-      return 1;
+    case 1: return 1000;   // NIFTI_UNITS_METER
+    case 3: return 0.001;  // NIFTI_UNITS_MICRON
+    default: return 1;
   }
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Between the affine of a NIfTI header (RAS, the file's units) and Geometry (LPS, mm). affine_disagreement() is for inspection, the rest for volume/.
+// Between the affine of a NIfTI header (RAS, the file's units) and Geometry (LPS, mm). Internal to volume/.
 //
 // Source: the comments of nifti1.h (methods 2 and 3), nibabel for files that declare no position (method 1 there is
 // ambiguous; nibabel's choice is centred, with the columns running to the left).
@@ -20,10 +20,6 @@ struct NiftiPlace {
 /// sform is taken as it stands. Error that names `file`: not one 2-D or 3-D image, a size or spacing that is not
 /// positive, singular axes.
 NiftiPlace nifti_place(const NiftiHeader& header, const std::filesystem::path& file);
-
-/// How far apart, in mm, the header's qform and sform place the volume: the larger of the distances at the first voxel and
-/// at the last, along any one axis of the patient. 0 unless both are declared.
-double affine_disagreement(const NiftiHeader& header);
 
 /// A header for a grid that came from another format. The sform holds the axes; the qform too where they are orthogonal.
 NiftiHeader nifti_header_for(const SourceInfo& like);

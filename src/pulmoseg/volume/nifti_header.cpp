@@ -83,23 +83,14 @@ VoxelType voxel_type(int code, const std::filesystem::path& file) {
   }
   std::string_view what = "of an unknown type";
   switch (code) {
-    case 1:
-      what = "single bits";
-      break;
+    case 1: what = "single bits"; break;
     case 32:
     case 1792:
-    case 2048:
-      what = "complex numbers";
-      break;
+    case 2048: what = "complex numbers"; break;
     case 128:
-    case 2304:
-      what = "RGB colours";
-      break;
-    case 1536:
-      what = "128-bit floats";
-      break;
-    default:
-      break;
+    case 2304: what = "RGB colours"; break;
+    case 1536: what = "128-bit floats"; break;
+    default: break;
   }
   throw Error(
       fmt::format("{}: has voxels that are {} (NIfTI datatype {}), expected one integer or 32/64-bit float a voxel",

@@ -6,12 +6,13 @@
 #include <string>
 #include <string_view>
 
+#include "pulmoseg/base/own_name.hpp"
+
 namespace pulmoseg::volume {
 
 /// "scan" for scan.nii.gz, scan.nii and scan.nrrd, and for the DICOM folder scan/. Endings count in any case (.NII.GZ).
 inline std::string scan_name(const std::filesystem::path& file_or_folder) {
-  const auto whole = std::filesystem::absolute(file_or_folder).lexically_normal();
-  const std::string name = (whole.has_filename() ? whole : whole.parent_path()).filename().string();
+  const std::string name = own_name(file_or_folder);
   for (const std::string_view ending : {".nii.gz", ".nii", ".nrrd", ".nhdr"}) {
     if (name.size() <= ending.size()) continue;
     const std::string_view last = std::string_view(name).substr(name.size() - ending.size());

@@ -35,6 +35,10 @@ struct NiftiHeader {
   std::string descrip;
 };
 
+/// How far apart, in mm, the header's qform and sform place the volume: the larger of the distances at the first voxel and
+/// at the last, along any one axis of the patient. 0 unless both are declared.
+double affine_disagreement(const NiftiHeader& header);
+
 /// The fields of an NRRD header that place the voxels ("sizes", "space directions" …), as they stand in the file.
 struct NrrdHeader {
   std::map<std::string, std::string> fields;

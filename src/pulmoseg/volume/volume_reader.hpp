@@ -30,7 +30,7 @@ struct AxialSlice {
 /// infinite. Threads: one at a time.
 class VolumeReader {
  public:
-  /// Reads the header only (of a DICOM series: the header of each file).
+  /// Reads the header only. Of a DICOM series each file is read whole: only so is it seen that none is cut.
   static VolumeReader open(const std::filesystem::path& file_or_dicom_folder);
 
   /// Opens a file whose voxels lie on the grid of `grid` one by one, whatever its own header says about position.

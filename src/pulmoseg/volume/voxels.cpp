@@ -12,26 +12,16 @@ namespace {
 template <class Work>
 auto with_type(VoxelType type, Work&& work) {
   switch (type) {
-    case VoxelType::uint8:
-      return work(std::uint8_t{});
-    case VoxelType::int8:
-      return work(std::int8_t{});
-    case VoxelType::uint16:
-      return work(std::uint16_t{});
-    case VoxelType::int16:
-      return work(std::int16_t{});
-    case VoxelType::uint32:
-      return work(std::uint32_t{});
-    case VoxelType::int32:
-      return work(std::int32_t{});
-    case VoxelType::uint64:
-      return work(std::uint64_t{});
-    case VoxelType::int64:
-      return work(std::int64_t{});
-    case VoxelType::float32:
-      return work(float{});
-    case VoxelType::float64:
-      break;
+    case VoxelType::uint8: return work(std::uint8_t{});
+    case VoxelType::int8: return work(std::int8_t{});
+    case VoxelType::uint16: return work(std::uint16_t{});
+    case VoxelType::int16: return work(std::int16_t{});
+    case VoxelType::uint32: return work(std::uint32_t{});
+    case VoxelType::int32: return work(std::int32_t{});
+    case VoxelType::uint64: return work(std::uint64_t{});
+    case VoxelType::int64: return work(std::int64_t{});
+    case VoxelType::float32: return work(float{});
+    case VoxelType::float64: break;
   }
   return work(double{});
 }
@@ -143,14 +133,10 @@ void swap_bytes(std::span<std::byte> stored, VoxelType type) {
   const std::size_t voxels = stored.size() / size_of(type);
   std::byte* bytes = stored.data();
   switch (size_of(type)) {
-    case 2:
-      return swap_each<std::uint16_t>(bytes, voxels, [](std::uint16_t x) { return __builtin_bswap16(x); });
-    case 4:
-      return swap_each<std::uint32_t>(bytes, voxels, [](std::uint32_t x) { return __builtin_bswap32(x); });
-    case 8:
-      return swap_each<std::uint64_t>(bytes, voxels, [](std::uint64_t x) { return __builtin_bswap64(x); });
-    default:
-      return;
+    case 2: return swap_each<std::uint16_t>(bytes, voxels, [](std::uint16_t x) { return __builtin_bswap16(x); });
+    case 4: return swap_each<std::uint32_t>(bytes, voxels, [](std::uint32_t x) { return __builtin_bswap32(x); });
+    case 8: return swap_each<std::uint64_t>(bytes, voxels, [](std::uint64_t x) { return __builtin_bswap64(x); });
+    default: return;
   }
 }
 
