@@ -2,42 +2,21 @@
 
 #include "pulmoseg/model/dilated_convolution.hpp"
 
-#include <ATen/autocast_mode.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
+
+#include "convolution_oracle.hpp"
 
 namespace pulmoseg::model {
 namespace {
 
 using torch::Tensor;
 
-struct Answer {
-  Tensor output, images_gradient, weight_gradient;
-};
+using test::difference;
 
-/// `convolve` on leaves made from the images and the weight, with a gradient that differs everywhere.
-template <class Convolve>
-Answer run(const Convolve& convolve, const Tensor& images, const Tensor& weight) {
-  const Tensor x = images.detach().clone(images.suggest_memory_format()).requires_grad_();
-  const Tensor w = weight.detach().clone().requires_grad_();
-  const Tensor output = convolve(x, w);
-  output.backward(torch::arange(output.numel(), output.options()).view(output.sizes()).sin());
-  return {output.detach(), x.grad(), w.grad()};
-}
-
-double difference(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
-
-void expect_equal(const Tensor& images, const Tensor& weight, std::int64_t rate, double tolerance) {
-  const auto label = ::testing::Message() << images.sizes() << " at rate " << rate;
-  const Answer plain =
-      run([&](const Tensor& x, const Tensor& w) { return torch::conv2d(x, w, {}, 1, rate, rate); }, images, weight);
-  const Answer cut =
-      run([&](const Tensor& x, const Tensor& w) { return dilated_convolution(x, w, rate); }, images, weight);
-  ASSERT_EQ(cut.output.sizes(), plain.output.sizes()) << label;
-  EXPECT_LT(difference(cut.output, plain.output), tolerance) << label;
-  EXPECT_LT(difference(cut.images_gradient, plain.images_gradient), tolerance) << label;
-  EXPECT_LT(difference(cut.weight_gradient, plain.weight_gradient), tolerance * static_cast<double>(images.size(2)))
-      << label;
+void expect_equal(const Tensor& images, const Tensor& weight, std::int64_t rate) {
+  const auto ours = [rate](const Tensor& x, const Tensor& w) { return dilated_convolution(x, w, rate); };
+  test::expect_plain_convolution(ours, images, weight, rate, 1e-11);
 }
 
 TEST(DilatedConvolution, EqualsThePlainOneInDoubleOnEveryGridAndRate) {
@@ -46,7 +25,7 @@ TEST(DilatedConvolution, EqualsThePlainOneInDoubleOnEveryGridAndRate) {
   for (std::int64_t grid = 8; grid <= 65; ++grid) {
     const Tensor images = torch::randn({2, 2, grid, 73 - grid}, torch::kDouble);
     for (std::int64_t rate = 1; rate <= 48; ++rate) {
-      expect_equal(rate % 2 ? images : images.contiguous(torch::MemoryFormat::ChannelsLast), weight, rate, 1e-11);
+      expect_equal(rate % 2 ? images : images.contiguous(torch::MemoryFormat::ChannelsLast), weight, rate);
     }
   }
 }
@@ -57,9 +36,9 @@ TEST(DilatedConvolution, TakesBothMemoryFormatsOfTheWeight) {
                images = torch::randn({2, 8, 32, 32}, torch::kDouble);
   for (const std::int64_t rate : {12, 24, 36}) {
     for (const auto format : {torch::MemoryFormat::Contiguous, torch::MemoryFormat::ChannelsLast}) {
-      expect_equal(images.contiguous(format), weight, rate, 1e-11);
-      expect_equal(images, weight.contiguous(format), rate, 1e-11);
-      expect_equal(images.contiguous(format), weight.contiguous(format), rate, 1e-11);
+      expect_equal(images.contiguous(format), weight, rate);
+      expect_equal(images, weight.contiguous(format), rate);
+      expect_equal(images.contiguous(format), weight.contiguous(format), rate);
     }
   }
 }
@@ -83,11 +62,8 @@ TEST(DilatedConvolution, HasTheSlopeThatDifferencesShow) {
 
 TEST(DilatedConvolution, ComputesInTheAutocastFormat) {
   const Tensor images = torch::randn({2, 16, 32, 32}), weight = torch::randn({8, 16, 3, 3}).requires_grad_();
-  at::autocast::set_autocast_dtype(torch::kCPU, torch::kBFloat16);
-  at::autocast::set_autocast_enabled(torch::kCPU, true);
-  const Tensor output = dilated_convolution(images, weight, 24);
-  at::autocast::set_autocast_enabled(torch::kCPU, false);
-  at::autocast::clear_cache();
+  Tensor output;
+  test::under_bfloat16([&] { output = dilated_convolution(images, weight, 24); });
   EXPECT_EQ(output.scalar_type(), torch::kBFloat16);
   output.to(torch::kFloat32).sum().backward();
   EXPECT_EQ(weight.grad().scalar_type(), torch::kFloat32);

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <span>
 
-namespace pulmoseg::model::kernels {
+#include "pulmoseg/model/vector_loops.hpp"
 
-using bfloat16_bits = std::uint16_t;
+namespace pulmoseg::model::kernels {
 
 template <class T>
 struct Pixels {

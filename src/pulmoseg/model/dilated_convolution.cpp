@@ -1,11 +1,12 @@
 #include "pulmoseg/model/dilated_convolution.hpp"
 
-#include <ATen/autocast_mode.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <array>
 #include <vector>
+
+#include "pulmoseg/model/autocast.hpp"
 
 namespace pulmoseg::model {
 namespace {
@@ -117,13 +118,8 @@ Tensor dilated_convolution(const Tensor& images, const Tensor& weight, std::int6
   TORCH_CHECK(images.dim() == 4 && weight.dim() == 4 && weight.size(2) == 3 && weight.size(3) == 3 &&
                   weight.size(1) == images.size(1) && rate > 0,
               "dilated_convolution: images ", images.sizes(), ", weight ", weight.sizes(), ", rate ", rate);
-  const auto device = images.device().type();
-  if (!at::autocast::is_autocast_enabled(device)) return DilatedConvolution::apply(images, weight, rate);
-  const auto type = at::autocast::get_autocast_dtype(device);
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(
-      at::autocast::get_autocast_dispatch_key_from_device_type(device));
-  return DilatedConvolution::apply(at::autocast::cached_cast(type, images, device),
-                                   at::autocast::cached_cast(type, weight, device), rate);
+  return under_autocast(images.device().type(),
+                        [&](const auto& cast) { return DilatedConvolution::apply(cast(images), cast(weight), rate); });
 }
 
 }  // namespace pulmoseg::model
