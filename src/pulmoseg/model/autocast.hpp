@@ -6,6 +6,12 @@
 
 namespace pulmoseg::model {
 
+inline bool computes_in_bfloat16(const torch::Tensor& images) {
+  const auto device = images.device().type();
+  return at::autocast::is_autocast_enabled(device) ? at::autocast::get_autocast_dtype(device) == torch::kBFloat16
+                                                   : images.scalar_type() == torch::kBFloat16;
+}
+
 /// work(cast), with autocast off within: cast(tensor) is the tensor in the number format that autocast asks for, the tensor
 /// itself where autocast is off.
 template <class Work>

@@ -2,12 +2,10 @@
 
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "pulmoseg/model/batch_norm.hpp"
-#include "pulmoseg/model/dilated_convolution.hpp"
-#include "pulmoseg/model/winograd.hpp"
+#include "pulmoseg/model/convolution.hpp"
 
 namespace pulmoseg::model {
 namespace {
@@ -20,17 +18,6 @@ nn::Conv2d convolution(std::int64_t in, std::int64_t out, std::int64_t kernel, s
                        std::int64_t dilation = 1) {
   const std::int64_t padding = dilation * (kernel - 1) / 2;
   return nn::Conv2d(nn::Conv2dOptions(in, out, kernel).stride(stride).padding(padding).dilation(dilation).bias(false));
-}
-
-/// The same function as conv(images), by the fastest way that there is on a CPU.
-Tensor convolve(nn::Conv2d& conv, const Tensor& images) {
-  const auto& options = conv->options;
-  const bool keeps_size = options.kernel_size()->front() == 3 && options.stride()->front() == 1;
-  if (!keeps_size || !images.device().is_cpu()) return conv(images);
-  const std::int64_t dilation = options.dilation()->front();
-  if (dilation >= aspp_rates.front()) return dilated_convolution(images, conv->weight, dilation);
-  const bool wide = std::min(options.in_channels(), options.out_channels()) >= 256;
-  return wide ? winograd_convolution(images, conv->weight, dilation) : conv(images);
 }
 
 Tensor resize_bilinear(const Tensor& images, torch::IntArrayRef size) {
@@ -57,9 +44,9 @@ struct BottleneckImpl : nn::Module {
   }
 
   Tensor forward(const Tensor& input) {
-    Tensor x = batch_norm_relu(*bn1, conv1(input));
-    x = batch_norm_relu(*bn2, convolve(conv2, x));
-    return batch_norm_relu(*bn3, conv3(x), downsample ? downsample->forward(input) : input);
+    Tensor x = batch_norm_relu(*bn1, convolve(*conv1, input));
+    x = batch_norm_relu(*bn2, convolve(*conv2, x));
+    return batch_norm_relu(*bn3, convolve(*conv3, x), downsample ? downsample->forward(input) : input);
   }
 
   nn::Conv2d conv1{nullptr}, conv2{nullptr}, conv3{nullptr};
@@ -74,7 +61,7 @@ struct BranchImpl : nn::Module {
       : conv(register_module(std::to_string(first_name), convolution)),
         norm(register_module(std::to_string(first_name + 1), nn::BatchNorm2d(convolution->options.out_channels()))) {}
 
-  Tensor forward(const Tensor& features) { return batch_norm_relu(*norm, convolve(conv, features)); }
+  Tensor forward(const Tensor& features) { return batch_norm_relu(*norm, convolve(*conv, features)); }
 
   nn::Conv2d conv;
   nn::BatchNorm2d norm;
@@ -163,7 +150,7 @@ class DeepLabHeadImpl : public nn::Module {
     logits_ = register_module("4", nn::Conv2d(nn::Conv2dOptions(256, classes, 1)));
   }
 
-  Tensor forward(const Tensor& features) { return logits_(batch_norm_relu(*bn_, convolve(conv_, aspp_(features)))); }
+  Tensor forward(const Tensor& features) { return logits_(batch_norm_relu(*bn_, convolve(*conv_, aspp_(features)))); }
 
  private:
   Aspp aspp_{nullptr};

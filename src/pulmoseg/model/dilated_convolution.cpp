@@ -12,7 +12,6 @@ namespace pulmoseg::model {
 namespace {
 
 using torch::Tensor;
-using torch::indexing::Slice;
 
 /// A stretch of one axis in which the same of the three taps, at distances -rate, 0 and rate, lie inside the picture.
 struct Stretch {
@@ -20,13 +19,16 @@ struct Stretch {
   std::int64_t first_tap, last_tap;  ///< 0 … 2
 };
 
+/// A negative rate turns the kernel round: the first tap lies behind.
 std::vector<Stretch> stretches(std::int64_t extent, std::int64_t rate) {
-  std::array<std::int64_t, 4> borders{0, std::min(rate, extent), std::max(extent - rate, std::int64_t{0}), extent};
+  const std::int64_t distance = std::min(std::abs(rate), extent);
+  std::array<std::int64_t, 4> borders{0, distance, extent - distance, extent};
   std::ranges::sort(borders);
+  const auto inside = [extent](std::int64_t pixel) { return pixel >= 0 && pixel < extent; };
   std::vector<Stretch> found;
   for (std::size_t i = 0; i + 1 < borders.size(); ++i) {
     const std::int64_t begin = borders[i], end = borders[i + 1];
-    if (begin < end) found.push_back({begin, end, begin >= rate ? 0 : 1, begin + rate < extent ? 2 : 1});
+    if (begin < end) found.push_back({begin, end, inside(begin - rate) ? 0 : 1, inside(begin + rate) ? 2 : 1});
   }
   return found;
 }
@@ -44,22 +46,26 @@ Tensor gather(const Tensor& pixels, const Stretch& rows, const Stretch& columns,
   return seen.size() == 1 ? seen.front() : torch::cat(seen, 3);
 }
 
-/// pixels N x H x W x C, kernel O x 3 x 3 x C: N x H x W x O.
-Tensor correlate(const Tensor& pixels, const Tensor& kernel, std::int64_t rate) {
-  Tensor answer = torch::empty({pixels.size(0), pixels.size(1), pixels.size(2), kernel.size(0)}, pixels.options());
+/// pixels N x H x W x C, through a kernel with `channels` channels behind it: N x H x W x channels. matrix(rows, columns) are
+/// the live taps of a rectangle, (taps * C) x channels.
+template <class Matrix>
+Tensor correlate(const Tensor& pixels, std::int64_t channels, std::int64_t rate, const Matrix& matrix) {
+  Tensor answer = torch::empty({pixels.size(0), pixels.size(1), pixels.size(2), channels}, pixels.options());
   for (const Stretch& rows : stretches(pixels.size(1), rate)) {
     for (const Stretch& columns : stretches(pixels.size(2), rate)) {
       const Tensor seen = gather(pixels, rows, columns, rate);
-      const Tensor taps = kernel.slice(1, rows.first_tap, rows.last_tap + 1)
-                              .slice(2, columns.first_tap, columns.last_tap + 1)
-                              .reshape({kernel.size(0), -1});
-      const Tensor part = torch::mm(seen.reshape({-1, seen.size(3)}), taps.t());
+      const Tensor part = torch::mm(seen.reshape({-1, seen.size(3)}), matrix(rows, columns));
       answer.slice(1, rows.begin, rows.end)
           .slice(2, columns.begin, columns.end)
           .copy_(part.view({seen.size(0), seen.size(1), seen.size(2), -1}));
     }
   }
   return answer;
+}
+
+/// The live taps of a kernel O x 3 x 3 x C.
+Tensor live_taps(const Tensor& kernel, const Stretch& rows, const Stretch& columns) {
+  return kernel.slice(1, rows.first_tap, rows.last_tap + 1).slice(2, columns.first_tap, columns.last_tap + 1);
 }
 
 /// The gradient of the kernel, O x 3 x 3 x C: each tap from the pixels for which it is inside the picture.
@@ -91,7 +97,11 @@ struct DilatedConvolution : torch::autograd::Function<DilatedConvolution> {
                         std::int64_t rate) {
     context->save_for_backward({images, weight});
     context->saved_data["rate"] = rate;
-    return channels_to_the_front(correlate(channels_to_the_end(images), channels_to_the_end(weight), rate));
+    const Tensor kernel = channels_to_the_end(weight);
+    const auto matrix = [&](const Stretch& rows, const Stretch& columns) {
+      return live_taps(kernel, rows, columns).reshape({kernel.size(0), -1}).t();
+    };
+    return channels_to_the_front(correlate(channels_to_the_end(images), kernel.size(0), rate, matrix));
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -101,9 +111,12 @@ struct DilatedConvolution : torch::autograd::Function<DilatedConvolution> {
     const std::int64_t rate = context->saved_data["rate"].toInt();
     const Tensor gradient = channels_to_the_end(gradients[0]);
     Tensor images_gradient, weight_gradient;
-    if (context->needs_input_grad(0)) {  // the pixel at a tap's distance sees us through the opposite tap
-      const Tensor opposite = weight.flip({2, 3}).permute({1, 2, 3, 0}).contiguous();
-      images_gradient = channels_to_the_front(correlate(gradient, opposite, rate));
+    if (context->needs_input_grad(0)) {  // the pixel at a tap's distance sees us through that tap
+      const Tensor kernel = channels_to_the_end(weight);
+      const auto matrix = [&](const Stretch& rows, const Stretch& columns) {
+        return live_taps(kernel, rows, columns).permute({1, 2, 0, 3}).reshape({-1, kernel.size(3)});
+      };
+      images_gradient = channels_to_the_front(correlate(gradient, kernel.size(3), -rate, matrix));
     }
     if (context->needs_input_grad(1)) {
       weight_gradient = channels_to_the_front(kernel_gradient(channels_to_the_end(images), gradient, rate));
