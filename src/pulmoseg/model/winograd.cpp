@@ -88,27 +88,29 @@ struct WinogradConvolution : torch::autograd::Function<WinogradConvolution> {
                         std::int64_t dilation) {
     const Tensor images = channels_last(given_images);
     const auto tiles = tiles_of(images, dilation);
-    const Tensor seen = input_planes(tiles, images, Kernel::upright),
-                 kernel = kernel_planes(weight, images.scalar_type());
-    context->save_for_backward({seen, kernel, weight});
+    context->save_for_backward({images, weight});  // their planes are several times as large, and quickly made again
     context->saved_data["dilation"] = dilation;
-    return from_products(tiles, torch::bmm(seen, kernel.transpose(1, 2)), images.size(0), Kernel::upright);
+    const Tensor products = torch::bmm(input_planes(tiles, images, Kernel::upright),
+                                       kernel_planes(weight, images.scalar_type()).transpose(1, 2));
+    return from_products(tiles, products, images.size(0), Kernel::upright);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const Tensor &seen = saved[0], &kernel = saved[1], &weight = saved[2];
+    const Tensor &images = saved[0], &weight = saved[1];
     const Tensor gradient = channels_last(gradients[0]);
     const auto tiles = tiles_of(gradient, context->saved_data["dilation"].toInt());
     Tensor images_gradient, weight_gradient;
     if (context->needs_input_grad(0)) {  // the same convolution with the kernel turned round, from answer to image
-      const Tensor products = torch::bmm(input_planes(tiles, gradient, Kernel::turned), kernel);
+      const Tensor products =
+          torch::bmm(input_planes(tiles, gradient, Kernel::turned), kernel_planes(weight, gradient.scalar_type()));
       images_gradient = from_products(tiles, products, gradient.size(0), Kernel::turned);
     }
     if (context->needs_input_grad(1)) {
-      const Tensor seeing = gradient_planes(tiles, gradient);
-      weight_gradient = kernel_gradient(torch::bmm(seeing.transpose(1, 2), seen), weight);
+      const Tensor planes =
+          torch::bmm(gradient_planes(tiles, gradient).transpose(1, 2), input_planes(tiles, images, Kernel::upright));
+      weight_gradient = kernel_gradient(planes, weight);
     }
     return {images_gradient, weight_gradient, {}};
   }
