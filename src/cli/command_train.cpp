@@ -79,33 +79,35 @@ void describe_split(const dataset::Split& split, const dataset::Dataset& dataset
   }
 }
 
-void draw_history([[maybe_unused]] const std::vector<training::EpochRecord>& history,
-                  [[maybe_unused]] const std::string& caption, [[maybe_unused]] const Arguments& arguments) {
+void draw_history([[maybe_unused]] const training::TrainingResult& result, [[maybe_unused]] const std::string& caption,
+                  [[maybe_unused]] const Arguments& arguments) {
 #ifdef PULMOSEG_IMAGING
   report::Series training{.label = "training", .x = {}, .y = {}}, validation{.label = "validation", .x = {}, .y = {}};
-  const training::EpochRecord* best = &history.front();
-  for (const auto& record : history) {
+  for (const auto& record : result.history) {
     const auto epoch = static_cast<double>(record.epoch);
     training.x.push_back(epoch), training.y.push_back(record.training_loss);
     validation.x.push_back(epoch), validation.y.push_back(record.validation_loss);
-    if (record.validation_loss < best->validation_loss) best = &record;
   }
   report::Chart chart;
   chart.title = "Loss by epoch";
   chart.x_label = "epoch", chart.y_label = "cross-entropy";
   chart.series = {training, validation};
   chart.whole_x = true;
-  chart.mark =
-      report::ChartMark{.x = static_cast<double>(best->epoch),
-                        .label = fmt::format("best epoch: {}, validation {:.4f}", best->epoch, best->validation_loss)};
+  chart.mark = report::ChartMark{
+      .x = static_cast<double>(result.best.epoch),
+      .label = fmt::format("best epoch: {}, validation {:.4f}", result.best.epoch, result.best.validation_loss)};
   chart.caption = caption;
   report::draw_chart(chart, std::filesystem::path(arguments.run) / "history.png");
 #endif
 }
 
+std::string describe_dice(const training::EpochRecord& record) {
+  return record.validation_dice ? fmt::format(", pooled Dice {:.4f}", *record.validation_dice) : "";
+}
+
 void log_epoch(const training::EpochRecord& record, std::int64_t epochs) {
-  spdlog::info("epoch {}/{}: training loss {:.4f}, validation loss {:.4f}, {:.2f} samples/s, {}", record.epoch, epochs,
-               record.training_loss, record.validation_loss, record.samples_per_second,
+  spdlog::info("epoch {}/{}: training loss {:.4f}, validation loss {:.4f}{}, {:.2f} samples/s, {}", record.epoch,
+               epochs, record.training_loss, record.validation_loss, describe_dice(record), record.samples_per_second,
                describe_duration(record.seconds));
 }
 
@@ -119,13 +121,13 @@ void print_result(const training::TrainingResult& result, const Arguments& argum
                        {"epochs", result.history.size()},
                        {"training_loss", last.training_loss},
                        {"validation_loss", last.validation_loss},
-                       {"best_epoch", result.best_epoch},
-                       {"best_validation_loss", result.best_validation_loss},
+                       {"best_epoch", result.best.epoch},
+                       {"best_validation_loss", result.best.validation_loss},
                        {"weights", run.best_weights().string()},
                        {"onnx", run.onnx().string()}});
   }
-  print_line(fmt::format("best epoch {} of {}: validation loss {:.4f}", result.best_epoch, result.history.size(),
-                         result.best_validation_loss));
+  print_line(fmt::format("best epoch {} of {}: validation loss {:.4f}{}", result.best.epoch, result.history.size(),
+                         result.best.validation_loss, describe_dice(result.best)));
   print_line(fmt::format("weights: {}", run.best_weights().string()));
   print_line(fmt::format("model:   {}", run.onnx().string()));
 }
@@ -147,10 +149,10 @@ void run_train(const CLI::App& command, Arguments& arguments) {
                      fmt::format("batches, loss {:.4f}, {:.2f} samples/s, {} left in the run, in the epoch",
                                  step.training_loss, step.samples_per_second, describe_duration(step.seconds_left)));
   };
-  callbacks.on_epoch = [&](const std::vector<training::EpochRecord>& history) {
+  callbacks.on_epoch = [&](const training::TrainingResult& so_far) {
     progress.reset();
-    log_epoch(history.back(), arguments.options.epochs);
-    draw_history(history, caption, arguments);
+    log_epoch(so_far.history.back(), arguments.options.epochs);
+    draw_history(so_far, caption, arguments);
   };
   print_result(training::train(dataset, split, arguments.run, arguments.options, callbacks), arguments);
 }
@@ -158,7 +160,10 @@ void run_train(const CLI::App& command, Arguments& arguments) {
 void add_result_options(CLI::App& command, Arguments& arguments) {
   auto& options = arguments.options;
   const std::string group = "What is learnt";
-  command.add_option("--recipe", options.recipe, "Set of defaults: original")->capture_default_str()->group(group);
+  command
+      .add_option("--recipe", options.recipe, "Set of defaults: original, or fast (as good in a fraction of the time)")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--classes", options.classes, "What is segmented: lesion")->capture_default_str()->group(group);
   command.add_option("--init", options.init, "Start from the weights of another model (.pth, .safetensors)")
       ->group(group);
@@ -174,6 +179,24 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
       ->group(group);
   command.add_option("--batch-size", options.batch_size, "Slices a step")->capture_default_str()->group(group);
   command.add_option("--learning-rate", options.learning_rate, "Of Adam")->capture_default_str()->group(group);
+  command
+      .add_option_function<std::string>(
+          "--schedule", [&](const std::string& text) { options.schedule = training::parse_schedule(text); },
+          "Of the learning rate over the run's epochs: constant, or cosine (down to zero)")
+      ->default_str("constant")
+      ->group(group);
+  command
+      .add_option("--warm-up", options.warm_up, "Share of the run in which the learning rate rises to its full value")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_flag("--progressive-size,!--no-progressive-size", options.progressive_size,
+                "Half the image size for 60 % of the run, three quarters to 80 %, then all of it")
+      ->default_str("off")
+      ->group(group);
+  command.add_option("--dice-loss", options.dice_loss, "Weight of the soft Dice loss beside the cross-entropy")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--flip-probability", options.flip_probability, "Of a horizontal flip")
       ->capture_default_str()
       ->group(group);
@@ -191,7 +214,7 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
   command
       .add_option_function<std::string>(
           "--precision", [&](const std::string& text) { options.precision = training::parse_precision(text); },
-          "auto (32-bit in recipe original), fp32, or bf16: fast with AVX512_BF16 or AMX only")
+          "fp32, bf16 (fast with AVX512_BF16, AMX or a GPU only), or auto: fp32 in recipe original, else the faster")
       ->default_str("auto")
       ->group(group);
 }

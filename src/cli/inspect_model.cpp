@@ -39,19 +39,17 @@ Json describe(const std::vector<onnx::ValueInfo>& values) {
 /// Epochs and the best of them, from history.csv.
 Json history_facts(const fs::path& file) {
   const CsvTable table = read_csv(file);
-  const std::size_t epoch = table.column("epoch"), loss = table.column("validation_loss");
-  double best = std::numeric_limits<double>::infinity();
-  std::string best_epoch;
-  for (const auto& row : table.rows) {
-    const auto value = parse_number<double>(row[loss]);
-    if (!value || !(*value < best)) continue;
-    best = *value;
-    best_epoch = row[epoch];
-  }
+  const std::size_t epoch = table.column("epoch"), size = table.column("size"), loss = table.column("validation_loss");
   Json facts{{"epochs_done", table.rows.size()}};
-  if (best_epoch.empty()) return facts;
-  facts["best_epoch"] = best_epoch;
-  facts["best_validation_loss"] = best;
+  std::pair<std::int64_t, double> best{0, 0.0};  // the largest images, then the lowest loss: as training chooses
+  for (const auto& row : table.rows) {
+    const auto rows = parse_number<std::int64_t>(row[size]);
+    const auto value = parse_number<double>(row[loss]);
+    if (!rows || !value || std::pair(*rows, -*value) <= best) continue;
+    best = {*rows, -*value};
+    facts["best_epoch"] = row[epoch];
+    facts["best_validation_loss"] = *value;
+  }
   return facts;
 }
 

@@ -82,6 +82,30 @@ TEST(Batches, ImageAndMaskTurnTogetherAndAreNormalised) {
   EXPECT_FALSE(loader.next());
 }
 
+TEST(Batches, ResizesAsPreparingDoes) {
+  const test::TemporaryFolder folder;
+  const auto dataset = make_dataset(folder / "data", 4, 12);
+  BatchLoader loader(dataset, {}, {{0, 1}, {2, 3}, {3, 0}}, std::nullopt, 1,
+                     [](std::size_t n) { return n == 1 ? 9 : 12; });
+  const auto small = loader.next(), whole = loader.next();
+  ASSERT_EQ(small->images.sizes(), (std::vector<std::int64_t>{2, 1, 9, 9}));
+  EXPECT_EQ(whole->images.size(2), 12);
+  namespace functional = torch::nn::functional;
+  const auto image = torch::from_blob(const_cast<float*>(dataset.image(2).data()), {1, 1, 12, 12}, torch::kFloat32);
+  const auto mask =
+      torch::from_blob(const_cast<std::uint8_t*>(dataset.lesion_mask(2).data()), {1, 1, 12, 12}, torch::kUInt8);
+  const auto options = functional::InterpolateFuncOptions().size(std::vector<std::int64_t>{9, 9});
+  EXPECT_TRUE(torch::allclose(
+      small->images[0][0],
+      functional::interpolate(
+          image, functional::InterpolateFuncOptions(options).mode(torch::kBilinear).align_corners(false))[0][0],
+      0, 1e-6));
+  EXPECT_TRUE(torch::equal(
+      small->targets[0],
+      functional::interpolate(mask, functional::InterpolateFuncOptions(options).mode(torch::kNearestExact))[0][0].to(
+          torch::kInt64)));
+}
+
 TEST(Batches, StartsInTheMiddleForAResumedEpoch) {
   const test::TemporaryFolder folder;
   const auto dataset = make_dataset(folder / "data", 6);

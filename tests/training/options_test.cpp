@@ -22,9 +22,17 @@ TEST(TrainingOptions, DefaultsAreTheOriginals) {
   EXPECT_EQ(class_names(options.classes), (std::vector<std::string>{"background", "lesion"}));
 }
 
+TEST(TrainingOptions, EveryRecipeIsPossible) {
+  for (const char* name : {"original", "fast"}) {
+    EXPECT_EQ(recipe(name).recipe, name);
+    EXPECT_EQ(message_of<UsageError>([&] { check(recipe(name)); }), "");
+  }
+}
+
 TEST(TrainingOptions, WhatIsUnknownIsAnsweredWithWhatThereIs) {
-  EXPECT_EQ(message_of<UsageError>([] { recipe("slow"); }), "--recipe slow: there is original");
+  EXPECT_EQ(message_of<UsageError>([] { recipe("slow"); }), "--recipe slow: there are original and fast");
   EXPECT_EQ(message_of<UsageError>([] { class_names("liver"); }), "--classes liver: there is lesion");
+  EXPECT_EQ(message_of<UsageError>([] { parse_schedule("step"); }), "--schedule step: there are constant and cosine");
   EXPECT_EQ(message_of<UsageError>([] { parse_precision("fp8"); }), "--precision fp8: there are auto, fp32 and bf16");
 }
 
@@ -42,6 +50,8 @@ TEST(TrainingOptions, ImpossibleValuesAreRefused) {
             std::string::npos);
   EXPECT_NE(message([](auto& options) { options.standard_deviation = 0; }).find("--standard-deviation"),
             std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.warm_up = 1; }).find("--warm-up"), std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.dice_loss = -1; }).find("--dice-loss"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.device = "tpu"; }).find("--device"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.max_minutes = 0; }).find("--max-minutes"), std::string::npos);
 }

@@ -154,7 +154,7 @@ TEST_F(Resume, AFinishedRunIsLeftAsItIs) {
   const auto weights = read_file(parts.best_weights());
   const auto after = train_tiny(dataset, parts.folder, again);
   EXPECT_EQ(losses(before), losses(after));
-  EXPECT_EQ(after.best_epoch, before.best_epoch);
+  EXPECT_EQ(after.best, before.best);
   EXPECT_EQ(read_file(parts.best_weights()), weights);
 }
 
@@ -164,7 +164,7 @@ TEST_F(Resume, ATimeLimitFinishesTheRunAndCanBeLifted) {
   limited.max_minutes = 1e-9;
   const auto result = train_tiny(dataset, parts.folder, limited);
   ASSERT_EQ(result.history.size(), 1u);  // after one step: validated, recorded, written
-  EXPECT_EQ(result.best_epoch, 1);
+  EXPECT_EQ(result.best.epoch, 1);
   EXPECT_TRUE(std::filesystem::exists(parts.best_weights()));
   EXPECT_TRUE(std::filesystem::exists(parts.onnx()));
   EXPECT_EQ(parts.checkpoints().load()->state.batch, 1);

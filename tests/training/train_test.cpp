@@ -28,15 +28,18 @@ TEST(Train, FillsTheRunFolder) {
 
   EXPECT_EQ(dataset::read_split(run.split(), dataset), dataset::split_by_slice(dataset, 0));
   const auto history = read_csv(run.history());
-  EXPECT_EQ(history.columns, (std::vector<std::string>{"epoch", "training_loss", "validation_loss", "learning_rate",
-                                                       "seconds", "samples_per_second"}));
+  EXPECT_EQ(history.columns,
+            (std::vector<std::string>{"epoch", "size", "training_loss", "validation_loss", "validation_dice",
+                                      "learning_rate", "seconds", "samples_per_second"}));
   ASSERT_EQ(history.rows.size(), 2u);
   for (std::size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(parse_number<std::int64_t>(history.rows[i][0]), static_cast<std::int64_t>(i) + 1);
-    EXPECT_EQ(parse_number<double>(history.rows[i][1]), result.history[i].training_loss);
-    EXPECT_EQ(parse_number<double>(history.rows[i][2]), result.history[i].validation_loss);
-    EXPECT_EQ(parse_number<double>(history.rows[i][3]), 1e-2);
-    EXPECT_GT(parse_number<double>(history.rows[i][5]), 0);
+    EXPECT_EQ(history.rows[i][1], "16");
+    EXPECT_EQ(parse_number<double>(history.rows[i][2]), result.history[i].training_loss);
+    EXPECT_EQ(parse_number<double>(history.rows[i][3]), result.history[i].validation_loss);
+    EXPECT_EQ(parse_number<double>(history.rows[i][4]), result.history[i].validation_dice);
+    EXPECT_EQ(parse_number<double>(history.rows[i][5]), 1e-2);
+    EXPECT_GT(parse_number<double>(history.rows[i][7]), 0);
   }
   const auto config = nlohmann::json::parse(read_file(run.config()));
   EXPECT_EQ(config["schema"], "pulmoseg.run/1");
@@ -61,6 +64,33 @@ TEST(Train, LearnsATinySetByHeart) {
   EXPECT_LT(result.history.back().training_loss, 0.5 * result.history.front().training_loss);
 }
 
+TEST(Train, ShowsGrowingImagesAndKeepsAnEpochOfTheLargest) {
+  const test::TemporaryFolder folder;
+  const auto dataset = make_dataset(folder / "data", 24);
+  auto options = quick_options();
+  options.epochs = 5;
+  options.progressive_size = true;
+  options.schedule = Schedule::cosine;
+  std::vector<std::int64_t> sizes;  // of the training images
+  const auto watched = [&](std::size_t classes, std::map<std::string, std::string> metadata) {
+    auto network = test::tiny_network(classes, metadata);
+    network.forward = [&sizes, network](const torch::Tensor& images) {
+      if (network.module->is_training()) sizes.push_back(images.size(2));
+      EXPECT_EQ(images.size(2), images.size(3));
+      return network.forward(images);
+    };
+    return network;
+  };
+  const auto result = train_network(watched, dataset, dataset::split_by_slice(dataset, 0), folder / "run", options);
+  const std::size_t steps = sizes.size() / 5;
+  for (std::size_t i = 0; i < sizes.size(); ++i) EXPECT_EQ(sizes[i], i < 3 * steps ? 8 : i < 4 * steps ? 12 : 16) << i;
+  std::vector<std::int64_t> validated;
+  for (const auto& record : result.history) validated.push_back(record.size);
+  EXPECT_EQ(validated, (std::vector<std::int64_t>{8, 8, 8, 12, 16}));
+  EXPECT_EQ(result.best.epoch, 5);
+  EXPECT_LT(result.history.back().learning_rate, 0.01 * options.learning_rate);
+}
+
 TEST(Train, KeepsTheEpochWithTheLowestValidationLoss) {
   const test::TemporaryFolder folder;
   const auto dataset = make_dataset(folder / "data", 12);
@@ -81,11 +111,10 @@ TEST(Train, KeepsTheEpochWithTheLowestValidationLoss) {
       {.on_step = {}, .on_epoch = [&](const auto&) { weights.push_back(read_file(run.last_weights())); }, .stop = {}});
 
   const auto lowest = std::ranges::min_element(result.history, {}, &EpochRecord::validation_loss);
-  EXPECT_EQ(result.best_epoch, lowest->epoch);
-  EXPECT_EQ(result.best_validation_loss, lowest->validation_loss);
-  ASSERT_LE(result.best_epoch, 3);
+  EXPECT_EQ(result.best, *lowest);
+  ASSERT_LE(result.best.epoch, 3);
   const auto best = model::read_weights(run.best_weights());
-  write_file(folder / "epoch.pth", weights[static_cast<std::size_t>(result.best_epoch) - 1]);
+  write_file(folder / "epoch.pth", weights[static_cast<std::size_t>(result.best.epoch) - 1]);
   for (const auto& [name, tensor] : model::read_weights(folder / "epoch.pth")) {
     EXPECT_TRUE(torch::equal(*model::find(best, name), tensor)) << name;
   }

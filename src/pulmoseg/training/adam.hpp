@@ -20,6 +20,7 @@ class Adam {
   void step();
 
   double learning_rate() const { return learning_rate_; }
+  void set_learning_rate(double rate) { learning_rate_ = rate; }
 
   /// "step", then "NAME.exp_avg" and "NAME.exp_avg_sq" of every parameter. The tensors are the optimiser's own, not copies.
   model::StateDict state_dict() const;

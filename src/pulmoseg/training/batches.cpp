@@ -44,14 +44,15 @@ dataset::Preprocessing preprocessing_for(std::int64_t size, const TrainingOption
 }
 
 BatchLoader::BatchLoader(const dataset::Dataset& dataset, const TrainingOptions& options, std::vector<Rows> batches,
-                         std::optional<std::int64_t> augmented_epoch, std::size_t first)
+                         std::optional<std::int64_t> augmented_epoch, std::size_t first, SizeOfBatch size_of_batch)
     : dataset_(dataset),
       options_(options),
       preprocessing_(preprocessing_for(dataset.rows(), options)),
       classes_(class_names(options.classes).size()),
       batches_(std::move(batches)),
       augmented_epoch_(augmented_epoch),
-      position_(first) {
+      position_(first),
+      size_of_batch_(std::move(size_of_batch)) {
   prepare_next();
 }
 
@@ -64,28 +65,43 @@ std::optional<Batch> BatchLoader::next() {
 
 void BatchLoader::prepare_next() {
   if (position_ >= batches_.size()) return;
-  ahead_ = std::async(std::launch::async, [this, &rows = batches_[position_]] { return load(rows); });
+  const std::int64_t size = size_of_batch_ ? size_of_batch_(position_) : dataset_.rows();
+  ahead_ = std::async(std::launch::async, [this, size, &rows = batches_[position_]] { return load(rows, size); });
   ++position_;
 }
 
 // Plain loops over torch's memory: an operator of torch would start a second pool of threads in this one.
-Batch BatchLoader::load(const Rows& rows) const {
-  const std::int64_t count = std::ssize(rows), size = dataset_.rows(), pixels = size * size;
+Batch BatchLoader::load(const Rows& rows, std::int64_t size) const {
+  const std::int64_t count = std::ssize(rows), pixels = size * size;
   Batch batch{.images = torch::empty({count, 1, size, size}, torch::MemoryFormat::ChannelsLast),
               .targets = torch::empty({count, size, size}, torch::kInt64)};
   for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t row = rows[static_cast<std::size_t>(i)];
-    const std::span image(batch.images.data_ptr<float>() + i * pixels, static_cast<std::size_t>(pixels));
-    const std::span target(batch.targets.data_ptr<std::int64_t>() + i * pixels, static_cast<std::size_t>(pixels));
-    const auto labels = dataset_.lesion_mask(row);
-    check_labels(labels, classes_, row, dataset_.folder());
-    const Orientation orientation =
-        augmented_epoch_ ? draw_orientation(options_, *augmented_epoch_, row) : Orientation{};
-    orient(dataset_.image(row), image, size, orientation);
-    orient(labels, target, size, orientation);
-    dataset::normalise(image, preprocessing_);
+    load_slice(rows[static_cast<std::size_t>(i)], size,
+               {batch.images.data_ptr<float>() + i * pixels, static_cast<std::size_t>(pixels)},
+               {batch.targets.data_ptr<std::int64_t>() + i * pixels, static_cast<std::size_t>(pixels)});
   }
   return batch;
+}
+
+void BatchLoader::load_slice(std::int64_t row, std::int64_t size, std::span<float> image,
+                             std::span<std::int64_t> target) const {
+  auto pixels = dataset_.image(row);
+  auto labels = dataset_.lesion_mask(row);
+  check_labels(labels, classes_, row, dataset_.folder());
+  std::vector<float> resized_pixels;
+  std::vector<std::uint8_t> resized_labels;
+  if (size != dataset_.rows()) {
+    resized_pixels.resize(image.size());
+    resized_labels.resize(image.size());
+    dataset::resize_bilinear(pixels, dataset_.rows(), dataset_.columns(), std::span(resized_pixels), size, size);
+    dataset::resize_nearest(labels, dataset_.rows(), dataset_.columns(), std::span(resized_labels), size, size);
+    pixels = resized_pixels;
+    labels = resized_labels;
+  }
+  const Orientation orientation = augmented_epoch_ ? draw_orientation(options_, *augmented_epoch_, row) : Orientation{};
+  orient(pixels, image, size, orientation);
+  orient(labels, target, size, orientation);
+  dataset::normalise(image, preprocessing_);
 }
 
 }  // namespace pulmoseg::training

@@ -4,8 +4,10 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "pulmoseg/dataset/dataset.hpp"
@@ -29,19 +31,24 @@ std::vector<Rows> make_batches(const Rows& rows, std::int64_t batch_size);
 /// As make_batches, after shuffling: depends on the seed and the epoch alone.
 std::vector<Rows> shuffled_batches(Rows rows, std::int64_t batch_size, std::uint64_t seed, std::int64_t epoch);
 
+/// Rows and columns of the images of the n-th batch. Empty: those of the dataset.
+using SizeOfBatch = std::function<std::int64_t(std::size_t)>;
+
 /// Hands out batches in order and prepares the next one in a thread of its own meanwhile.
 ///
 /// The dataset must outlive the loader. Errors (a label beyond the classes, a row that is not there) come out of next().
 class BatchLoader {
  public:
-  /// `augmented_epoch`: the epoch whose random orientations are applied; nothing: slices as they are.
+  /// `augmented_epoch`: the epoch whose random orientations are applied; nothing: slices as they are. Slices of another size
+  /// than the dataset's are resized as images and masks are when they are prepared.
   BatchLoader(const dataset::Dataset& dataset, const TrainingOptions& options, std::vector<Rows> batches,
-              std::optional<std::int64_t> augmented_epoch, std::size_t first = 0);
+              std::optional<std::int64_t> augmented_epoch, std::size_t first = 0, SizeOfBatch size_of_batch = {});
 
   std::optional<Batch> next();
 
  private:
-  Batch load(const Rows& rows) const;
+  Batch load(const Rows& rows, std::int64_t size) const;
+  void load_slice(std::int64_t row, std::int64_t size, std::span<float> image, std::span<std::int64_t> target) const;
   void prepare_next();
 
   const dataset::Dataset& dataset_;
@@ -51,6 +58,7 @@ class BatchLoader {
   std::vector<Rows> batches_;
   std::optional<std::int64_t> augmented_epoch_;
   std::size_t position_;
+  SizeOfBatch size_of_batch_;
   std::future<Batch> ahead_;  // last: its destructor waits for the thread, which uses the members above
 };
 

@@ -18,37 +18,55 @@ constexpr std::string_view network_prefix = "network.", optimiser_prefix = "adam
 constexpr const char* random_key = "random_state";
 constexpr const char* state_key = "state.json";  // the RunState as UTF-8 bytes
 
+using Json = nlohmann::ordered_json;
+
+Json to_json(const EpochRecord& record) {
+  return {record.epoch,
+          record.size,
+          record.training_loss,
+          record.validation_loss,
+          record.validation_dice ? Json(*record.validation_dice) : Json(),
+          record.learning_rate,
+          record.seconds,
+          record.samples_per_second};
+}
+
+EpochRecord record_from_json(const Json& row) {
+  const Json& dice = row.at(4);
+  return {.epoch = row.at(0),
+          .size = row.at(1),
+          .training_loss = row.at(2),
+          .validation_loss = row.at(3),
+          .validation_dice = dice.is_null() ? std::nullopt : std::optional(dice.get<double>()),
+          .learning_rate = row.at(5),
+          .seconds = row.at(6),
+          .samples_per_second = row.at(7)};
+}
+
 // JSON by nlohmann gives a double as many digits as bring it back exactly, so a resumed sum is the sum to the last bit.
 std::string to_json(const RunState& state) {
-  nlohmann::ordered_json history = nlohmann::ordered_json::array();
-  for (const auto& record : state.history) {
-    history.push_back({record.epoch, record.training_loss, record.validation_loss, record.learning_rate, record.seconds,
-                       record.samples_per_second});
-  }
-  nlohmann::ordered_json json{{"epoch", state.epoch},
-                              {"batch", state.batch},
-                              {"samples", state.samples},
-                              {"loss_sum", state.loss_sum},
-                              {"training_seconds", state.training_seconds},
-                              {"best_epoch", state.best_epoch},
-                              {"history", history}};
-  if (state.best_validation_loss) json["best_validation_loss"] = *state.best_validation_loss;
+  Json history = Json::array();
+  for (const auto& record : state.history) history.push_back(to_json(record));
+  Json json{{"epoch", state.epoch},
+            {"batch", state.batch},
+            {"samples", state.samples},
+            {"loss_sum", state.loss_sum},
+            {"training_seconds", state.training_seconds},
+            {"history", history}};
+  if (state.best) json["best"] = to_json(*state.best);
   return json.dump();
 }
 
 RunState state_from_json(std::string_view text) {
-  const auto json = nlohmann::json::parse(text);
+  const auto json = Json::parse(text);
   RunState state;
   json.at("epoch").get_to(state.epoch);
   json.at("batch").get_to(state.batch);
   json.at("samples").get_to(state.samples);
   json.at("loss_sum").get_to(state.loss_sum);
   json.at("training_seconds").get_to(state.training_seconds);
-  json.at("best_epoch").get_to(state.best_epoch);
-  if (json.contains("best_validation_loss")) state.best_validation_loss = json["best_validation_loss"].get<double>();
-  for (const auto& row : json.at("history")) {
-    state.history.push_back({row.at(0), row.at(1), row.at(2), row.at(3), row.at(4), row.at(5)});
-  }
+  if (json.contains("best")) state.best = record_from_json(json["best"]);
+  for (const auto& row : json.at("history")) state.history.push_back(record_from_json(row));
   return state;
 }
 

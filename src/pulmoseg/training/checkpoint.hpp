@@ -16,10 +16,14 @@ namespace pulmoseg::training {
 /// A line of history.csv.
 struct EpochRecord {
   std::int64_t epoch = 0;                         ///< counted from 1
+  std::int64_t size = 0;                          ///< rows and columns of the images, at the end of the epoch
   double training_loss = 0, validation_loss = 0;  ///< means over the slices of the part
-  double learning_rate = 0;
-  double seconds = 0;             ///< of training and validation
-  double samples_per_second = 0;  ///< of training
+  std::optional<double> validation_dice;          ///< of the lesion, pooled over all pixels of the part
+  double learning_rate = 0;                       ///< at the end of the epoch
+  double seconds = 0;                             ///< of training and validation
+  double samples_per_second = 0;                  ///< of training
+
+  bool operator==(const EpochRecord&) const = default;
 };
 
 /// Where a run stands.
@@ -30,8 +34,7 @@ struct RunState {
   double loss_sum = 0;       ///< over those samples
   double training_seconds = 0;
   std::vector<EpochRecord> history;  ///< of the finished epochs
-  std::int64_t best_epoch = 0;       ///< counted from 1, 0: none yet
-  std::optional<double> best_validation_loss;
+  std::optional<EpochRecord> best;   ///< of the largest images so far, the lowest validation loss
 };
 
 struct Checkpoint {

@@ -24,9 +24,29 @@ Precision parse_precision(std::string_view text) {
   throw UsageError(fmt::format("--precision {}: there are auto, fp32 and bf16", text));
 }
 
+std::string_view name(Schedule schedule) { return schedule == Schedule::cosine ? "cosine" : "constant"; }
+
+Schedule parse_schedule(std::string_view text) {
+  for (const Schedule schedule : {Schedule::constant, Schedule::cosine}) {
+    if (text == name(schedule)) return schedule;
+  }
+  throw UsageError(fmt::format("--schedule {}: there are constant and cosine", text));
+}
+
 TrainingOptions recipe(std::string_view name) {
-  if (name == "original") return TrainingOptions{};
-  throw UsageError(fmt::format("--recipe {}: there is original", name));
+  TrainingOptions options;
+  options.recipe = name;
+  if (name == "original") return options;
+  if (name == "fast") {  // docs/recipes.md has what each of these is worth
+    options.epochs = 4;
+    options.learning_rate = 3e-4;
+    options.schedule = Schedule::cosine;
+    options.warm_up = 0.05;
+    options.progressive_size = true;
+    options.dice_loss = 1;
+    return options;
+  }
+  throw UsageError(fmt::format("--recipe {}: there are original and fast", name));
 }
 
 std::vector<std::string> class_names(std::string_view classes) {
@@ -44,6 +64,8 @@ void check(const TrainingOptions& options) {
           "--batch-size: expected at least 2, since BatchNorm cannot train on a single sample");
   require(options.epochs >= 1, "--epochs: expected at least 1");
   require(options.learning_rate > 0 && std::isfinite(options.learning_rate), "--learning-rate: expected more than 0");
+  require(options.warm_up >= 0 && options.warm_up < 1, "--warm-up: expected 0 to below 1, a share of the run");
+  require(options.dice_loss >= 0 && std::isfinite(options.dice_loss), "--dice-loss: expected 0 or more");
   require(options.flip_probability >= 0 && options.flip_probability <= 1, "--flip-probability: expected 0 to 1");
   require(options.standard_deviation > 0 && std::isfinite(options.standard_deviation) && std::isfinite(options.mean),
           "--mean, --standard-deviation: expected finite numbers, the deviation above 0");

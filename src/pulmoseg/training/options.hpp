@@ -10,12 +10,19 @@
 
 namespace pulmoseg::training {
 
-/// automatic: what the recipe says (32-bit in recipe `original`). bf16: forward and backward in bfloat16 by autocast, weights
+/// automatic: 32-bit in recipe `original`, which promises the original's numbers; in others bf16 where the processor or GPU has
+/// the instructions. bf16: forward and backward in bfloat16 by autocast, weights
 /// and Adam in 32-bit; fast where the processor has the instructions (AVX512_BF16, AMX) and slower than 32-bit elsewhere.
 enum class Precision { automatic, fp32, bf16 };
 
 std::string_view name(Precision precision);
 Precision parse_precision(std::string_view text);  ///< "auto", "fp32", "bf16"; UsageError otherwise
+
+/// Of the learning rate; see learning_rate_at().
+enum class Schedule { constant, cosine };
+
+std::string_view name(Schedule schedule);
+Schedule parse_schedule(std::string_view text);  ///< "constant", "cosine"; UsageError otherwise
 
 struct TrainingOptions {
   // What is learnt. These decide the result, so a resumed run must have the same.
@@ -23,6 +30,10 @@ struct TrainingOptions {
   std::string classes = "lesion";  ///< see class_names()
   std::int64_t batch_size = 4;  ///< at least 2: BatchNorm of the pooled ASPP branch has one value a sample and channel
   double learning_rate = 1e-4;  ///< of Adam (betas 0.9 and 0.999, epsilon 1e-8, no weight decay)
+  Schedule schedule = Schedule::constant;       ///< of the learning rate
+  double warm_up = 0;                           ///< share of the run in which the learning rate rises to its full value
+  bool progressive_size = false;                ///< begin with small images: image_size_at()
+  double dice_loss = 0;                         ///< weight of the soft Dice loss beside the cross-entropy
   double flip_probability = 0.5;                ///< horizontal flip
   bool quarter_turns = true;                    ///< rotation by 0, 90, 180 or 270 degrees, each as likely
   double mean = 0.0, standard_deviation = 1.0;  ///< normalisation (x - mean) / standard_deviation after min-max scaling
@@ -55,6 +66,10 @@ void each_result_option(Options& options, Visitor&& visit) {
   visit("classes", options.classes);
   visit("batch_size", options.batch_size);
   visit("learning_rate", options.learning_rate);
+  visit("schedule", options.schedule);
+  visit("warm_up", options.warm_up);
+  visit("progressive_size", options.progressive_size);
+  visit("dice_loss", options.dice_loss);
   visit("flip_probability", options.flip_probability);
   visit("quarter_turns", options.quarter_turns);
   visit("mean", options.mean);

@@ -28,6 +28,7 @@ Json to_json(const T& value) {
   return value;
 }
 Json to_json(const Precision& value) { return name(value); }
+Json to_json(const Schedule& value) { return name(value); }
 Json to_json(const std::filesystem::path& value) { return value.string(); }
 Json to_json(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
@@ -36,6 +37,7 @@ void from_json(const Json& json, T& value) {
   value = json.get<T>();
 }
 void from_json(const Json& json, Precision& value) { value = parse_precision(json.get<std::string>()); }
+void from_json(const Json& json, Schedule& value) { value = parse_schedule(json.get<std::string>()); }
 void from_json(const Json& json, std::filesystem::path& value) { value = json.get<std::string>(); }
 void from_json(const Json& json, std::optional<double>& value) {
   value = json.is_null() ? std::nullopt : std::optional(json.get<double>());
@@ -163,9 +165,11 @@ void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const
 }
 
 void write_history(std::span<const EpochRecord> history, const std::filesystem::path& file) {
-  std::string text = "epoch,training_loss,validation_loss,learning_rate,seconds,samples_per_second\n";
+  std::string text =
+      "epoch,size,training_loss,validation_loss,validation_dice,learning_rate,seconds,samples_per_second\n";
   for (const auto& record : history) {
-    text += fmt::format("{},{},{},{},{:.3f},{:.4f}\n", record.epoch, record.training_loss, record.validation_loss,
+    text += fmt::format("{},{},{},{},{},{},{:.3f},{:.4f}\n", record.epoch, record.size, record.training_loss,
+                        record.validation_loss, record.validation_dice ? fmt::to_string(*record.validation_dice) : "",
                         record.learning_rate, record.seconds, record.samples_per_second);
   }
   write_file(file, text);

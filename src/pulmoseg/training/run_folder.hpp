@@ -51,7 +51,7 @@ RunConfig read_config(const RunFolder& run);
 void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const dataset::Split& split,
                     const RunFolder& run);
 
-/// history.csv: epoch,training_loss,validation_loss,learning_rate,seconds,samples_per_second; losses in full precision.
+/// history.csv, a line an epoch, its columns as EpochRecord; losses in full precision, an undefined Dice is empty.
 void write_history(std::span<const EpochRecord> history, const std::filesystem::path& file);
 
 /// Metadata of the run's model.onnx: classes, preprocessing, and where the weights come from.

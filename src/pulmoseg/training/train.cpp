@@ -14,10 +14,11 @@
 namespace pulmoseg::training {
 namespace {
 
-/// 32-bit unless asked: recipe `original` promises the original's numbers.
 Precision choose_precision(const TrainingOptions& options) {
-  if (options.precision == Precision::automatic) return Precision::fp32;
-  if (options.precision == Precision::bf16 && options.device == "cpu" && !has_fast_bfloat16()) {
+  const bool fast = options.device == "cuda" || has_fast_bfloat16();
+  if (options.precision == Precision::automatic)
+    return fast && options.recipe != "original" ? Precision::bf16 : Precision::fp32;
+  if (options.precision == Precision::bf16 && !fast) {
     spdlog::warn(
         "--precision bf16: {} has no bfloat16 instructions (AVX512_BF16, AMX), so it is emulated, several times "
         "slower than fp32",

@@ -9,9 +9,13 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/model/weights.hpp"
 #include "pulmoseg/training/device.hpp"
+#include "pulmoseg/training/loss.hpp"
+#include "pulmoseg/training/schedule.hpp"
 
 namespace pulmoseg::training {
 namespace {
+
+constexpr std::int64_t lesion_class = 1;  // of class_names()
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -22,6 +26,10 @@ void make_channels_last(torch::nn::Module& network) {
   for (auto& parameter : network.parameters()) {
     if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
   }
+}
+
+bool is_better(const EpochRecord& record, const EpochRecord& best) {
+  return record.size != best.size ? record.size > best.size : record.validation_loss < best.validation_loss;
 }
 
 torch::nn::Module& placed(torch::nn::Module& network, torch::Device device) {
@@ -57,15 +65,16 @@ TrainingResult Trainer::run() {
     finish_epoch(validate());
     if (time_is_up()) break;
   }
-  return {.history = history_,
-          .best_epoch = state_.best_epoch,
-          .best_validation_loss = state_.best_validation_loss.value_or(NAN)};
+  return result();
 }
+
+TrainingResult Trainer::result() const { return {.history = history_, .best = state_.best.value_or(EpochRecord{})}; }
 
 void Trainer::train_epoch() {
   network_.module->train();
   const auto batches = shuffled_batches(training_rows_, options_.batch_size, options_.seed, state_.epoch);
-  BatchLoader loader(dataset_, options_, batches, state_.epoch, static_cast<std::size_t>(state_.batch));
+  BatchLoader loader(dataset_, options_, batches, state_.epoch, static_cast<std::size_t>(state_.batch),
+                     [this](std::size_t batch) { return image_size(static_cast<std::int64_t>(batch)); });
   auto step_start = Clock::now();
   while (const auto batch = loader.next()) {
     state_.loss_sum += train_step(*batch) * static_cast<double>(batch->size());
@@ -80,49 +89,70 @@ void Trainer::train_epoch() {
 }
 
 double Trainer::train_step(const Batch& batch) {
-  const torch::Tensor batch_loss = loss(batch);
+  const torch::Tensor batch_loss = loss(logits(batch), batch);
   const double value = require_number(batch_loss.item<double>(), "training");
   optimiser_.zero_gradients();
   batch_loss.backward();
+  optimiser_.set_learning_rate(learning_rate_at(progress(static_cast<double>(state_.batch) + 0.5), options_));
   optimiser_.step();
   return value;
 }
 
-double Trainer::validate() {
+Trainer::Validation Trainer::validate() {
   const torch::NoGradGuard no_gradients;
   network_.module->eval();
   const auto start = Clock::now();
   double sum = 0;
-  BatchLoader loader(dataset_, options_, make_batches(validation_rows_, options_.batch_size), std::nullopt);
+  Overlap lesion;
+  BatchLoader loader(dataset_, options_, make_batches(validation_rows_, options_.batch_size), std::nullopt, 0,
+                     [size = image_size(state_.batch - 1)](std::size_t) { return size; });
   while (const auto batch = loader.next()) {
-    sum += loss(*batch).item<double>() * static_cast<double>(batch->size());
+    const torch::Tensor found = logits(*batch);
+    sum += loss(found, *batch).item<double>() * static_cast<double>(batch->size());
+    lesion.add(found, batch->targets.to(device_), lesion_class);
     stop_if_asked();
   }
   validation_seconds_ = seconds_since(start);
-  return require_number(sum / static_cast<double>(validation_rows_.size()), "validation");
+  return {.loss = require_number(sum / static_cast<double>(validation_rows_.size()), "validation"),
+          .dice = lesion.dice()};
 }
 
-torch::Tensor Trainer::loss(const Batch& batch) const {
+torch::Tensor Trainer::logits(const Batch& batch) const {
   const Autocast autocast(options_.precision == Precision::bf16, device_.type());
-  const torch::Tensor logits = network_.forward(batch.images.to(device_));
-  return torch::nn::functional::cross_entropy(logits.to(torch::kFloat32), batch.targets.to(device_));
+  return network_.forward(batch.images.to(device_)).to(torch::kFloat32);
+}
+
+torch::Tensor Trainer::loss(const torch::Tensor& logits, const Batch& batch) const {
+  return segmentation_loss(logits, batch.targets.to(device_), options_.dice_loss);
+}
+
+/// The share of the run's steps that are done after so many batches of this epoch.
+double Trainer::progress(double batches_of_epoch) const {
+  const auto batches = static_cast<double>(make_batches(training_rows_, options_.batch_size).size());
+  return (static_cast<double>(state_.epoch) + batches_of_epoch / batches) / static_cast<double>(options_.epochs);
+}
+
+/// Of the n-th batch of this epoch.
+std::int64_t Trainer::image_size(std::int64_t batch) const {
+  return image_size_at(progress(static_cast<double>(batch)), dataset_.rows(), options_);
 }
 
 /// The files of an epoch, each whole: results first, then the checkpoint that counts the epoch as done. Whatever is missing
 /// after a kill in between is written again by the resumed run.
-void Trainer::finish_epoch(double validation_loss) {
+void Trainer::finish_epoch(const Validation& validation) {
   const auto samples = static_cast<double>(state_.samples);
   const EpochRecord record{.epoch = state_.epoch + 1,
+                           .size = image_size(state_.batch - 1),
                            .training_loss = state_.loss_sum / samples,
-                           .validation_loss = validation_loss,
+                           .validation_loss = validation.loss,
+                           .validation_dice = validation.dice,
                            .learning_rate = optimiser_.learning_rate(),
                            .seconds = state_.training_seconds + validation_seconds_,
                            .samples_per_second = samples / state_.training_seconds};
   history_.push_back(record);
   const model::StateDict weights = model::state_dict(*network_.module);
-  if (!state_.best_validation_loss || validation_loss < *state_.best_validation_loss) {
-    state_.best_validation_loss = validation_loss;
-    state_.best_epoch = record.epoch;
+  if (!state_.best || is_better(record, *state_.best)) {
+    state_.best = record;
     model::write_weights(weights, run_.best_weights());
     network_.write_onnx(run_.onnx());
   }
@@ -135,7 +165,7 @@ void Trainer::finish_epoch(double validation_loss) {
   }
   save_checkpoint();
   write_history(history_, run_.history());
-  if (callbacks_.on_epoch) callbacks_.on_epoch(history_);
+  if (callbacks_.on_epoch) callbacks_.on_epoch(result());
 }
 
 void Trainer::save_checkpoint() {

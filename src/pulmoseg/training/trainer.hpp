@@ -29,17 +29,16 @@ struct StepRecord {
   double seconds_left = 0;              ///< to the end of the run, validation included
 };
 
+struct TrainingResult {
+  std::vector<EpochRecord> history;  ///< the newest last
+  EpochRecord best;                  ///< whose weights were kept
+};
+
 /// Called in the thread that trains. An exception from one ends the run; the last checkpoint stays.
 struct TrainingCallbacks {
   std::function<void(const StepRecord&)> on_step;
-  std::function<void(const std::vector<EpochRecord>&)> on_epoch;  ///< the whole history, the newest last
-  std::stop_token stop;                                           ///< asks for a checkpoint and the end (Ctrl-C)
-};
-
-struct TrainingResult {
-  std::vector<EpochRecord> history;
-  std::int64_t best_epoch = 0;  ///< counted from 1
-  double best_validation_loss = 0;
+  std::function<void(const TrainingResult&)> on_epoch;  ///< what there is so far
+  std::stop_token stop;                                 ///< asks for a checkpoint and the end (Ctrl-C)
 };
 
 /// What is trained.
@@ -49,7 +48,8 @@ struct Network {
   std::function<void(const std::filesystem::path&)> write_onnx;  ///< of the weights as they are
 };
 
-/// One training run in its folder: cross-entropy, Adam, an epoch of augmented slices, a validation, again.
+/// One training run in its folder: the loss, Adam, an epoch of augmented slices, a validation, again. The best epoch is the one
+/// with the lowest validation loss among those that were validated on the largest images.
 ///
 /// Everything that is random depends on the seed and the position alone, and the checkpoint holds the rest, so a run that
 /// was stopped and resumed gives the same bytes as one that was not (same processor, same number of threads). One exception:
@@ -67,12 +67,21 @@ class Trainer {
  private:
   using Clock = std::chrono::steady_clock;
 
+  struct Validation {
+    double loss;
+    std::optional<double> dice;
+  };
+
   void train_epoch();
   double train_step(const Batch& batch);
-  double validate();
-  void finish_epoch(double validation_loss);
+  Validation validate();
+  void finish_epoch(const Validation& validation);
 
-  torch::Tensor loss(const Batch& batch) const;
+  torch::Tensor logits(const Batch& batch) const;
+  torch::Tensor loss(const torch::Tensor& logits, const Batch& batch) const;
+  double progress(double batches_of_epoch) const;
+  std::int64_t image_size(std::int64_t batch) const;
+  TrainingResult result() const;
   void save_checkpoint();
   void restore_random_state(const torch::Tensor& state);
   void stop_if_asked();

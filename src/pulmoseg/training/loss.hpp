@@ -1,0 +1,25 @@
+#pragma once
+// What training makes small, and what it is measured by.
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <optional>
+
+namespace pulmoseg::training {
+
+/// Mean cross-entropy over the pixels, plus `dice_weight` times (1 - soft Dice), where soft Dice is the mean over the
+/// classes but background of (2 sum(p t) + 1) / (sum(p) + sum(t) + 1), the sums over all pixels of the batch (Milletari et al.,
+/// "V-Net", 2016; the 1 gives an image without lesion a meaning). logits N x C x H x W, float32; targets N x H x W, int64.
+torch::Tensor segmentation_loss(const torch::Tensor& logits, const torch::Tensor& targets, double dice_weight);
+
+/// Pixels of one class, counted up over batches.
+struct Overlap {
+  std::int64_t predicted = 0, true_pixels = 0, both = 0;
+
+  /// Takes the class with the largest logit for the prediction.
+  void add(const torch::Tensor& logits, const torch::Tensor& targets, std::int64_t class_index);
+  std::optional<double> dice() const;  ///< pooled; nothing when the class is nowhere in either
+};
+
+}  // namespace pulmoseg::training

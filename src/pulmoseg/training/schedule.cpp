@@ -1,0 +1,21 @@
+#include "pulmoseg/training/schedule.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace pulmoseg::training {
+
+double learning_rate_at(double progress, const TrainingOptions& options) {
+  const double warmth = options.warm_up > 0 ? std::min(1.0, progress / options.warm_up) : 1.0;
+  if (options.schedule == Schedule::constant) return options.learning_rate * warmth;
+  const double after_warm_up = std::max(0.0, progress - options.warm_up) / (1 - options.warm_up);
+  return options.learning_rate * warmth * 0.5 * (1 + std::cos(std::numbers::pi * after_warm_up));
+}
+
+std::int64_t image_size_at(double progress, std::int64_t size, const TrainingOptions& options) {
+  if (!options.progressive_size || progress >= 0.8) return size;
+  return progress < 0.6 ? (size + 1) / 2 : (3 * size + 3) / 4;
+}
+
+}  // namespace pulmoseg::training

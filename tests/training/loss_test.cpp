@@ -1,0 +1,63 @@
+#include "pulmoseg/training/loss.hpp"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+namespace pulmoseg::training {
+namespace {
+
+using torch::Tensor;
+
+/// Two images of 2x2 pixels whose probabilities of the lesion are `probabilities`.
+Tensor logits_of(const std::vector<double>& probabilities) {
+  const Tensor p = torch::tensor(probabilities, torch::kFloat32).view({2, 1, 2, 2});
+  return torch::cat({(1 - p).log(), p.log()}, 1);
+}
+
+const std::vector<double> probabilities{0.9, 0.2, 0.6, 0.5, 0.1, 0.3, 0.8, 0.25};
+Tensor truth() { return torch::tensor({1, 0, 0, 1, 0, 0, 1, 0}, torch::kInt64).view({2, 2, 2}); }
+
+TEST(SegmentationLoss, IsTheMeanCrossEntropy) {
+  const double sum = std::log(0.9) + std::log(0.8) + std::log(0.4) + std::log(0.5) + std::log(0.9) + std::log(0.7) +
+                     std::log(0.8) + std::log(0.75);
+  EXPECT_NEAR(segmentation_loss(logits_of(probabilities), truth(), 0).item<double>(), -sum / 8, 1e-6);
+  const Tensor logits = torch::randn({2, 3, 5, 4}), targets = torch::randint(0, 3, {2, 5, 4}, torch::kInt64);
+  EXPECT_EQ(segmentation_loss(logits, targets, 0).item<float>(),
+            torch::nn::functional::cross_entropy(logits, targets).item<float>());
+}
+
+TEST(SegmentationLoss, AddsTheSoftDiceOfTheWholeBatch) {
+  const double both = 0.9 + 0.5 + 0.8, predicted = 0.9 + 0.2 + 0.6 + 0.5 + 0.1 + 0.3 + 0.8 + 0.25, lesion = 3;
+  const double dice_loss = 1 - (2 * both + 1) / (predicted + lesion + 1);
+  const Tensor logits = logits_of(probabilities);
+  const double cross_entropy = segmentation_loss(logits, truth(), 0).item<double>();
+  EXPECT_NEAR(segmentation_loss(logits, truth(), 0.5).item<double>(), cross_entropy + 0.5 * dice_loss, 1e-6);
+}
+
+TEST(SegmentationLoss, OfABatchWithoutLesionIsFinite) {
+  const Tensor nothing = torch::zeros({2, 2, 2}, torch::kInt64);
+  Tensor logits = torch::zeros({2, 2, 2, 2});
+  logits.select(1, 0).fill_(200);
+  logits.requires_grad_();
+  const Tensor loss = segmentation_loss(logits, nothing, 1);
+  loss.backward();
+  EXPECT_NEAR(loss.item<double>(), 0, 1e-6);  // nothing there, nothing found
+  EXPECT_TRUE(logits.grad().isfinite().all().item<bool>());
+}
+
+TEST(Overlap, PoolsOverBatches) {
+  Overlap overlap;
+  EXPECT_FALSE(overlap.dice());
+  const Tensor nothing = torch::zeros({2, 2, 2}, torch::kInt64);
+  overlap.add(logits_of(std::vector<double>(8, 0.1)), nothing, 1);
+  EXPECT_FALSE(overlap.dice());
+  overlap.add(logits_of({0.9, 0.2, 0.6, 0.4, 0.1, 0.3, 0.8, 0.25}), truth(), 1);
+  EXPECT_EQ(overlap.predicted, 3);
+  EXPECT_EQ(overlap.true_pixels, 3);
+  EXPECT_EQ(overlap.both, 2);
+  overlap.add(logits_of({0.9, 0.2, 0.2, 0.4, 0.1, 0.3, 0.1, 0.25}), nothing, 1);
+  EXPECT_NEAR(*overlap.dice(), 4.0 / 7, 1e-12);
+}
+
+}  // namespace
+}  // namespace pulmoseg::training
