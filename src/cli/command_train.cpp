@@ -194,6 +194,14 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
                 "Half the image size for 60 % of the run, three quarters to 80 %, then all of it")
       ->default_str("off")
       ->group(group);
+  command
+      .add_option("--weight-average", options.weight_average,
+                  "Keep the average of the weights: its half-life in steps, 0: none")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--intensity-jitter", options.intensity_jitter, "Random brightness and contrast: 0, none, to 1")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--dice-loss", options.dice_loss, "Weight of the soft Dice loss beside the cross-entropy")
       ->capture_default_str()
       ->group(group);

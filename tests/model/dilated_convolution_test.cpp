@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <functional>
+#include <vector>
+
 #include "convolution_oracle.hpp"
 
 namespace pulmoseg::model {
@@ -58,6 +61,56 @@ TEST(DilatedConvolution, HasTheSlopeThatDifferencesShow) {
     const double slope = (value(up) - value(down)).item<double>() / (2 * step);
     EXPECT_NEAR(weight.grad().reshape(-1)[i].item<double>(), slope, 1e-6);
   }
+}
+
+/// Losses of 50 steps of a small pyramid: a convolution, three dilated ones side by side, a 1x1.
+std::vector<double> losses_of_training(
+    const std::function<Tensor(const Tensor&, const Tensor&, std::int64_t)>& dilated) {
+  namespace nn = torch::nn;
+  torch::manual_seed(4);
+  nn::Conv2d stem(nn::Conv2dOptions(1, 16, 7).stride(2).padding(3)), logits(nn::Conv2dOptions(48, 2, 1));
+  std::vector<Tensor> weights, parameters;
+  std::vector<nn::BatchNorm2d> norms;
+  for (int i = 0; i < 3; ++i) {
+    weights.push_back((torch::randn({16, 16, 3, 3}) / 12).requires_grad_());
+    norms.emplace_back(16);
+  }
+  for (const auto& module : std::vector<std::shared_ptr<nn::Module>>{stem.ptr(), logits.ptr(), norms[0].ptr(),
+                                                                     norms[1].ptr(), norms[2].ptr()}) {
+    for (const Tensor& parameter : module->parameters()) parameters.push_back(parameter);
+  }
+  parameters.insert(parameters.end(), weights.begin(), weights.end());
+  torch::optim::Adam adam(parameters, torch::optim::AdamOptions(1e-3));
+  std::vector<double> losses;
+  for (int step = 0; step < 50; ++step) {
+    const Tensor targets =
+        torch::nn::functional::interpolate(
+            torch::rand({4, 1, 4, 4}), nn::functional::InterpolateFuncOptions().scale_factor(std::vector<double>{8, 8}))
+            .squeeze(1)
+            .gt(0.7)
+            .to(torch::kInt64);
+    const Tensor images =
+        nn::functional::interpolate(targets.to(torch::kFloat32).unsqueeze(1),
+                                    nn::functional::InterpolateFuncOptions().scale_factor(std::vector<double>{2, 2}));
+    const Tensor features = stem(images + 0.3 * torch::randn_like(images)).relu();
+    std::vector<Tensor> branches;
+    for (std::size_t i = 0; i < 3; ++i)
+      branches.push_back(norms[i](dilated(features, weights[i], 12 * (static_cast<std::int64_t>(i) + 1))).relu());
+    const Tensor loss = nn::functional::cross_entropy(logits(torch::cat(branches, 1)), targets);
+    adam.zero_grad();
+    loss.backward();
+    adam.step();
+    losses.push_back(loss.item<double>());
+  }
+  return losses;
+}
+
+TEST(DilatedConvolution, TrainsToTheSameLossesAsThePlainOne) {
+  const auto ours = losses_of_training(dilated_convolution);
+  const auto plain = losses_of_training(
+      [](const Tensor& x, const Tensor& w, std::int64_t rate) { return torch::conv2d(x, w, {}, 1, rate, rate); });
+  for (std::size_t step = 0; step < 50; ++step) EXPECT_NEAR(ours[step], plain[step], 1e-4) << "step " << step;
+  EXPECT_LT(ours.back(), 0.5 * ours.front());
 }
 
 TEST(DilatedConvolution, ComputesInTheAutocastFormat) {

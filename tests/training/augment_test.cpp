@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <vector>
 
@@ -88,6 +90,35 @@ TEST(Augment, OptionsTurnItOff) {
     EXPECT_FALSE(orientation.flipped);
     EXPECT_EQ(orientation.quarter_turns, 0);
   }
+}
+
+TEST(Augment, IntensityStaysWithinItsBoundsAndDependsOnItsKeyAlone) {
+  TrainingOptions options;
+  options.intensity_jitter = 0.5;
+  float lowest_gamma = 1, highest_gamma = 1;
+  for (std::int64_t row = 0; row < 500; ++row) {
+    const Intensity intensity = draw_intensity(options, 3, row), again = draw_intensity(options, 3, row);
+    EXPECT_EQ(intensity.gamma, again.gamma);
+    EXPECT_GE(intensity.gamma, std::exp(-0.5f));
+    EXPECT_LE(intensity.gamma, std::exp(0.5f));
+    EXPECT_GE(intensity.gain, 0.75f);
+    EXPECT_LE(intensity.gain, 1.25f);
+    EXPECT_LE(std::abs(intensity.offset), 0.125f);
+    lowest_gamma = std::min(lowest_gamma, intensity.gamma), highest_gamma = std::max(highest_gamma, intensity.gamma);
+  }
+  EXPECT_LT(lowest_gamma, 0.65f);
+  EXPECT_GT(highest_gamma, 1.6f);
+  EXPECT_NE(draw_intensity(options, 3, 0).gamma, draw_intensity(options, 4, 0).gamma);
+}
+
+TEST(Augment, IntensityIsAPowerThenAStraightLine) {
+  std::vector<float> pixels{0, 0.25, 1};
+  change_intensity(pixels, {.gamma = 0.5, .gain = 0.8f, .offset = 0.1f});
+  EXPECT_FLOAT_EQ(pixels[0], 0.1f);
+  EXPECT_FLOAT_EQ(pixels[1], 0.5f);
+  EXPECT_FLOAT_EQ(pixels[2], 0.9f);
+  change_intensity(pixels, {});
+  EXPECT_FLOAT_EQ(pixels[1], 0.5f);
 }
 
 }  // namespace

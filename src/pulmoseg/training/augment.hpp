@@ -1,6 +1,6 @@
 #pragma once
-// Augmentation by the eight orientations of a square: horizontal flip and quarter turns, which move pixels and never
-// change one, so that an image and its mask stay together exactly.
+// Augmentation. The eight orientations of a square (horizontal flip and quarter turns) move pixels and never change one, so that
+// an image and its mask stay together exactly; brightness and contrast change the image alone.
 
 #include <cstdint>
 #include <span>
@@ -16,6 +16,17 @@ struct Orientation {
 
 /// The orientation of a slice in an epoch: depends on the seed, the epoch and the row alone.
 Orientation draw_orientation(const TrainingOptions& options, std::int64_t epoch, std::int64_t row);
+
+/// gain * pixel ^ gamma + offset, of pixels in 0...1.
+struct Intensity {
+  float gamma = 1, gain = 1, offset = 0;
+};
+
+/// The brightness and contrast of a slice in an epoch, for a jitter j: gamma e^-j to e^j, gain 1 - j/2 to 1 + j/2, offset -j/4
+/// to j/4. Scanners, windows and whoever exported the images differ so; the mask does not change.
+Intensity draw_intensity(const TrainingOptions& options, std::int64_t epoch, std::int64_t row);
+
+void change_intensity(std::span<float> pixels, const Intensity& intensity);
 
 /// Writes `in` (size × size pixels, row-major) to `out` in another orientation, converting pixels to Out.
 template <class In, class Out>

@@ -101,6 +101,8 @@ void BatchLoader::load_slice(std::int64_t row, std::int64_t size, std::span<floa
   const Orientation orientation = augmented_epoch_ ? draw_orientation(options_, *augmented_epoch_, row) : Orientation{};
   orient(pixels, image, size, orientation);
   orient(labels, target, size, orientation);
+  if (augmented_epoch_ && options_.intensity_jitter > 0)
+    change_intensity(image, draw_intensity(options_, *augmented_epoch_, row));
   dataset::normalise(image, preprocessing_);
 }
 

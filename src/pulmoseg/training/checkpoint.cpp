@@ -14,7 +14,7 @@
 namespace pulmoseg::training {
 namespace {
 
-constexpr std::string_view network_prefix = "network.", optimiser_prefix = "adam.";
+constexpr std::string_view network_prefix = "network.", optimiser_prefix = "adam.", average_prefix = "average.";
 constexpr const char* random_key = "random_state";
 constexpr const char* state_key = "state.json";  // the RunState as UTF-8 bytes
 
@@ -89,6 +89,7 @@ void write_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path&
   for (const auto& [name, tensor] : checkpoint.network) all.emplace_back(std::string(network_prefix) + name, tensor);
   for (const auto& [name, tensor] : checkpoint.optimiser)
     all.emplace_back(std::string(optimiser_prefix) + name, tensor);
+  for (const auto& [name, tensor] : checkpoint.average) all.emplace_back(std::string(average_prefix) + name, tensor);
   all.emplace_back(random_key, checkpoint.random_state);
   all.emplace_back(state_key, to_bytes(to_json(checkpoint.state)));
   model::write_weights(all, file);
@@ -116,6 +117,7 @@ Checkpoint read_checkpoint(const std::filesystem::path& file) {
     return {.state = state_from_json(json),
             .network = with_prefix(all, network_prefix),
             .optimiser = with_prefix(all, optimiser_prefix),
+            .average = with_prefix(all, average_prefix),
             .random_state = *random_state,
             .file = file};
   } catch (const nlohmann::json::exception& error) {

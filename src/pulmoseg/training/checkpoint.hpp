@@ -40,6 +40,7 @@ struct RunState {
 struct Checkpoint {
   RunState state;
   model::StateDict network, optimiser;
+  model::StateDict average;    ///< empty in a run without one
   torch::Tensor random_state;  ///< of the generator that dropout draws from
   std::filesystem::path file;  ///< where it was read from
 };

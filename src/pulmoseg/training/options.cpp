@@ -66,6 +66,9 @@ void check(const TrainingOptions& options) {
   require(options.learning_rate > 0 && std::isfinite(options.learning_rate), "--learning-rate: expected more than 0");
   require(options.warm_up >= 0 && options.warm_up < 1, "--warm-up: expected 0 to below 1, a share of the run");
   require(options.dice_loss >= 0 && std::isfinite(options.dice_loss), "--dice-loss: expected 0 or more");
+  require(options.weight_average >= 0 && std::isfinite(options.weight_average),
+          "--weight-average: expected 0 (none) or a half-life in steps");
+  require(options.intensity_jitter >= 0 && options.intensity_jitter <= 1, "--intensity-jitter: expected 0 to 1");
   require(options.flip_probability >= 0 && options.flip_probability <= 1, "--flip-probability: expected 0 to 1");
   require(options.standard_deviation > 0 && std::isfinite(options.standard_deviation) && std::isfinite(options.mean),
           "--mean, --standard-deviation: expected finite numbers, the deviation above 0");

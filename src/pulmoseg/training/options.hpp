@@ -30,12 +30,14 @@ struct TrainingOptions {
   std::string classes = "lesion";  ///< see class_names()
   std::int64_t batch_size = 4;  ///< at least 2: BatchNorm of the pooled ASPP branch has one value a sample and channel
   double learning_rate = 1e-4;  ///< of Adam (betas 0.9 and 0.999, epsilon 1e-8, no weight decay)
-  Schedule schedule = Schedule::constant;       ///< of the learning rate
-  double warm_up = 0;                           ///< share of the run in which the learning rate rises to its full value
-  bool progressive_size = false;                ///< begin with small images: image_size_at()
-  double dice_loss = 0;                         ///< weight of the soft Dice loss beside the cross-entropy
-  double flip_probability = 0.5;                ///< horizontal flip
-  bool quarter_turns = true;                    ///< rotation by 0, 90, 180 or 270 degrees, each as likely
+  Schedule schedule = Schedule::constant;  ///< of the learning rate
+  double warm_up = 0;                      ///< share of the run in which the learning rate rises to its full value
+  bool progressive_size = false;           ///< begin with small images: image_size_at()
+  double dice_loss = 0;                    ///< weight of the soft Dice loss beside the cross-entropy
+  double weight_average = 0;      ///< half-life in steps of the average of the weights that is kept; 0: no average
+  double intensity_jitter = 0;    ///< random brightness and contrast: draw_intensity()
+  double flip_probability = 0.5;  ///< horizontal flip
+  bool quarter_turns = true;      ///< rotation by 0, 90, 180 or 270 degrees, each as likely
   double mean = 0.0, standard_deviation = 1.0;  ///< normalisation (x - mean) / standard_deviation after min-max scaling
   std::uint64_t seed = 0;                       ///< of initial weights, shuffling, augmentation and dropout
   Precision precision = Precision::automatic;
@@ -70,6 +72,8 @@ void each_result_option(Options& options, Visitor&& visit) {
   visit("warm_up", options.warm_up);
   visit("progressive_size", options.progressive_size);
   visit("dice_loss", options.dice_loss);
+  visit("weight_average", options.weight_average);
+  visit("intensity_jitter", options.intensity_jitter);
   visit("flip_probability", options.flip_probability);
   visit("quarter_turns", options.quarter_turns);
   visit("mean", options.mean);

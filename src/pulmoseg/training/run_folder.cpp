@@ -127,7 +127,9 @@ RunConfig read_config(const RunFolder& run) {
                      .threads = json.at("threads"),
                      .processor = json.at("processor")};
     const Json& options = json.at("options");
-    each_option(config.options, [&](const char* name, auto& value) { from_json(options.at(name), value); });
+    each_option(config.options, [&](const char* name, auto& value) {
+      if (options.contains(name)) from_json(options[name], value);  // else younger than the run: its default
+    });
     return config;
   } catch (const nlohmann::json::exception& error) {
     throw Error(fmt::format("{}: is damaged: {}", file.string(), error.what()));

@@ -57,12 +57,17 @@ Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset
                     "slices or split otherwise",
                     dataset.folder().string(), training_rows_.size(), validation_rows_.size()));
   }
+  if (options_.weight_average > 0) average_.emplace(*network_.module, options_.weight_average);
 }
 
 TrainingResult Trainer::run() {
   while (state_.epoch < options_.epochs) {
     train_epoch();
-    finish_epoch(validate());
+    {
+      std::optional<WeightAverage::InNetwork> averaged;
+      if (average_) averaged.emplace(*average_);
+      finish_epoch(validate());
+    }
     if (time_is_up()) break;
   }
   return result();
@@ -79,6 +84,7 @@ void Trainer::train_epoch() {
   while (const auto batch = loader.next()) {
     state_.loss_sum += train_step(*batch) * static_cast<double>(batch->size());
     state_.samples += batch->size();
+    if (average_) average_->update(state_.epoch * batches_an_epoch() + state_.batch);
     state_.batch += 1;
     state_.training_seconds += seconds_since(std::exchange(step_start, Clock::now()));
     report_step(batches);
@@ -128,9 +134,11 @@ torch::Tensor Trainer::loss(const torch::Tensor& logits, const Batch& batch) con
 
 /// The share of the run's steps that are done after so many batches of this epoch.
 double Trainer::progress(double batches_of_epoch) const {
-  const auto batches = static_cast<double>(make_batches(training_rows_, options_.batch_size).size());
+  const auto batches = static_cast<double>(batches_an_epoch());
   return (static_cast<double>(state_.epoch) + batches_of_epoch / batches) / static_cast<double>(options_.epochs);
 }
+
+std::int64_t Trainer::batches_an_epoch() const { return std::ssize(make_batches(training_rows_, options_.batch_size)); }
 
 /// Of the n-th batch of this epoch.
 std::int64_t Trainer::image_size(std::int64_t batch) const {
@@ -170,8 +178,9 @@ void Trainer::finish_epoch(const Validation& validation) {
 
 void Trainer::save_checkpoint() {
   run_.checkpoints().save({.state = state_,
-                           .network = model::state_dict(*network_.module),
+                           .network = average_ ? average_->trained() : model::state_dict(*network_.module),
                            .optimiser = optimiser_.state_dict(),
+                           .average = average_ ? average_->averaged() : model::StateDict{},
                            .random_state = generator().get_state(),
                            .file = {}});
   last_checkpoint_ = Clock::now();
@@ -182,6 +191,7 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   history_ = state_.history;
   model::load_state_dict(*network_.module, checkpoint.network, checkpoint.file.string());
   optimiser_.load_state_dict(checkpoint.optimiser, checkpoint.file.string());
+  if (average_) average_->load_averaged(checkpoint.average, checkpoint.file.string());
   restore_random_state(checkpoint.random_state);
   if (!history_.empty()) write_history(history_, run_.history());
 }

@@ -17,6 +17,7 @@
 #include "pulmoseg/training/checkpoint.hpp"
 #include "pulmoseg/training/options.hpp"
 #include "pulmoseg/training/run_folder.hpp"
+#include "pulmoseg/training/weight_average.hpp"
 
 namespace pulmoseg::training {
 
@@ -79,6 +80,7 @@ class Trainer {
 
   torch::Tensor logits(const Batch& batch) const;
   torch::Tensor loss(const torch::Tensor& logits, const Batch& batch) const;
+  std::int64_t batches_an_epoch() const;
   double progress(double batches_of_epoch) const;
   std::int64_t image_size(std::int64_t batch) const;
   TrainingResult result() const;
@@ -98,6 +100,7 @@ class Trainer {
   torch::Device device_;
   Rows training_rows_, validation_rows_;
   Adam optimiser_;
+  std::optional<WeightAverage> average_;
   RunState state_;
   std::vector<EpochRecord> history_;  // with the last, partial epoch of a run that was ended by its time limit
   double validation_seconds_ = 0;     // of the last validation
