@@ -66,10 +66,14 @@ class Watch {
   }
   ~Watch() { at::removeCallback(handle_); }
   static void begin_forward() { current_ = "stem"; }
-  static void end_forward() { forward_->book(current_); }
+  static void end_forward() {
+    forward_->book(current_);
+    current_.clear();  // operators of the backward pass read parameters too
+  }
 
  private:
   static std::unique_ptr<at::ObserverContext> begin_operator(const at::RecordFunction& function) {
+    if (current_.empty()) return nullptr;
     for (const auto& input : function.inputs()) {
       if (!input.isTensor() || !input.toTensor().defined()) continue;
       const auto found = groups_.find(input.toTensor().unsafeGetTensorImpl());
@@ -168,9 +172,10 @@ void measure(const std::vector<std::string>& arguments) {
   training::Adam adam(*network, 1e-4);
   const Tensor images = torch::rand({batch, 1, size, size}).contiguous(torch::MemoryFormat::ChannelsLast);
   const Tensor targets = torch::rand({batch, size, size}).gt(0.9).to(torch::kInt64);
-  Timings warm_up, timings;
-  for (int i = 0; i < 3; ++i) step(network, adam, images, targets, bf16, warm_up);
-  Watch watch(*network, timings.forward, timings.backward);
+  Timings timings;
+  const Watch watch(*network, timings.forward, timings.backward);
+  for (int i = 0; i < 3; ++i) step(network, adam, images, targets, bf16, timings);
+  timings = {};  // that was to warm up
   for (int i = 0; i < steps; ++i) step(network, adam, images, targets, bf16, timings);
 
   const double speed = peak(bf16 ? torch::kBFloat16 : torch::kFloat32);
