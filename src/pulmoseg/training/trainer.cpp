@@ -4,11 +4,13 @@
 #include <spdlog/spdlog.h>
 
 #include <cmath>
+#include <mutex>
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/model/weights.hpp"
 #include "pulmoseg/training/device.hpp"
+#include "pulmoseg/training/random.hpp"
 
 namespace pulmoseg::training {
 namespace {
@@ -33,25 +35,28 @@ torch::nn::Module& placed(torch::nn::Module& network, torch::Device device) {
 }  // namespace
 
 Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset::Split& split, RunFolder run,
-                 const TrainingOptions& options, const TrainingCallbacks& callbacks)
+                 const TrainingOptions& options, const TrainingCallbacks& callbacks, ProcessGroup& group)
     : network_(std::move(network)),
       dataset_(dataset),
       run_(std::move(run)),
       options_(options),
       callbacks_(callbacks),
+      group_(group),
       device_(open_device(options.device)),
       training_rows_(split.rows(dataset::Part::training)),
       validation_rows_(split.rows(dataset::Part::validation)),
       optimiser_(placed(*network_.module, device_), options.learning_rate) {
-  if (training_rows_.size() < 2 || validation_rows_.empty()) {
+  const std::int64_t smallest = smallest_batch(options, group.ranks());
+  if (std::ssize(training_rows_) < smallest || validation_rows_.empty()) {
     throw Error(
-        fmt::format("{}: has {} slices for training and {} for validation, expected at least 2 and 1; prepare more "
+        fmt::format("{}: has {} slices for training and {} for validation, expected at least {} and 1; prepare more "
                     "slices or split otherwise",
-                    dataset.folder().string(), training_rows_.size(), validation_rows_.size()));
+                    dataset.folder().string(), training_rows_.size(), validation_rows_.size(), smallest));
   }
 }
 
 TrainingResult Trainer::run() {
+  begin_together();
   while (state_.epoch < options_.epochs) {
     train_epoch();
     finish_epoch(validate());
@@ -62,14 +67,28 @@ TrainingResult Trainer::run() {
           .best_validation_loss = state_.best_validation_loss.value_or(NAN)};
 }
 
+void Trainer::begin_together() {
+  if (group_.ranks() == 1) return;
+  state_ = state_from_json(group_.broadcast(to_json(state_)));
+  history_ = state_.history;
+  const model::StateDict moments = optimiser_.state_dict();
+  for (const auto& [name, tensor] : moments) group_.broadcast(tensor);
+  optimiser_.load_state_dict(moments, "rank 0");
+  for (const auto& buffer : network_.module->buffers()) group_.broadcast(buffer);
+  group_.average_gradients_of(network_.module->parameters());
+}
+
 void Trainer::train_epoch() {
   network_.module->train();
-  const auto batches = shuffled_batches(training_rows_, options_.batch_size, options_.seed, state_.epoch);
-  BatchLoader loader(dataset_, options_, batches, state_.epoch, static_cast<std::size_t>(state_.batch));
+  const auto batches = shuffled_batches(training_rows_, options_.batch_size, options_.seed, state_.epoch,
+                                        smallest_batch(options_, group_.ranks()));
+  BatchLoader loader(dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), state_.epoch,
+                     static_cast<std::size_t>(state_.batch));
   auto step_start = Clock::now();
   while (const auto batch = loader.next()) {
-    state_.loss_sum += train_step(*batch) * static_cast<double>(batch->size());
-    state_.samples += batch->size();
+    const std::int64_t samples = std::ssize(batches[static_cast<std::size_t>(state_.batch)]);
+    state_.loss_sum += train_step(*batch, samples);
+    state_.samples += samples;
     state_.batch += 1;
     state_.training_seconds += seconds_since(std::exchange(step_start, Clock::now()));
     report_step(batches);
@@ -79,25 +98,33 @@ void Trainer::train_epoch() {
   }
 }
 
-double Trainer::train_step(const Batch& batch) {
-  const torch::Tensor batch_loss = loss(batch);
-  const double value = require_number(batch_loss.item<double>(), "training");
+/// The loss summed over the samples of all ranks.
+double Trainer::train_step(const Batch& batch, std::int64_t samples_of_all_ranks) {
+  seed_dropout();
+  const torch::Tensor piece_loss = loss(batch);
+  const auto samples = static_cast<double>(batch.size()), all_samples = static_cast<double>(samples_of_all_ranks);
+  const double sum = group_.sum(piece_loss.item<double>() * samples);
+  require_number(sum / all_samples, "training");
   optimiser_.zero_gradients();
-  batch_loss.backward();
+  // The mean of the ranks' gradients is to be the gradient of the mean over all samples, also where pieces differ in size.
+  group_.backward(piece_loss * (samples * group_.ranks() / all_samples));
   optimiser_.step();
-  return value;
+  return sum;
 }
 
 double Trainer::validate() {
   const torch::NoGradGuard no_gradients;
   network_.module->eval();
+  for (const auto& buffer : network_.module->buffers()) group_.broadcast(buffer);  // BatchNorm's, where not synchronised
   const auto start = Clock::now();
   double sum = 0;
-  BatchLoader loader(dataset_, options_, make_batches(validation_rows_, options_.batch_size), std::nullopt);
+  const auto batches = make_batches(validation_rows_, options_.batch_size);
+  BatchLoader loader(dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), std::nullopt);
   while (const auto batch = loader.next()) {
-    sum += loss(*batch).item<double>() * static_cast<double>(batch->size());
+    if (batch->size() > 0) sum += loss(*batch).item<double>() * static_cast<double>(batch->size());
     stop_if_asked();
   }
+  sum = group_.sum(sum);
   validation_seconds_ = seconds_since(start);
   return require_number(sum / static_cast<double>(validation_rows_.size()), "validation");
 }
@@ -123,10 +150,12 @@ void Trainer::finish_epoch(double validation_loss) {
   if (!state_.best_validation_loss || validation_loss < *state_.best_validation_loss) {
     state_.best_validation_loss = validation_loss;
     state_.best_epoch = record.epoch;
-    model::write_weights(weights, run_.best_weights());
-    network_.write_onnx(run_.onnx());
+    if (group_.is_first()) {
+      model::write_weights(weights, run_.best_weights());
+      network_.write_onnx(run_.onnx());
+    }
   }
-  model::write_weights(weights, run_.last_weights());
+  if (group_.is_first()) model::write_weights(weights, run_.last_weights());
   if (state_.samples == std::ssize(training_rows_)) {  // else the time limit ended it, and --resume goes on within it
     state_.history = history_;
     state_.epoch += 1;
@@ -134,15 +163,15 @@ void Trainer::finish_epoch(double validation_loss) {
     state_.loss_sum = state_.training_seconds = 0;
   }
   save_checkpoint();
-  write_history(history_, run_.history());
+  if (group_.is_first()) write_history(history_, run_.history());
   if (callbacks_.on_epoch) callbacks_.on_epoch(history_);
 }
 
 void Trainer::save_checkpoint() {
+  if (!group_.is_first()) return;
   run_.checkpoints().save({.state = state_,
                            .network = model::state_dict(*network_.module),
                            .optimiser = optimiser_.state_dict(),
-                           .random_state = generator().get_state(),
                            .file = {}});
   last_checkpoint_ = Clock::now();
 }
@@ -152,28 +181,32 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   history_ = state_.history;
   model::load_state_dict(*network_.module, checkpoint.network, checkpoint.file.string());
   optimiser_.load_state_dict(checkpoint.optimiser, checkpoint.file.string());
-  restore_random_state(checkpoint.random_state);
   if (!history_.empty()) write_history(history_, run_.history());
 }
 
-/// A GPU's generator has another state than the CPU's.
-void Trainer::restore_random_state(const torch::Tensor& state) {
-  auto random = generator();
-  if (state.sizes() == random.get_state().sizes()) return random.set_state(state);
-  spdlog::warn("{}: goes on on another device ({}): dropout draws other numbers than an uninterrupted run would",
-               run_.folder.string(), options_.device);
-  random.set_current_seed(options_.seed + static_cast<std::uint64_t>(state_.epoch));
+/// Dropout draws other numbers in every step and on every rank, and the same ones again in a resumed run.
+void Trainer::seed_dropout() {
+  Random random(RandomUse::dropout, {options_.seed, static_cast<std::uint64_t>(state_.epoch),
+                                     static_cast<std::uint64_t>(state_.batch), static_cast<std::uint64_t>(group_.rank())});
+  at::Generator generator = at::globalContext().defaultGenerator(device_);
+  const std::scoped_lock lock(generator.mutex());
+  generator.set_current_seed(random.next());
 }
 
 void Trainer::stop_if_asked() {
-  if (!callbacks_.stop.stop_requested()) return;
+  if (group_.sum(callbacks_.stop.stop_requested() ? 1.0 : 0.0) == 0) return;
   save_checkpoint();
+  if (!group_.is_first()) throw Interrupted("");  // rank 0 says it for all
   throw Interrupted(fmt::format("{}: stopped in epoch {} of {} after {} of its {} training slices; go on with --resume",
                                 run_.folder.string(), state_.epoch + 1, options_.epochs, state_.samples,
                                 training_rows_.size()));
 }
 
-bool Trainer::time_is_up() const { return options_.max_minutes && seconds_since(start_) > 60 * *options_.max_minutes; }
+bool Trainer::time_is_up() const {
+  if (!options_.max_minutes) return false;
+  const bool up = group_.is_first() && seconds_since(start_) > 60 * *options_.max_minutes;
+  return group_.sum(up ? 1.0 : 0.0) > 0;
+}
 
 double Trainer::require_number(double loss, std::string_view part) const {
   if (std::isfinite(loss)) return loss;
@@ -202,7 +235,5 @@ void Trainer::report_step(const std::vector<Rows>& batches) const {
                       .samples_per_second = rate,
                       .seconds_left = std::max(left, 0.0)});
 }
-
-at::Generator Trainer::generator() const { return at::globalContext().defaultGenerator(device_); }
 
 }  // namespace pulmoseg::training

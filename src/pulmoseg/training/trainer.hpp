@@ -16,6 +16,7 @@
 #include "pulmoseg/training/batches.hpp"
 #include "pulmoseg/training/checkpoint.hpp"
 #include "pulmoseg/training/options.hpp"
+#include "pulmoseg/training/process_group.hpp"
 #include "pulmoseg/training/run_folder.hpp"
 
 namespace pulmoseg::training {
@@ -29,7 +30,7 @@ struct StepRecord {
   double seconds_left = 0;              ///< to the end of the run, validation included
 };
 
-/// Called in the thread that trains. An exception from one ends the run; the last checkpoint stays.
+/// Called in the thread that trains, on every rank. An exception from one ends the run; the last checkpoint stays.
 struct TrainingCallbacks {
   std::function<void(const StepRecord&)> on_step;
   std::function<void(const std::vector<EpochRecord>&)> on_epoch;  ///< the whole history, the newest last
@@ -52,14 +53,18 @@ struct Network {
 /// One training run in its folder: cross-entropy, Adam, an epoch of augmented slices, a validation, again.
 ///
 /// Everything that is random depends on the seed and the position alone, and the checkpoint holds the rest, so a run that
-/// was stopped and resumed gives the same bytes as one that was not (same processor, same number of threads). One exception:
-/// the weights at a time limit in mid-epoch count as a candidate for the best, and stay it until an epoch is better.
+/// was stopped and resumed gives the same bytes as one that was not (same processor, same number of threads and ranks). One
+/// exception: the weights at a time limit in mid-epoch count as a candidate for the best, and stay it until an epoch is better.
+///
+/// Of several ranks, each takes its piece of every batch and all take the same steps; all begin with rank 0's weights and
+/// position, and only rank 0 touches the folder. A stop that one is asked for stops all; rank 0's clock tells the time.
 /// Errors: Error when a part is too small, when the loss is no longer a number, or when a file cannot be written;
 /// Interrupted after the stop token's checkpoint. Threads: one at a time.
 class Trainer {
  public:
+  /// `group` must outlive the trainer.
   Trainer(Network network, const dataset::Dataset& dataset, const dataset::Split& split, RunFolder run,
-          const TrainingOptions& options, const TrainingCallbacks& callbacks);
+          const TrainingOptions& options, const TrainingCallbacks& callbacks, ProcessGroup& group);
 
   void resume(const Checkpoint& checkpoint);  ///< goes on from there
   TrainingResult run();
@@ -67,25 +72,26 @@ class Trainer {
  private:
   using Clock = std::chrono::steady_clock;
 
+  void begin_together();
   void train_epoch();
-  double train_step(const Batch& batch);
+  double train_step(const Batch& batch, std::int64_t samples_of_all_ranks);
   double validate();
   void finish_epoch(double validation_loss);
 
   torch::Tensor loss(const Batch& batch) const;
   void save_checkpoint();
-  void restore_random_state(const torch::Tensor& state);
+  void seed_dropout();
   void stop_if_asked();
   void report_step(const std::vector<Rows>& batches) const;
   bool time_is_up() const;
   double require_number(double loss, std::string_view part) const;
-  at::Generator generator() const;
 
   Network network_;
   const dataset::Dataset& dataset_;
   RunFolder run_;
   TrainingOptions options_;
   TrainingCallbacks callbacks_;
+  ProcessGroup& group_;
   torch::Device device_;
   Rows training_rows_, validation_rows_;
   Adam optimiser_;
