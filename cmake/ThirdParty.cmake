@@ -28,6 +28,11 @@ endif()
 
 if(PULMOSEG_TRAINING)
   include(Torch)
+  # LibTorch holds Gloo's code, but its wheel lacks the headers that c10d's headers name. None of it is to be compiled here.
+  find_path(GLOO_INCLUDE_DIR gloo/algorithm.h REQUIRED)
+  add_library(pulmoseg_gloo_headers INTERFACE)
+  target_include_directories(pulmoseg_gloo_headers SYSTEM INTERFACE ${GLOO_INCLUDE_DIR})
+  target_compile_definitions(pulmoseg_gloo_headers INTERFACE USE_C10D_GLOO)
 endif()
 
 if(PULMOSEG_TESTS)

@@ -2,6 +2,7 @@
 # Installs what pulmoseg is built from, on Debian 12 or newer: compilers and libraries from Debian, LibTorch and OpenVINO
 # out of their Python wheels (only unpacked: no Python runs when pulmoseg runs). Quick when nothing is missing.
 #   PULMOSEG_TRAINING=OFF bash scripts/setup.sh    leaves LibTorch out (a machine that only segments and measures)
+#   bash scripts/setup.sh --tests                  also what only tests need, which are skipped by name without it
 # pip's own settings are honoured, e.g. PIP_EXTRA_INDEX_URL for the CPU build of torch.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,7 +13,11 @@ debian_packages=(
   libinsighttoolkit5-dev libcairo2-dev fontconfig fonts-dejavu-core libgtest-dev
 )
 wheels=(openvino==2026.4.1)
-[ "${PULMOSEG_TRAINING:-ON}" = OFF ] || wheels+=(torch==2.13.0)
+if [ "${PULMOSEG_TRAINING:-ON}" != OFF ]; then
+  wheels+=(torch==2.13.0)
+  debian_packages+=(libgloo-dev)  # headers that the wheel lacks, for training over several processes
+  if [ "${1:-}" = --tests ]; then debian_packages+=(openmpi-bin iproute2); fi
+fi
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 

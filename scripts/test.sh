@@ -7,6 +7,6 @@ preset=release
 if [[ ${1:-} =~ ^[a-z] ]]; then preset=$1; shift; fi
 
 if [ "$preset" = inference-only ]; then export PULMOSEG_TRAINING=OFF; fi  # setup.sh then leaves LibTorch out
-bash scripts/setup.sh
+bash scripts/setup.sh --tests
 bash scripts/build.sh "$preset"
 ctest --test-dir "build/$preset" --output-on-failure --parallel 2 "$@"

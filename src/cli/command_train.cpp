@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdlib>
+
 #include "commands.hpp"
 #include "common.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
+#include "pulmoseg/training/ranks.hpp"
 #include "pulmoseg/training/train.hpp"
 #ifdef PULMOSEG_IMAGING
 #include "pulmoseg/report/chart.hpp"
@@ -132,10 +135,11 @@ void print_result(const training::TrainingResult& result, const Arguments& argum
   print_line(fmt::format("model:   {}", run.onnx().string()));
 }
 
-void run_train(const CLI::App& command, Arguments& arguments) {
-  const auto dataset = dataset::Dataset::open(arguments.dataset);
+training::TrainingResult train_as_first(const CLI::App& command, Arguments& arguments, const dataset::Dataset& dataset,
+                                        training::ProcessGroup& group) {
   const auto split = prepare_run(command, arguments, dataset);
   describe_split(split, dataset);
+  if (group.ranks() > 1) spdlog::info("{} ranks, {} of them on this machine", group.ranks(), group.ranks_here());
   const std::string caption =
       fmt::format("pulmoseg " PULMOSEG_VERSION ", recipe {}, seed {}, data {}, {}-wise split", arguments.options.recipe,
                   arguments.options.seed, own_name(dataset.folder()), split.kind);
@@ -154,7 +158,23 @@ void run_train(const CLI::App& command, Arguments& arguments) {
     log_epoch(so_far.history.back(), arguments.options.epochs);
     draw_history(so_far, caption, arguments);
   };
-  print_result(training::train(dataset, split, arguments.run, arguments.options, callbacks), arguments);
+  return training::train(dataset, split, arguments.run, arguments.options, callbacks, &group);
+}
+
+void run_train(const CLI::App& command, Arguments& arguments) {
+  const auto place = training::rank_place([](const char* name) { return std::getenv(name); });
+  if (place.rank > 0) {
+    spdlog::set_level(spdlog::level::warn);
+    spdlog::set_pattern(fmt::format("rank {}: %^%l%$: %v", place.rank));
+  }
+  training::ProcessGroup group(place);
+  group.run([&] {
+    const auto dataset = dataset::Dataset::open(arguments.dataset);
+    if (group.is_first()) return print_result(train_as_first(command, arguments, dataset, group), arguments);
+    training::TrainingCallbacks callbacks;
+    callbacks.stop = stop_token();
+    training::train(dataset, /*split=*/{}, arguments.run, arguments.options, callbacks, &group);  // rank 0's split
+  });
 }
 
 void add_result_options(CLI::App& command, Arguments& arguments) {
@@ -177,7 +197,7 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--seed", options.seed, "Of the split, weights, shuffling, augmentation, dropout")
       ->capture_default_str()
       ->group(group);
-  command.add_option("--batch-size", options.batch_size, "Slices a step")->capture_default_str()->group(group);
+  command.add_option("--batch-size", options.batch_size, "Slices a step, of all ranks together")->capture_default_str()->group(group);
   command.add_option("--learning-rate", options.learning_rate, "Of Adam")->capture_default_str()->group(group);
   command
       .add_option_function<std::string>(
@@ -225,6 +245,11 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
           "fp32, bf16 (fast with AVX512_BF16, AMX or a GPU only), or auto: fp32 in recipe original, else the faster")
       ->default_str("auto")
       ->group(group);
+  command
+      .add_flag("--sync-batch-norm,!--no-sync-batch-norm", options.sync_batch_norm,
+                "Of several ranks: BatchNorm over the whole batch, so that the result is that of one rank")
+      ->default_str("off")
+      ->group(group);
 }
 
 void add_run_options(CLI::App& command, Arguments& arguments) {
@@ -263,7 +288,11 @@ void add_train_command(CLI::App& app) {
   command->footer(R"(Writes to RUN: config.json, split.csv, history.csv and .png (a line an epoch), the best epoch by
 validation loss (deeplabv3_resnet50_trained.pth and model.onnx), last.pth and the last two checkpoints.
 Ctrl-C writes a checkpoint and ends; --resume goes on from exactly there. The same seed and number of
-threads give the same bytes.)");
+threads give the same bytes.
+
+Over several processes or machines (docs/distributed.md), each batch divided among the ranks:
+  torchrun --no-python --nproc-per-node 2 pulmoseg train DATASET --run RUN
+  mpirun -n 2 pulmoseg train ..., srun -n 2 pulmoseg train ..., or RANK, WORLD_SIZE, MASTER_ADDR by hand)");
   command->callback([command, arguments] { run_train(*command, *arguments); });
 }
 

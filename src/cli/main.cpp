@@ -25,7 +25,7 @@ void configure(CLI::App& app) {
 }
 
 int report(int exit_code, std::string_view message) {
-  fmt::print(stderr, "pulmoseg: {}\n", message);
+  if (!message.empty()) fmt::print(stderr, "pulmoseg: {}\n", message);
   return exit_code;
 }
 

@@ -10,12 +10,20 @@ namespace {
 
 using torch::Tensor;
 
-torch::nn::BatchNorm2d layer(std::int64_t channels) {
-  torch::nn::BatchNorm2d norm(channels);
+BatchNorm layer(std::int64_t channels) {
+  BatchNorm norm(channels);
   const torch::NoGradGuard no_gradients;
   norm->weight.uniform_(0.5, 1.5);
   norm->bias.uniform_(-0.5, 0.5);
   return norm;
+}
+
+BatchNorm copy_of(const BatchNorm& norm) {
+  BatchNorm copy(norm->options);
+  const torch::NoGradGuard no_gradients;
+  copy->weight.copy_(norm->weight);
+  copy->bias.copy_(norm->bias);
+  return copy;
 }
 
 Tensor channels_last(const Tensor& images) { return images.contiguous(torch::MemoryFormat::ChannelsLast); }
@@ -25,15 +33,15 @@ double difference(const Tensor& a, const Tensor& b) {
 }
 
 /// Everything that a training step takes from the layer: output, gradients, running statistics.
-std::vector<Tensor> step(bool fused, torch::nn::BatchNorm2d norm, const Tensor& input, const Tensor& addend) {
-  norm = std::dynamic_pointer_cast<torch::nn::BatchNorm2dImpl>(norm->clone());
+std::vector<Tensor> step(bool fused, const BatchNorm& original, const Tensor& input, const Tensor& addend) {
+  BatchNorm norm = copy_of(original);
   const Tensor x = input.detach().clone().requires_grad_();
   const Tensor a = addend.defined() ? addend.detach().clone().requires_grad_() : Tensor();
   Tensor output;
   if (fused) {
     output = batch_norm_relu(*norm, x, a);
   } else {
-    const Tensor normalised = norm(x);
+    const Tensor normalised = norm->forward(x);
     output = (a.defined() ? normalised + a : normalised).relu();
   }
   output.backward(torch::arange(output.numel(), torch::kDouble).sin().view(output.sizes()).to(output.scalar_type()));
@@ -67,7 +75,7 @@ TEST(BatchNormRelu, EqualsTheThreeOperations) {
 TEST(BatchNormRelu, KeepsItsPrecisionFarFromZero) {
   torch::manual_seed(2);
   auto norm = layer(16);
-  auto precise = std::dynamic_pointer_cast<torch::nn::BatchNorm2dImpl>(norm->clone());
+  auto precise = copy_of(norm);
   precise->to(torch::kDouble);
   const Tensor input = channels_last(torch::randn({4, 16, 64, 64}) + 1000);
   EXPECT_LT(difference(batch_norm_relu(*norm, input), precise->forward(input.to(torch::kDouble)).relu()), 1e-3);

@@ -140,15 +140,6 @@ TEST_F(Resume, MoreEpochsGoOnFromAFinishedRun) {
   EXPECT_EQ(read_config(parts).options.epochs, 3);  // or a second --resume would stop short
 }
 
-TEST_F(Resume, AnotherDevicesRandomStateIsReplacedAndNotTaken) {
-  train_tiny(dataset, parts.folder, options);
-  auto checkpoint = *parts.checkpoints().load();
-  checkpoint.random_state = torch::zeros({16}, torch::kUInt8);  // as CUDA's
-  parts.checkpoints().save(checkpoint);
-  again.epochs = 4;
-  EXPECT_EQ(train_tiny(dataset, parts.folder, again).history.size(), 4u);
-}
-
 TEST_F(Resume, AFinishedRunIsLeftAsItIs) {
   const auto before = train_tiny(dataset, parts.folder, options);
   const auto weights = read_file(parts.best_weights());

@@ -31,14 +31,14 @@ Tensor resize_bilinear(const Tensor& images, torch::IntArrayRef size) {
 struct BottleneckImpl : nn::Module {
   BottleneckImpl(std::int64_t in, std::int64_t width, std::int64_t stride, std::int64_t dilation, bool project) {
     conv1 = register_module("conv1", convolution(in, width, 1));
-    bn1 = register_module("bn1", nn::BatchNorm2d(width));
+    bn1 = register_module("bn1", BatchNorm(width));
     conv2 = register_module("conv2", convolution(width, width, 3, stride, dilation));
-    bn2 = register_module("bn2", nn::BatchNorm2d(width));
+    bn2 = register_module("bn2", BatchNorm(width));
     conv3 = register_module("conv3", convolution(width, width * bottleneck_expansion, 1));
-    bn3 = register_module("bn3", nn::BatchNorm2d(width * bottleneck_expansion));
+    bn3 = register_module("bn3", BatchNorm(width * bottleneck_expansion));
     if (project) {
       downsample = nn::Sequential(convolution(in, width * bottleneck_expansion, 1, stride),
-                                  nn::BatchNorm2d(width * bottleneck_expansion));
+                                  BatchNorm(width * bottleneck_expansion));
       register_module("downsample", downsample);
     }
   }
@@ -50,7 +50,7 @@ struct BottleneckImpl : nn::Module {
   }
 
   nn::Conv2d conv1{nullptr}, conv2{nullptr}, conv3{nullptr};
-  nn::BatchNorm2d bn1{nullptr}, bn2{nullptr}, bn3{nullptr};
+  BatchNorm bn1{nullptr}, bn2{nullptr}, bn3{nullptr};
   nn::Sequential downsample{nullptr};
 };
 TORCH_MODULE(Bottleneck);
@@ -59,12 +59,12 @@ TORCH_MODULE(Bottleneck);
 struct BranchImpl : nn::Module {
   explicit BranchImpl(const nn::Conv2d& convolution, int first_name = 0)
       : conv(register_module(std::to_string(first_name), convolution)),
-        norm(register_module(std::to_string(first_name + 1), nn::BatchNorm2d(convolution->options.out_channels()))) {}
+        norm(register_module(std::to_string(first_name + 1), BatchNorm(convolution->options.out_channels()))) {}
 
   Tensor forward(const Tensor& features) { return batch_norm_relu(*norm, convolve(*conv, features)); }
 
   nn::Conv2d conv;
-  nn::BatchNorm2d norm;
+  BatchNorm norm;
 };
 TORCH_MODULE(Branch);
 
@@ -105,7 +105,7 @@ class ResNet50Impl : public nn::Module {
  public:
   explicit ResNet50Impl(std::int64_t channels) {
     conv1_ = register_module("conv1", nn::Conv2d(nn::Conv2dOptions(channels, 64, 7).stride(2).padding(3).bias(false)));
-    bn1_ = register_module("bn1", nn::BatchNorm2d(64));
+    bn1_ = register_module("bn1", BatchNorm(64));
     for (const Stage& stage : resnet50_stages) stages_.push_back(register_module(stage.name, make_stage(stage)));
     for (const auto& module : modules(/*include_self=*/false)) {
       if (auto* conv = module->as<nn::Conv2d>())
@@ -136,7 +136,7 @@ class ResNet50Impl : public nn::Module {
 
   std::int64_t in_channels_ = 64;
   nn::Conv2d conv1_{nullptr};
-  nn::BatchNorm2d bn1_{nullptr};
+  BatchNorm bn1_{nullptr};
   std::vector<nn::Sequential> stages_;
 };
 
@@ -146,7 +146,7 @@ class DeepLabHeadImpl : public nn::Module {
   DeepLabHeadImpl(std::int64_t in, std::int64_t classes) {
     aspp_ = register_module("0", Aspp(in));
     conv_ = register_module("1", convolution(256, 256, 3));
-    bn_ = register_module("2", nn::BatchNorm2d(256));
+    bn_ = register_module("2", BatchNorm(256));
     logits_ = register_module("4", nn::Conv2d(nn::Conv2dOptions(256, classes, 1)));
   }
 
@@ -155,7 +155,7 @@ class DeepLabHeadImpl : public nn::Module {
  private:
   Aspp aspp_{nullptr};
   nn::Conv2d conv_{nullptr}, logits_{nullptr};
-  nn::BatchNorm2d bn_{nullptr};
+  BatchNorm bn_{nullptr};
 };
 
 DeepLabV3Impl::DeepLabV3Impl(const DeepLabV3Options& options) : options_(options) {

@@ -22,21 +22,31 @@ void check_labels(std::span<const std::uint8_t> labels, std::size_t classes, std
 
 }  // namespace
 
-std::vector<Rows> make_batches(const Rows& rows, std::int64_t batch_size) {
+std::vector<Rows> make_batches(const Rows& rows, std::int64_t batch_size, std::int64_t smallest) {
   std::vector<Rows> batches;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const bool full = batches.empty() || std::ssize(batches.back()) >= batch_size;
-    const bool alone = i + 1 == rows.size() && full && !batches.empty();
-    if (full && !alone) batches.emplace_back();
-    batches.back().push_back(rows[i]);
+  for (auto first = rows.begin(); first != rows.end();) {
+    const std::int64_t left = rows.end() - first;
+    const std::int64_t count = left - batch_size < smallest ? left : batch_size;
+    batches.emplace_back(first, first + count);
+    first += count;
   }
   return batches;
 }
 
-std::vector<Rows> shuffled_batches(Rows rows, std::int64_t batch_size, std::uint64_t seed, std::int64_t epoch) {
+std::vector<Rows> shuffled_batches(Rows rows, std::int64_t batch_size, std::uint64_t seed, std::int64_t epoch,
+                                   std::int64_t smallest) {
   Random random(RandomUse::shuffle, {seed, static_cast<std::uint64_t>(epoch)});
   for (std::size_t i = rows.size(); i > 1; --i) std::swap(rows[i - 1], rows[random.below(i)]);
-  return make_batches(rows, batch_size);
+  return make_batches(rows, batch_size, smallest);
+}
+
+std::vector<Rows> pieces_of(const std::vector<Rows>& batches, int rank, int ranks) {
+  std::vector<Rows> pieces;
+  for (const Rows& rows : batches) {
+    const auto border = [&](std::int64_t before) { return rows.begin() + std::ssize(rows) * before / ranks; };
+    pieces.emplace_back(border(rank), border(rank + 1));
+  }
+  return pieces;
 }
 
 dataset::Preprocessing preprocessing_for(std::int64_t size, const TrainingOptions& options) {

@@ -24,12 +24,15 @@ struct Batch {
 
 using Rows = std::vector<std::int64_t>;
 
-/// The rows in batches, in order. A last batch of one sample joins the batch before it: BatchNorm of the pooled ASPP branch
-/// has one value a channel and sample, and cannot train on a single one.
-std::vector<Rows> make_batches(const Rows& rows, std::int64_t batch_size);
+/// The rows in batches, in order. A last batch of fewer than `smallest` samples joins the batch before it: see smallest_batch().
+std::vector<Rows> make_batches(const Rows& rows, std::int64_t batch_size, std::int64_t smallest = 2);
 
 /// As make_batches, after shuffling: depends on the seed and the epoch alone.
-std::vector<Rows> shuffled_batches(Rows rows, std::int64_t batch_size, std::uint64_t seed, std::int64_t epoch);
+std::vector<Rows> shuffled_batches(Rows rows, std::int64_t batch_size, std::uint64_t seed, std::int64_t epoch,
+                                   std::int64_t smallest = 2);
+
+/// One rank's share of each batch: in order, of sizes that differ by at most one, empty where there are fewer rows than ranks.
+std::vector<Rows> pieces_of(const std::vector<Rows>& batches, int rank, int ranks);
 
 /// Rows and columns of the images of the n-th batch. Empty: those of the dataset.
 using SizeOfBatch = std::function<std::int64_t(std::size_t)>;

@@ -15,7 +15,6 @@ namespace pulmoseg::training {
 namespace {
 
 constexpr std::string_view network_prefix = "network.", optimiser_prefix = "adam.", average_prefix = "average.";
-constexpr const char* random_key = "random_state";
 constexpr const char* state_key = "state.json";  // the RunState as UTF-8 bytes
 
 using Json = nlohmann::ordered_json;
@@ -42,6 +41,39 @@ EpochRecord record_from_json(const Json& row) {
           .seconds = row.at(6),
           .samples_per_second = row.at(7)};
 }
+
+torch::Tensor to_bytes(std::string_view text) {
+  auto bytes = torch::empty({static_cast<std::int64_t>(text.size())}, torch::kUInt8);
+  std::memcpy(bytes.data_ptr(), text.data(), text.size());
+  return bytes;
+}
+
+model::StateDict with_prefix(const model::StateDict& all, std::string_view prefix) {
+  model::StateDict part;
+  for (const auto& [name, tensor] : all) {
+    if (name.starts_with(prefix)) part.emplace_back(name.substr(prefix.size()), tensor);
+  }
+  return part;
+}
+
+void write_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& file) {
+  model::StateDict all;
+  for (const auto& [name, tensor] : checkpoint.network) all.emplace_back(std::string(network_prefix) + name, tensor);
+  for (const auto& [name, tensor] : checkpoint.optimiser)
+    all.emplace_back(std::string(optimiser_prefix) + name, tensor);
+  for (const auto& [name, tensor] : checkpoint.average) all.emplace_back(std::string(average_prefix) + name, tensor);
+  all.emplace_back(state_key, to_bytes(to_json(checkpoint.state)));
+  model::write_weights(all, file);
+}
+
+void rename_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code error;
+  std::filesystem::rename(from, to, error);
+  if (error)
+    throw Error(fmt::format("{}: cannot be renamed to {}: {}", from.string(), to.filename().string(), error.message()));
+}
+
+}  // namespace
 
 // JSON by nlohmann gives a double as many digits as bring it back exactly, so a resumed sum is the sum to the last bit.
 std::string to_json(const RunState& state) {
@@ -70,47 +102,12 @@ RunState state_from_json(std::string_view text) {
   return state;
 }
 
-torch::Tensor to_bytes(std::string_view text) {
-  auto bytes = torch::empty({static_cast<std::int64_t>(text.size())}, torch::kUInt8);
-  std::memcpy(bytes.data_ptr(), text.data(), text.size());
-  return bytes;
-}
-
-model::StateDict with_prefix(const model::StateDict& all, std::string_view prefix) {
-  model::StateDict part;
-  for (const auto& [name, tensor] : all) {
-    if (name.starts_with(prefix)) part.emplace_back(name.substr(prefix.size()), tensor);
-  }
-  return part;
-}
-
-void write_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& file) {
-  model::StateDict all;
-  for (const auto& [name, tensor] : checkpoint.network) all.emplace_back(std::string(network_prefix) + name, tensor);
-  for (const auto& [name, tensor] : checkpoint.optimiser)
-    all.emplace_back(std::string(optimiser_prefix) + name, tensor);
-  for (const auto& [name, tensor] : checkpoint.average) all.emplace_back(std::string(average_prefix) + name, tensor);
-  all.emplace_back(random_key, checkpoint.random_state);
-  all.emplace_back(state_key, to_bytes(to_json(checkpoint.state)));
-  model::write_weights(all, file);
-}
-
-void rename_file(const std::filesystem::path& from, const std::filesystem::path& to) {
-  std::error_code error;
-  std::filesystem::rename(from, to, error);
-  if (error)
-    throw Error(fmt::format("{}: cannot be renamed to {}: {}", from.string(), to.filename().string(), error.message()));
-}
-
-}  // namespace
-
 Checkpoint read_checkpoint(const std::filesystem::path& file) {
   const model::StateDict all = model::read_weights(file);
   const torch::Tensor* state = model::find(all, state_key);
-  const torch::Tensor* random_state = model::find(all, random_key);
-  if (!state || !random_state || state->scalar_type() != torch::kUInt8) {
+  if (!state || state->scalar_type() != torch::kUInt8) {
     throw Error(fmt::format("{}: has no {}, expected a checkpoint of a training run; train into another folder",
-                            file.string(), state ? random_key : state_key));
+                            file.string(), state_key));
   }
   try {
     const std::string_view json(static_cast<const char*>(state->data_ptr()), static_cast<std::size_t>(state->numel()));
@@ -118,7 +115,6 @@ Checkpoint read_checkpoint(const std::filesystem::path& file) {
             .network = with_prefix(all, network_prefix),
             .optimiser = with_prefix(all, optimiser_prefix),
             .average = with_prefix(all, average_prefix),
-            .random_state = *random_state,
             .file = file};
   } catch (const nlohmann::json::exception& error) {
     throw Error(fmt::format("{}: is a damaged checkpoint: {}", file.string(), error.what()));

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "pulmoseg/model/state_dict.hpp"
@@ -37,11 +39,14 @@ struct RunState {
   std::optional<EpochRecord> best;   ///< of the largest images so far, the lowest validation loss
 };
 
+/// As JSON, to the last bit and back.
+std::string to_json(const RunState& state);
+RunState state_from_json(std::string_view text);
+
 struct Checkpoint {
   RunState state;
   model::StateDict network, optimiser;
   model::StateDict average;    ///< empty in a run without one
-  torch::Tensor random_state;  ///< of the generator that dropout draws from
   std::filesystem::path file;  ///< where it was read from
 };
 

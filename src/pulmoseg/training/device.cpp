@@ -5,7 +5,10 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sched.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 
@@ -35,6 +38,13 @@ std::string processor_name() {
     if (line.starts_with("model name") && value != std::string::npos) return line.substr(value + 2);
   }
   return "unknown processor";
+}
+
+int cores_for_one_of(int processes) {
+  const int all = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+  cpu_set_t bound_to;
+  const int mine = ::sched_getaffinity(0, sizeof bound_to, &bound_to) == 0 ? CPU_COUNT(&bound_to) : all;
+  return mine < all ? mine : std::max(all / processes, 1);
 }
 
 bool has_fast_bfloat16() {

@@ -14,6 +14,10 @@ torch::Device open_device(const std::string& name);
 /// "AMD EPYC 9V74 80-Core Processor": what the system calls the processor.
 std::string processor_name();
 
+/// The cores that each of so many processes of this machine may take: its share of all of them, or those that the launcher
+/// bound it to.
+int cores_for_one_of(int processes);
+
 /// Whether the processor computes bfloat16 in hardware (AVX512_BF16, AMX). Elsewhere it is emulated, many times slower.
 bool has_fast_bfloat16();
 

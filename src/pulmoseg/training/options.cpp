@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "pulmoseg/base/error.hpp"
@@ -54,14 +55,20 @@ std::vector<std::string> class_names(std::string_view classes) {
   throw UsageError(fmt::format("--classes {}: there is lesion", classes));
 }
 
-void check(const TrainingOptions& options) {
+std::int64_t smallest_batch(const TrainingOptions& options, int ranks) {
+  return options.sync_batch_norm ? std::max(ranks, 2) : 2 * ranks;
+}
+
+void check(const TrainingOptions& options, int ranks) {
   const auto require = [](bool holds, std::string_view message) {
     if (!holds) throw UsageError(std::string(message));
   };
   recipe(options.recipe);
   class_names(options.classes);
-  require(options.batch_size >= 2,
-          "--batch-size: expected at least 2, since BatchNorm cannot train on a single sample");
+  const std::int64_t smallest = smallest_batch(options, ranks);
+  require(options.batch_size >= smallest,
+          fmt::format("--batch-size: expected at least {}{}, since BatchNorm cannot train on a single sample", smallest,
+                      ranks == 1 ? "" : fmt::format(" for {} ranks", ranks)));
   require(options.epochs >= 1, "--epochs: expected at least 1");
   require(options.learning_rate > 0 && std::isfinite(options.learning_rate), "--learning-rate: expected more than 0");
   require(options.warm_up >= 0 && options.warm_up < 1, "--warm-up: expected 0 to below 1, a share of the run");

@@ -27,9 +27,9 @@ Schedule parse_schedule(std::string_view text);  ///< "constant", "cosine"; Usag
 struct TrainingOptions {
   // What is learnt. These decide the result, so a resumed run must have the same.
   std::string recipe = "original";
-  std::string classes = "lesion";  ///< see class_names()
-  std::int64_t batch_size = 4;  ///< at least 2: BatchNorm of the pooled ASPP branch has one value a sample and channel
-  double learning_rate = 1e-4;  ///< of Adam (betas 0.9 and 0.999, epsilon 1e-8, no weight decay)
+  std::string classes = "lesion";          ///< see class_names()
+  std::int64_t batch_size = 4;             ///< of all ranks together; see smallest_batch()
+  double learning_rate = 1e-4;             ///< of Adam (betas 0.9 and 0.999, epsilon 1e-8, no weight decay)
   Schedule schedule = Schedule::constant;  ///< of the learning rate
   double warm_up = 0;                      ///< share of the run in which the learning rate rises to its full value
   bool progressive_size = false;           ///< begin with small images: image_size_at()
@@ -41,7 +41,8 @@ struct TrainingOptions {
   double mean = 0.0, standard_deviation = 1.0;  ///< normalisation (x - mean) / standard_deviation after min-max scaling
   std::uint64_t seed = 0;                       ///< of initial weights, shuffling, augmentation and dropout
   Precision precision = Precision::automatic;
-  std::filesystem::path init;  ///< weights of another model to start from (.pth, .safetensors); empty: random
+  bool sync_batch_norm = false;  ///< of several ranks: mean and variance over the batch, not over each piece
+  std::filesystem::path init;    ///< weights of another model to start from (.pth, .safetensors); empty: random
 
   // How far and how it runs. A resumed run may have others.
   std::int64_t epochs = 20;
@@ -58,8 +59,12 @@ TrainingOptions recipe(std::string_view name);
 /// The classes of `--classes NAME`, background first: "lesion" is {"background", "lesion"}. UsageError naming what there is.
 std::vector<std::string> class_names(std::string_view classes);
 
-/// UsageError for a value that cannot be (batch size below 2, no epoch, a probability above 1 …).
-void check(const TrainingOptions& options);
+/// Samples that a batch must have: BatchNorm of the pooled ASPP branch has one value a sample and channel, and cannot train on
+/// a single one. That is, two a rank; with synchronised BatchNorm two in all, and one a rank.
+std::int64_t smallest_batch(const TrainingOptions& options, int ranks);
+
+/// UsageError for a value that cannot be (a batch that is too small, no epoch, a probability above 1 …).
+void check(const TrainingOptions& options, int ranks = 1);
 
 /// Calls visit(name, field) for every option that decides the result.
 template <class Options, class Visitor>
@@ -80,6 +85,7 @@ void each_result_option(Options& options, Visitor&& visit) {
   visit("standard_deviation", options.standard_deviation);
   visit("seed", options.seed);
   visit("precision", options.precision);
+  visit("sync_batch_norm", options.sync_batch_norm);
   visit("init", options.init);
 }
 

@@ -63,6 +63,20 @@ std::string dump(const Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
+Json options_to_json(const TrainingOptions& options) {
+  Json json;
+  each_option(options, [&](const char* name, const auto& value) { json[name] = to_json(value); });
+  return json;
+}
+
+TrainingOptions options_from_json(const Json& json) {
+  TrainingOptions options;
+  each_option(options, [&](const char* name, auto& value) {
+    if (json.contains(name)) from_json(json[name], value);  // else younger than the run: its default
+  });
+  return options;
+}
+
 [[noreturn]] void refuse(const RunFolder& run, std::string_view what, std::string_view before, std::string_view now) {
   throw Error(
       fmt::format("{}: cannot be resumed: it was started with {} {}, now it is {}; resume with the same, or train "
@@ -72,28 +86,33 @@ std::string dump(const Json& json, int indent = -1) {
 
 }  // namespace
 
-RunConfig describe_run(const dataset::Dataset& dataset, const dataset::Split& split, const TrainingOptions& options) {
+std::string to_json(const TrainingOptions& options) { return dump(options_to_json(options)); }
+
+TrainingOptions options_from_json(std::string_view text) { return options_from_json(Json::parse(text)); }
+
+RunConfig describe_run(const dataset::Dataset& dataset, const dataset::Split& split, const TrainingOptions& options,
+                       int ranks) {
   return {.options = options,
           .dataset_name = own_name(dataset.folder()),
           .dataset_fingerprint = dataset.fingerprint(),
           .dataset_content = sha256_of_file(dataset.folder() / "dataset.json"),
           .size = dataset.rows(),
           .split = describe_split(split_to_json(split)),
+          .ranks = ranks,
           .threads = at::get_num_threads(),
           .processor = processor_name()};
 }
 
 void write_config(const RunConfig& config, const dataset::Dataset& dataset, const dataset::Split& split,
                   const RunFolder& run) {
-  Json options;
-  each_option(config.options, [&](const char* name, const auto& value) { options[name] = to_json(value); });
   const Json json{{"schema", schema},
                   {"research_use", research_use},
                   {"pulmoseg_version", PULMOSEG_VERSION},
                   {"libtorch_version", TORCH_VERSION},
                   {"processor", config.processor},
+                  {"ranks", config.ranks},
                   {"threads", config.threads},
-                  {"options", options},
+                  {"options", options_to_json(config.options)},
                   {"classes", class_names(config.options.classes)},
                   {"preprocessing", preprocessing_for(config.size, config.options).to_metadata()},
                   {"dataset",
@@ -118,19 +137,15 @@ RunConfig read_config(const RunFolder& run) {
     if (json.at("schema") != schema) {
       throw Error(fmt::format("{}: has the schema {}, expected {}", file.string(), json.at("schema").dump(), schema));
     }
-    RunConfig config{.options = {},
-                     .dataset_name = json.at("dataset").at("name"),
-                     .dataset_fingerprint = json.at("dataset").at("fingerprint"),
-                     .dataset_content = json.at("dataset").at("dataset_json_sha256"),
-                     .size = json.at("dataset").at("size"),
-                     .split = describe_split(json.at("split")),
-                     .threads = json.at("threads"),
-                     .processor = json.at("processor")};
-    const Json& options = json.at("options");
-    each_option(config.options, [&](const char* name, auto& value) {
-      if (options.contains(name)) from_json(options[name], value);  // else younger than the run: its default
-    });
-    return config;
+    return {.options = options_from_json(json.at("options")),
+            .dataset_name = json.at("dataset").at("name"),
+            .dataset_fingerprint = json.at("dataset").at("fingerprint"),
+            .dataset_content = json.at("dataset").at("dataset_json_sha256"),
+            .size = json.at("dataset").at("size"),
+            .split = describe_split(json.at("split")),
+            .ranks = json.value("ranks", 1),
+            .threads = json.at("threads"),
+            .processor = json.at("processor")};
   } catch (const nlohmann::json::exception& error) {
     throw Error(fmt::format("{}: is damaged: {}", file.string(), error.what()));
   } catch (const UsageError& error) {  // of an option that was edited in the file, not given to us
@@ -158,11 +173,15 @@ void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const
   });
   if (dataset::read_split(run.split(), dataset).parts != split.parts)
     refuse(run, "the split", "in split.csv", "another");
-  if (before.threads != now.threads || before.processor != now.processor) {
-    spdlog::warn(
-        "{}: was started with {} threads on {}, goes on with {} on {}: the last bits may differ from an "
-        "uninterrupted run",
-        run.folder.string(), before.threads, before.processor, now.threads, now.processor);
+  const auto machine = [](const RunConfig& config) {
+    return fmt::format("{} ranks of {} threads on {}", config.ranks, config.threads, config.processor);
+  };
+  if (machine(before) != machine(now)) {
+    spdlog::warn("{}: was started with {}, goes on with {}: {} may differ from an uninterrupted run",
+                 run.folder.string(), machine(before), machine(now),
+                 before.ranks != now.ranks && !now.options.sync_batch_norm
+                     ? "BatchNorm's statistics, and so the result,"
+                     : "the last bits");
   }
 }
 

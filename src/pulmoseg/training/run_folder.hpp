@@ -6,6 +6,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pulmoseg/dataset/dataset.hpp"
@@ -35,10 +36,12 @@ struct RunConfig {
   std::string dataset_content;      ///< SHA-256 of dataset.json, which counts the lesion pixels of each case
   std::int64_t size = 0;            ///< of its slices
   std::string split;                ///< e.g. "patient 1/5 seed 0"
-  int threads = 0;                  ///< that really computed
+  int ranks = 1;                    ///< processes that train together
+  int threads = 0;                  ///< of rank 0, that really computed
   std::string processor;
 };
-RunConfig describe_run(const dataset::Dataset& dataset, const dataset::Split& split, const TrainingOptions& options);
+RunConfig describe_run(const dataset::Dataset& dataset, const dataset::Split& split, const TrainingOptions& options,
+                       int ranks = 1);
 
 /// config.json, schema "pulmoseg.run/1".
 void write_config(const RunConfig& config, const dataset::Dataset& dataset, const dataset::Split& split,
@@ -47,9 +50,13 @@ void write_config(const RunConfig& config, const dataset::Dataset& dataset, cons
 RunConfig read_config(const RunFolder& run);
 
 /// Error naming the first difference between the run that is there and the one that would go on: the dataset, the split, or
-/// an option that decides the result. Another number of threads is only warned of: it may change the last bits.
+/// an option that decides the result. Another number of threads or ranks is only warned of: it may change the last bits.
 void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const dataset::Split& split,
                     const RunFolder& run);
+
+/// Every option as JSON and back, but for `resume`.
+std::string to_json(const TrainingOptions& options);
+TrainingOptions options_from_json(std::string_view text);
 
 /// history.csv, a line an epoch, its columns as EpochRecord; losses in full precision, an undefined Dice is empty.
 void write_history(std::span<const EpochRecord> history, const std::filesystem::path& file);

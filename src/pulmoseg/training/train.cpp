@@ -5,6 +5,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/model/batch_norm.hpp"
 #include "pulmoseg/model/deeplabv3.hpp"
 #include "pulmoseg/model/export_onnx.hpp"
 #include "pulmoseg/model/weights.hpp"
@@ -63,31 +64,79 @@ void remove_unfinished_files(const std::filesystem::path& run) {
   for (const auto& file : unfinished) std::filesystem::remove(file);
 }
 
-TrainingResult run_training(const NetworkFactory& make_network, const dataset::Dataset& dataset,
-                            const dataset::Split& split, const std::filesystem::path& run,
-                            const TrainingOptions& given_options, const TrainingCallbacks& callbacks) {
-  check(given_options);
-  TrainingOptions options = given_options;
-  options.precision = choose_precision(options);
-  if (options.threads > 0) at::set_num_threads(options.threads);
+/// The split of rank 0; of every other rank, only the parts matter.
+dataset::Split rank_0s(dataset::Split split, ProcessGroup& group) {
+  std::string parts;
+  for (const auto part : split.parts) parts.push_back(static_cast<char>('0' + static_cast<int>(part)));
+  split.parts.clear();
+  for (const char part : group.broadcast(parts)) split.parts.push_back(static_cast<dataset::Part>(part - '0'));
+  return split;
+}
 
-  const RunFolder folder{run};
-  const FolderLock lock(run);
-  const RunConfig config = describe_run(dataset, split, options);
-  if (options.resume) {
+void check_same_dataset(const dataset::Dataset& dataset, const RunConfig& config, ProcessGroup& group) {
+  const std::string mine = fmt::format("{} of size {}, SHA-256 of dataset.json {}", config.dataset_fingerprint,
+                                       config.size, config.dataset_content);
+  const std::string rank_0s = group.broadcast(mine);
+  if (mine == rank_0s) return;
+  throw Error(fmt::format("{}: is another dataset ({}) than that of rank 0 ({}); copy rank 0's to every machine",
+                          dataset.folder().string(), mine, rank_0s));
+}
+
+/// A folder that may be trained into.
+void check_folder(const RunFolder& folder, const RunConfig& config, const dataset::Dataset& dataset,
+                  const dataset::Split& split) {
+  if (config.options.resume) {
     check_same_run(config, dataset, split, folder);
-    remove_unfinished_files(run);
+    remove_unfinished_files(folder.folder);
   } else if (std::filesystem::exists(folder.config())) {
     throw Error(fmt::format("{}: holds a training run already; go on with --resume or train into another folder",
-                            run.string()));
+                            folder.folder.string()));
+  }
+}
+
+/// Checked, without "automatic", and rank 0's on every rank.
+TrainingOptions settle(TrainingOptions options, ProcessGroup& group) {
+  if (group.is_first()) {
+    check(options, group.ranks());
+    options.precision = choose_precision(options);
+  }
+  if (group.ranks() > 1) options = options_from_json(group.broadcast(to_json(options)));
+  return options;
+}
+
+/// LibTorch takes all cores of the machine, and torchrun tells it to take one.
+void set_threads(const TrainingOptions& options, const ProcessGroup& group) {
+  if (options.threads > 0) return at::set_num_threads(options.threads);
+  if (group.ranks() > 1) at::set_num_threads(cores_for_one_of(group.ranks_here()));
+}
+
+TrainingResult run_training(const NetworkFactory& make_network, const dataset::Dataset& dataset,
+                            const dataset::Split& given_split, const std::filesystem::path& run,
+                            const TrainingOptions& given_options, const TrainingCallbacks& callbacks,
+                            ProcessGroup& group) {
+  TrainingOptions options = settle(given_options, group);
+  options.resume = given_options.resume;
+  set_threads(options, group);
+  const dataset::Split split = rank_0s(given_split, group);
+  const RunConfig config = describe_run(dataset, split, options, group.ranks());
+  check_same_dataset(dataset, config, group);
+
+  const RunFolder folder{run};
+  std::optional<FolderLock> lock;
+  if (group.is_first()) {
+    lock.emplace(run);
+    check_folder(folder, config, dataset, split);
   }
 
   keep_freed_memory();
   torch::manual_seed(options.seed);
   Network network = make_network(class_names(options.classes).size(), model_metadata(config));
+  if (options.sync_batch_norm && group.ranks() > 1)
+    model::synchronise_batch_norm(*network.module, [&group](torch::Tensor& tensor) { group.sum(tensor); });
+  if (!group.is_first()) return Trainer(network, dataset, split, folder, options, callbacks, group).run();
   auto checkpoint = options.resume ? folder.checkpoints().load() : std::nullopt;
   if (!options.init.empty() && !checkpoint) initialise(*network.module, options.init);
-  Trainer trainer(network, dataset, split, folder, options, callbacks);
+  Trainer trainer(network, dataset, split, folder, options, callbacks, group);
   if (checkpoint) {
     trainer.resume(*checkpoint);
     checkpoint.reset();  // three times the size of the network
@@ -107,15 +156,16 @@ TrainingResult run_training(const NetworkFactory& make_network, const dataset::D
 }  // namespace
 
 TrainingResult train(const dataset::Dataset& dataset, const dataset::Split& split, const std::filesystem::path& run,
-                     const TrainingOptions& options, const TrainingCallbacks& callbacks) {
-  return train_network(deeplabv3, dataset, split, run, options, callbacks);
+                     const TrainingOptions& options, const TrainingCallbacks& callbacks, ProcessGroup* group) {
+  return train_network(deeplabv3, dataset, split, run, options, callbacks, group);
 }
 
 TrainingResult train_network(const NetworkFactory& make_network, const dataset::Dataset& dataset,
                              const dataset::Split& split, const std::filesystem::path& run,
-                             const TrainingOptions& options, const TrainingCallbacks& callbacks) {
+                             const TrainingOptions& options, const TrainingCallbacks& callbacks, ProcessGroup* group) {
+  ProcessGroup alone;
   try {
-    return run_training(make_network, dataset, split, run, options, callbacks);
+    return run_training(make_network, dataset, split, run, options, callbacks, group ? *group : alone);
   } catch (const c10::Error& error) {
     rethrow(error, run);
   }

@@ -9,7 +9,7 @@ namespace pulmoseg::training {
 ///   config.json                      options, dataset, split, versions, processor
 ///   split.csv                        which slice belongs to which part
 ///   history.csv                      a line an epoch
-///   checkpoint.safetensors           to go on from: weights, optimiser, position, random state
+///   checkpoint.safetensors           to go on from: weights, optimiser, position
 ///   checkpoint-previous.safetensors  the one before it
 ///   deeplabv3_resnet50_trained.pth   the epoch with the lowest validation loss
 ///   model.onnx                       the same, for inference
@@ -19,15 +19,20 @@ namespace pulmoseg::training {
 ///
 /// Sets LibTorch's global seed and number of threads, and lets the C library keep freed memory for the next step. With
 /// options.resume, `split` must be the run's own.
+///
+/// With a `group` of several ranks (null: alone), the options and the split of rank 0 hold for all, and only rank 0 touches
+/// `run`; every rank needs the dataset. Call it within group->run().
 /// Errors: see Trainer; Error also when the folder holds a run already, is in use, or is resumed with another dataset, split
-/// or option; UsageError for impossible options.
+/// or option, or a rank has another dataset than rank 0; UsageError for impossible options.
 TrainingResult train(const dataset::Dataset& dataset, const dataset::Split& split, const std::filesystem::path& run,
-                     const TrainingOptions& options, const TrainingCallbacks& callbacks = {});
+                     const TrainingOptions& options, const TrainingCallbacks& callbacks = {},
+                     ProcessGroup* group = nullptr);
 
 /// As train(), for a network that `make_network` builds after the seed is set (and gives the ONNX metadata to).
 using NetworkFactory = std::function<Network(std::size_t classes, std::map<std::string, std::string> onnx_metadata)>;
 TrainingResult train_network(const NetworkFactory& make_network, const dataset::Dataset& dataset,
                              const dataset::Split& split, const std::filesystem::path& run,
-                             const TrainingOptions& options, const TrainingCallbacks& callbacks = {});
+                             const TrainingOptions& options, const TrainingCallbacks& callbacks = {},
+                             ProcessGroup* group = nullptr);
 
 }  // namespace pulmoseg::training

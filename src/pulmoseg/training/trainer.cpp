@@ -4,12 +4,14 @@
 #include <spdlog/spdlog.h>
 
 #include <cmath>
+#include <mutex>
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/model/weights.hpp"
 #include "pulmoseg/training/device.hpp"
 #include "pulmoseg/training/loss.hpp"
+#include "pulmoseg/training/random.hpp"
 #include "pulmoseg/training/schedule.hpp"
 
 namespace pulmoseg::training {
@@ -41,26 +43,29 @@ torch::nn::Module& placed(torch::nn::Module& network, torch::Device device) {
 }  // namespace
 
 Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset::Split& split, RunFolder run,
-                 const TrainingOptions& options, const TrainingCallbacks& callbacks)
+                 const TrainingOptions& options, const TrainingCallbacks& callbacks, ProcessGroup& group)
     : network_(std::move(network)),
       dataset_(dataset),
       run_(std::move(run)),
       options_(options),
       callbacks_(callbacks),
+      group_(group),
       device_(open_device(options.device)),
       training_rows_(split.rows(dataset::Part::training)),
       validation_rows_(split.rows(dataset::Part::validation)),
       optimiser_(placed(*network_.module, device_), options.learning_rate) {
-  if (training_rows_.size() < 2 || validation_rows_.empty()) {
+  const std::int64_t smallest = smallest_batch(options, group.ranks());
+  if (std::ssize(training_rows_) < smallest || validation_rows_.empty()) {
     throw Error(
-        fmt::format("{}: has {} slices for training and {} for validation, expected at least 2 and 1; prepare more "
+        fmt::format("{}: has {} slices for training and {} for validation, expected at least {} and 1; prepare more "
                     "slices or split otherwise",
-                    dataset.folder().string(), training_rows_.size(), validation_rows_.size()));
+                    dataset.folder().string(), training_rows_.size(), validation_rows_.size(), smallest));
   }
   if (options_.weight_average > 0) average_.emplace(*network_.module, options_.weight_average);
 }
 
 TrainingResult Trainer::run() {
+  begin_together();
   while (state_.epoch < options_.epochs) {
     train_epoch();
     {
@@ -75,15 +80,32 @@ TrainingResult Trainer::run() {
 
 TrainingResult Trainer::result() const { return {.history = history_, .best = state_.best.value_or(EpochRecord{})}; }
 
+void Trainer::begin_together() {
+  if (group_.ranks() == 1) return;
+  state_ = state_from_json(group_.broadcast(to_json(state_)));
+  history_ = state_.history;
+  const model::StateDict moments = optimiser_.state_dict();
+  for (const auto& [name, tensor] : moments) group_.broadcast(tensor);
+  optimiser_.load_state_dict(moments, "rank 0");
+  if (average_) {
+    for (const auto& [name, tensor] : average_->averaged()) group_.broadcast(tensor);
+  }
+  for (const auto& buffer : network_.module->buffers()) group_.broadcast(buffer);
+  group_.average_gradients_of(network_.module->parameters());
+}
+
 void Trainer::train_epoch() {
   network_.module->train();
-  const auto batches = shuffled_batches(training_rows_, options_.batch_size, options_.seed, state_.epoch);
-  BatchLoader loader(dataset_, options_, batches, state_.epoch, static_cast<std::size_t>(state_.batch),
+  const auto batches = shuffled_batches(training_rows_, options_.batch_size, options_.seed, state_.epoch,
+                                        smallest_batch(options_, group_.ranks()));
+  BatchLoader loader(dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), state_.epoch,
+                     static_cast<std::size_t>(state_.batch),
                      [this](std::size_t batch) { return image_size(static_cast<std::int64_t>(batch)); });
   auto step_start = Clock::now();
   while (const auto batch = loader.next()) {
-    state_.loss_sum += train_step(*batch) * static_cast<double>(batch->size());
-    state_.samples += batch->size();
+    const std::int64_t samples = std::ssize(batches[static_cast<std::size_t>(state_.batch)]);
+    state_.loss_sum += train_step(*batch, samples);
+    state_.samples += samples;
     if (average_) average_->update(state_.epoch * batches_an_epoch() + state_.batch);
     state_.batch += 1;
     state_.training_seconds += seconds_since(std::exchange(step_start, Clock::now()));
@@ -94,30 +116,43 @@ void Trainer::train_epoch() {
   }
 }
 
-double Trainer::train_step(const Batch& batch) {
-  const torch::Tensor batch_loss = loss(logits(batch), batch);
-  const double value = require_number(batch_loss.item<double>(), "training");
+/// The loss summed over the samples of all ranks.
+double Trainer::train_step(const Batch& batch, std::int64_t samples_of_all_ranks) {
+  seed_dropout();
+  const torch::Tensor piece_loss = loss(logits(batch), batch);
+  const auto samples = static_cast<double>(batch.size()), all_samples = static_cast<double>(samples_of_all_ranks);
+  const double sum = group_.sum(piece_loss.item<double>() * samples);
+  require_number(sum / all_samples, "training");
   optimiser_.zero_gradients();
-  batch_loss.backward();
+  // The mean of the ranks' gradients is to be the gradient of the mean over all samples, also where pieces differ in size.
+  group_.backward(piece_loss * (samples * group_.ranks() / all_samples));
   optimiser_.set_learning_rate(learning_rate_at(progress(static_cast<double>(state_.batch) + 0.5), options_));
   optimiser_.step();
-  return value;
+  return sum;
 }
 
 Trainer::Validation Trainer::validate() {
   const torch::NoGradGuard no_gradients;
   network_.module->eval();
+  for (const auto& buffer : network_.module->buffers())
+    group_.broadcast(buffer);  // BatchNorm's, where not synchronised
   const auto start = Clock::now();
   double sum = 0;
   Overlap lesion;
-  BatchLoader loader(dataset_, options_, make_batches(validation_rows_, options_.batch_size), std::nullopt, 0,
+  const auto batches = make_batches(validation_rows_, options_.batch_size);
+  BatchLoader loader(dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), std::nullopt, 0,
                      [size = image_size(state_.batch - 1)](std::size_t) { return size; });
   while (const auto batch = loader.next()) {
-    const torch::Tensor found = logits(*batch);
-    sum += loss(found, *batch).item<double>() * static_cast<double>(batch->size());
-    lesion.add(found, batch->targets.to(device_), lesion_class);
+    if (batch->size() > 0) {
+      const torch::Tensor found = logits(*batch);
+      sum += loss(found, *batch).item<double>() * static_cast<double>(batch->size());
+      lesion.add(found, batch->targets.to(device_), lesion_class);
+    }
     stop_if_asked();
   }
+  sum = group_.sum(sum);
+  for (std::int64_t* pixels : {&lesion.predicted, &lesion.true_pixels, &lesion.both})
+    *pixels = static_cast<std::int64_t>(group_.sum(static_cast<double>(*pixels)));
   validation_seconds_ = seconds_since(start);
   return {.loss = require_number(sum / static_cast<double>(validation_rows_.size()), "validation"),
           .dice = lesion.dice()};
@@ -138,7 +173,9 @@ double Trainer::progress(double batches_of_epoch) const {
   return (static_cast<double>(state_.epoch) + batches_of_epoch / batches) / static_cast<double>(options_.epochs);
 }
 
-std::int64_t Trainer::batches_an_epoch() const { return std::ssize(make_batches(training_rows_, options_.batch_size)); }
+std::int64_t Trainer::batches_an_epoch() const {
+  return std::ssize(make_batches(training_rows_, options_.batch_size, smallest_batch(options_, group_.ranks())));
+}
 
 /// Of the n-th batch of this epoch.
 std::int64_t Trainer::image_size(std::int64_t batch) const {
@@ -161,10 +198,12 @@ void Trainer::finish_epoch(const Validation& validation) {
   const model::StateDict weights = model::state_dict(*network_.module);
   if (!state_.best || is_better(record, *state_.best)) {
     state_.best = record;
-    model::write_weights(weights, run_.best_weights());
-    network_.write_onnx(run_.onnx());
+    if (group_.is_first()) {
+      model::write_weights(weights, run_.best_weights());
+      network_.write_onnx(run_.onnx());
+    }
   }
-  model::write_weights(weights, run_.last_weights());
+  if (group_.is_first()) model::write_weights(weights, run_.last_weights());
   if (state_.samples == std::ssize(training_rows_)) {  // else the time limit ended it, and --resume goes on within it
     state_.history = history_;
     state_.epoch += 1;
@@ -172,16 +211,16 @@ void Trainer::finish_epoch(const Validation& validation) {
     state_.loss_sum = state_.training_seconds = 0;
   }
   save_checkpoint();
-  write_history(history_, run_.history());
+  if (group_.is_first()) write_history(history_, run_.history());
   if (callbacks_.on_epoch) callbacks_.on_epoch(result());
 }
 
 void Trainer::save_checkpoint() {
+  if (!group_.is_first()) return;
   run_.checkpoints().save({.state = state_,
                            .network = average_ ? average_->trained() : model::state_dict(*network_.module),
                            .optimiser = optimiser_.state_dict(),
                            .average = average_ ? average_->averaged() : model::StateDict{},
-                           .random_state = generator().get_state(),
                            .file = {}});
   last_checkpoint_ = Clock::now();
 }
@@ -192,28 +231,33 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   model::load_state_dict(*network_.module, checkpoint.network, checkpoint.file.string());
   optimiser_.load_state_dict(checkpoint.optimiser, checkpoint.file.string());
   if (average_) average_->load_averaged(checkpoint.average, checkpoint.file.string());
-  restore_random_state(checkpoint.random_state);
   if (!history_.empty()) write_history(history_, run_.history());
 }
 
-/// A GPU's generator has another state than the CPU's.
-void Trainer::restore_random_state(const torch::Tensor& state) {
-  auto random = generator();
-  if (state.sizes() == random.get_state().sizes()) return random.set_state(state);
-  spdlog::warn("{}: goes on on another device ({}): dropout draws other numbers than an uninterrupted run would",
-               run_.folder.string(), options_.device);
-  random.set_current_seed(options_.seed + static_cast<std::uint64_t>(state_.epoch));
+/// Dropout draws other numbers in every step and on every rank, and the same ones again in a resumed run.
+void Trainer::seed_dropout() {
+  Random random(RandomUse::dropout,
+                {options_.seed, static_cast<std::uint64_t>(state_.epoch), static_cast<std::uint64_t>(state_.batch),
+                 static_cast<std::uint64_t>(group_.rank())});
+  at::Generator generator = at::globalContext().defaultGenerator(device_);
+  const std::scoped_lock lock(generator.mutex());
+  generator.set_current_seed(random.next());
 }
 
 void Trainer::stop_if_asked() {
-  if (!callbacks_.stop.stop_requested()) return;
+  if (group_.sum(callbacks_.stop.stop_requested() ? 1.0 : 0.0) == 0) return;
   save_checkpoint();
+  if (!group_.is_first()) throw Interrupted("");  // rank 0 says it for all
   throw Interrupted(fmt::format("{}: stopped in epoch {} of {} after {} of its {} training slices; go on with --resume",
                                 run_.folder.string(), state_.epoch + 1, options_.epochs, state_.samples,
                                 training_rows_.size()));
 }
 
-bool Trainer::time_is_up() const { return options_.max_minutes && seconds_since(start_) > 60 * *options_.max_minutes; }
+bool Trainer::time_is_up() const {
+  if (!options_.max_minutes) return false;
+  const bool up = group_.is_first() && seconds_since(start_) > 60 * *options_.max_minutes;
+  return group_.sum(up ? 1.0 : 0.0) > 0;
+}
 
 double Trainer::require_number(double loss, std::string_view part) const {
   if (std::isfinite(loss)) return loss;
@@ -242,7 +286,5 @@ void Trainer::report_step(const std::vector<Rows>& batches) const {
                       .samples_per_second = rate,
                       .seconds_left = std::max(left, 0.0)});
 }
-
-at::Generator Trainer::generator() const { return at::globalContext().defaultGenerator(device_); }
 
 }  // namespace pulmoseg::training

@@ -16,6 +16,7 @@
 #include "pulmoseg/training/batches.hpp"
 #include "pulmoseg/training/checkpoint.hpp"
 #include "pulmoseg/training/options.hpp"
+#include "pulmoseg/training/process_group.hpp"
 #include "pulmoseg/training/run_folder.hpp"
 #include "pulmoseg/training/weight_average.hpp"
 
@@ -35,7 +36,7 @@ struct TrainingResult {
   EpochRecord best;                  ///< whose weights were kept
 };
 
-/// Called in the thread that trains. An exception from one ends the run; the last checkpoint stays.
+/// Called in the thread that trains, on every rank. An exception from one ends the run; the last checkpoint stays.
 struct TrainingCallbacks {
   std::function<void(const StepRecord&)> on_step;
   std::function<void(const TrainingResult&)> on_epoch;  ///< what there is so far
@@ -53,14 +54,18 @@ struct Network {
 /// with the lowest validation loss among those that were validated on the largest images.
 ///
 /// Everything that is random depends on the seed and the position alone, and the checkpoint holds the rest, so a run that
-/// was stopped and resumed gives the same bytes as one that was not (same processor, same number of threads). One exception:
-/// the weights at a time limit in mid-epoch count as a candidate for the best, and stay it until an epoch is better.
+/// was stopped and resumed gives the same bytes as one that was not (same processor, same number of threads and ranks). One
+/// exception: the weights at a time limit in mid-epoch count as a candidate for the best, and stay it until an epoch is better.
+///
+/// Of several ranks, each takes its piece of every batch and all take the same steps; all begin with rank 0's weights and
+/// position, and only rank 0 touches the folder. A stop that one is asked for stops all; rank 0's clock tells the time.
 /// Errors: Error when a part is too small, when the loss is no longer a number, or when a file cannot be written;
 /// Interrupted after the stop token's checkpoint. Threads: one at a time.
 class Trainer {
  public:
+  /// `group` must outlive the trainer.
   Trainer(Network network, const dataset::Dataset& dataset, const dataset::Split& split, RunFolder run,
-          const TrainingOptions& options, const TrainingCallbacks& callbacks);
+          const TrainingOptions& options, const TrainingCallbacks& callbacks, ProcessGroup& group);
 
   void resume(const Checkpoint& checkpoint);  ///< goes on from there
   TrainingResult run();
@@ -73,8 +78,9 @@ class Trainer {
     std::optional<double> dice;
   };
 
+  void begin_together();
   void train_epoch();
-  double train_step(const Batch& batch);
+  double train_step(const Batch& batch, std::int64_t samples_of_all_ranks);
   Validation validate();
   void finish_epoch(const Validation& validation);
 
@@ -85,18 +91,18 @@ class Trainer {
   std::int64_t image_size(std::int64_t batch) const;
   TrainingResult result() const;
   void save_checkpoint();
-  void restore_random_state(const torch::Tensor& state);
+  void seed_dropout();
   void stop_if_asked();
   void report_step(const std::vector<Rows>& batches) const;
   bool time_is_up() const;
   double require_number(double loss, std::string_view part) const;
-  at::Generator generator() const;
 
   Network network_;
   const dataset::Dataset& dataset_;
   RunFolder run_;
   TrainingOptions options_;
   TrainingCallbacks callbacks_;
+  ProcessGroup& group_;
   torch::Device device_;
   Rows training_rows_, validation_rows_;
   Adam optimiser_;
