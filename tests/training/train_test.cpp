@@ -11,6 +11,7 @@
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/model/weights.hpp"
+#include "pulmoseg/training/device.hpp"
 
 namespace pulmoseg::training {
 namespace {
@@ -53,6 +54,21 @@ TEST(Train, FillsTheRunFolder) {
   EXPECT_NE(metadata.find("pulmoseg.classes=background,lesion"), std::string::npos) << metadata;
   EXPECT_NE(metadata.find("pulmoseg.size=16"), std::string::npos) << metadata;
   EXPECT_NE(metadata.find("pulmoseg.trained_on=data (" + dataset.fingerprint()), std::string::npos) << metadata;
+}
+
+TEST(Train, RecipeFastTakesTheFasterNumberFormatAndLearns) {
+  const test::TemporaryFolder folder;
+  const auto dataset = make_dataset(folder / "data", 24);
+  auto options = recipe("fast");
+  options.learning_rate = 1e-2;
+  options.epochs = 10;
+  const RunFolder run{folder / "run"};
+  const auto result = train_tiny(dataset, run.folder, options);
+  const auto config = nlohmann::json::parse(read_file(run.config()));
+  EXPECT_EQ(config["options"]["precision"], has_fast_bfloat16() ? "bf16" : "fp32");
+  EXPECT_EQ(config["options"]["schedule"], "cosine");
+  EXPECT_LT(result.history.back().training_loss, 0.7 * result.history.front().training_loss);
+  EXPECT_EQ(read_config(run).options.dice_loss, options.dice_loss);
 }
 
 TEST(Train, LearnsATinySetByHeart) {

@@ -87,8 +87,13 @@ struct AsppImpl : nn::Module {
       outputs.push_back(
           branch->as<Branch>()->forward(pooled ? torch::adaptive_avg_pool2d(features, {1, 1}) : features));
     }
-    outputs.back() = resize_bilinear(outputs.back(), features.sizes().slice(2));
+    outputs.back() = repeat_over(outputs.back(), features);
     return dropout(project(torch::cat(outputs, 1)));
+  }
+
+  /// One pixel at every place of a grid: what bilinear resizing makes of it, without the arithmetic.
+  static Tensor repeat_over(const Tensor& pixel, const Tensor& grid) {
+    return pixel.expand({-1, -1, grid.size(2), grid.size(3)}).contiguous(torch::MemoryFormat::ChannelsLast);
   }
 
   nn::ModuleList convs;
