@@ -13,8 +13,8 @@ constexpr std::int64_t pixels_a_chunk = 256;  // sums of a chunk are float32, su
 
 /// Of one chunk: sums of (input - shift) and of its square. The shift keeps the square from drowning the variance.
 template <class T>
-FOR_EACH_PROCESSOR void sum_chunk(const T* input, std::int64_t count, std::int64_t channels, const float* shift,
-                                  float* sum, float* square_sum) {
+PULMOSEG_FOR_EACH_PROCESSOR void sum_chunk(const T* input, std::int64_t count, std::int64_t channels,
+                                           const float* shift, float* sum, float* square_sum) {
   std::int64_t pixel = 0;
   for (; pixel + 4 <= count; pixel += 4) {
     const T* a = input + pixel * channels;
@@ -39,8 +39,8 @@ FOR_EACH_PROCESSOR void sum_chunk(const T* input, std::int64_t count, std::int64
 }
 
 template <class T>
-FOR_EACH_PROCESSOR void normalise_chunk(const T* input, std::int64_t count, std::int64_t channels, const float* scale,
-                                        const float* offset, const T* addend, T* output) {
+PULMOSEG_FOR_EACH_PROCESSOR void normalise_chunk(const T* input, std::int64_t count, std::int64_t channels,
+                                                 const float* scale, const float* offset, const T* addend, T* output) {
   for (std::int64_t pixel = 0; pixel < count; ++pixel) {
     const T* x = input + pixel * channels;
     T* y = output + pixel * channels;
@@ -69,8 +69,8 @@ struct Statistics {
 /// Of one chunk, into `sum` and `product_sum`. Whether there is an addend is known when this is compiled, so that the loop is
 /// plain.
 template <bool has_addend, class T>
-INLINE void sum_gradients(const T* input, const Rectifier<T>& r, std::int64_t count, std::int64_t channels,
-                          const Statistics& s, float* sum, float* product_sum) {
+PULMOSEG_INLINE void sum_gradients(const T* input, const Rectifier<T>& r, std::int64_t count, std::int64_t channels,
+                                   const Statistics& s, float* sum, float* product_sum) {
   for (std::int64_t pixel = 0; pixel < count; ++pixel) {
     const std::int64_t at = pixel * channels;
     const T *x = input + at, *dy = r.gradient + at;
@@ -87,15 +87,17 @@ INLINE void sum_gradients(const T* input, const Rectifier<T>& r, std::int64_t co
 }
 
 template <class T>
-FOR_EACH_PROCESSOR void sum_gradient_chunk(const T* input, const Rectifier<T>& r, std::int64_t count,
-                                           std::int64_t channels, const Statistics& s, float* sum, float* product_sum) {
+PULMOSEG_FOR_EACH_PROCESSOR void sum_gradient_chunk(const T* input, const Rectifier<T>& r, std::int64_t count,
+                                                    std::int64_t channels, const Statistics& s, float* sum,
+                                                    float* product_sum) {
   r.rectified ? sum_gradients<true>(input, r, count, channels, s, sum, product_sum)
               : sum_gradients<false>(input, r, count, channels, s, sum, product_sum);
 }
 
 template <bool has_addend, class T>
-INLINE void input_gradients(const T* input, const Rectifier<T>& r, std::int64_t count, std::int64_t channels,
-                            const Statistics& s, const float* slope, const float* constant, T* input_gradient) {
+PULMOSEG_INLINE void input_gradients(const T* input, const Rectifier<T>& r, std::int64_t count, std::int64_t channels,
+                                     const Statistics& s, const float* slope, const float* constant,
+                                     T* input_gradient) {
   for (std::int64_t pixel = 0; pixel < count; ++pixel) {
     const std::int64_t at = pixel * channels;
     const T *x = input + at, *dy = (has_addend ? r.rectified : r.gradient) + at;
@@ -111,9 +113,9 @@ INLINE void input_gradients(const T* input, const Rectifier<T>& r, std::int64_t 
 }
 
 template <class T>
-FOR_EACH_PROCESSOR void input_gradient_chunk(const T* input, const Rectifier<T>& r, std::int64_t count,
-                                             std::int64_t channels, const Statistics& s, const float* slope,
-                                             const float* constant, T* input_gradient) {
+PULMOSEG_FOR_EACH_PROCESSOR void input_gradient_chunk(const T* input, const Rectifier<T>& r, std::int64_t count,
+                                                      std::int64_t channels, const Statistics& s, const float* slope,
+                                                      const float* constant, T* input_gradient) {
   r.rectified ? input_gradients<true>(input, r, count, channels, s, slope, constant, input_gradient)
               : input_gradients<false>(input, r, count, channels, s, slope, constant, input_gradient);
 }

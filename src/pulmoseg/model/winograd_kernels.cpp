@@ -41,7 +41,7 @@ std::array<T*, 16> places_of(T* planes, std::int64_t plane, std::int64_t at, Ker
 
 // Each writes what one of the matrices of F(2,3) makes of a vector, whose elements lie `step` apart, to `to`.
 template <class Number>
-INLINE void input_vector(const Number* d, Number* to, int step) {
+PULMOSEG_INLINE void input_vector(const Number* d, Number* to, int step) {
   to[0] = d[0] - d[2 * step];
   to[step] = d[step] + d[2 * step];
   to[2 * step] = d[2 * step] - d[step];
@@ -49,13 +49,13 @@ INLINE void input_vector(const Number* d, Number* to, int step) {
 }
 
 template <class Number>
-INLINE void product_vector(const Number* m, Number* to, int step, int to_step) {
+PULMOSEG_INLINE void product_vector(const Number* m, Number* to, int step, int to_step) {
   to[0] = m[0] + m[step] + m[2 * step];
   to[to_step] = m[step] - m[2 * step] - m[3 * step];
 }
 
 template <class Number>
-INLINE void gradient_vector(const Number* g, Number* to, int step, int to_step) {
+PULMOSEG_INLINE void gradient_vector(const Number* g, Number* to, int step, int to_step) {
   to[0] = g[0];
   to[to_step] = g[0] + g[step];
   to[2 * to_step] = g[0] - g[step];
@@ -63,7 +63,7 @@ INLINE void gradient_vector(const Number* g, Number* to, int step, int to_step) 
 }
 
 template <class Number>
-INLINE void kernel_vector(const Number* g, Number* to, int step) {
+PULMOSEG_INLINE void kernel_vector(const Number* g, Number* to, int step) {
   const Number outer = (g[0] + g[2 * step]) / 2, middle = g[step] / 2;
   to[0] = g[0];
   to[step] = outer + middle;
@@ -72,7 +72,7 @@ INLINE void kernel_vector(const Number* g, Number* to, int step) {
 }
 
 template <class Number>
-INLINE void kernel_gradient_vector(const Number* u, Number* to, int step) {
+PULMOSEG_INLINE void kernel_gradient_vector(const Number* u, Number* to, int step) {
   const Number both = (u[step] + u[2 * step]) / 2;
   to[0] = u[0] + both;
   to[step] = (u[step] - u[2 * step]) / 2;
@@ -80,86 +80,66 @@ INLINE void kernel_gradient_vector(const Number* u, Number* to, int step) {
 }
 
 template <class T>
-FOR_EACH_PROCESSOR void input_tile(const std::array<const T*, 16>& pixels, std::int64_t channels,
-                                   const std::array<T*, 16>& places) {
+PULMOSEG_FOR_EACH_PROCESSOR void input_tile(const std::array<const T*, 16>& pixels, std::int64_t channels,
+                                            const std::array<T*, 16>& places) {
 #pragma GCC ivdep
   for (std::int64_t c = 0; c < channels; ++c) {
     Number<T> d[16], half[16], v[16];
-#pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) d[i] = load(pixels[static_cast<std::size_t>(i)][c]);
-#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) input_vector(d + i, half + i, 4);
-#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) input_vector(half + 4 * i, v + 4 * i, 1);
-#pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) store(v[i], places[static_cast<std::size_t>(i)][c]);
   }
 }
 
 template <class T>
-FOR_EACH_PROCESSOR void product_tile(const std::array<const T*, 16>& places, std::int64_t channels,
-                                     const std::array<T*, 4>& pixels) {
+PULMOSEG_FOR_EACH_PROCESSOR void product_tile(const std::array<const T*, 16>& places, std::int64_t channels,
+                                              const std::array<T*, 4>& pixels) {
 #pragma GCC ivdep
   for (std::int64_t c = 0; c < channels; ++c) {
     Number<T> m[16], half[8], y[4];
-#pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) m[i] = load(places[static_cast<std::size_t>(i)][c]);
-#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) product_vector(m + i, half + i, 4, 4);
-#pragma GCC unroll 2
     for (int i = 0; i < 2; ++i) product_vector(half + 4 * i, y + 2 * i, 1, 1);
-#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) store(y[i], pixels[static_cast<std::size_t>(i)][c]);
   }
 }
 
 template <class T>
-FOR_EACH_PROCESSOR void gradient_tile(const std::array<const T*, 4>& pixels, std::int64_t channels,
-                                      const std::array<T*, 16>& places) {
+PULMOSEG_FOR_EACH_PROCESSOR void gradient_tile(const std::array<const T*, 4>& pixels, std::int64_t channels,
+                                               const std::array<T*, 16>& places) {
 #pragma GCC ivdep
   for (std::int64_t c = 0; c < channels; ++c) {
     Number<T> g[4], half[8], m[16];
-#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) g[i] = load(pixels[static_cast<std::size_t>(i)][c]);
-#pragma GCC unroll 2
     for (int i = 0; i < 2; ++i) gradient_vector(g + i, half + i, 2, 2);
-#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) gradient_vector(half + 2 * i, m + 4 * i, 1, 1);
-#pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) store(m[i], places[static_cast<std::size_t>(i)][c]);
   }
 }
 
 template <class T>
-FOR_EACH_PROCESSOR void kernel_places(const Number<T>* kernel, std::int64_t channels,
-                                      const std::array<T*, 16>& places) {
+PULMOSEG_FOR_EACH_PROCESSOR void kernel_places(const Number<T>* kernel, std::int64_t channels,
+                                               const std::array<T*, 16>& places) {
 #pragma GCC ivdep
   for (std::int64_t c = 0; c < channels; ++c) {
     Number<T> g[9], half[12], u[16];
-#pragma GCC unroll 9
     for (int i = 0; i < 9; ++i) g[i] = kernel[i * channels + c];
-#pragma GCC unroll 3
     for (int i = 0; i < 3; ++i) kernel_vector(g + i, half + i, 3);
-#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) kernel_vector(half + 3 * i, u + 4 * i, 1);
-#pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) store(u[i], places[static_cast<std::size_t>(i)][c]);
   }
 }
 
 template <class T>
-FOR_EACH_PROCESSOR void kernel_gradient(const std::array<const T*, 16>& places, std::int64_t channels,
-                                        Number<T>* kernel) {
+PULMOSEG_FOR_EACH_PROCESSOR void kernel_gradient(const std::array<const T*, 16>& places, std::int64_t channels,
+                                                 Number<T>* kernel) {
 #pragma GCC ivdep
   for (std::int64_t c = 0; c < channels; ++c) {
     Number<T> u[16], half[12], g[9];
-#pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) u[i] = load(places[static_cast<std::size_t>(i)][c]);
-#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) kernel_gradient_vector(u + i, half + i, 4);
-#pragma GCC unroll 3
     for (int i = 0; i < 3; ++i) kernel_gradient_vector(half + 4 * i, g + 3 * i, 1);
-#pragma GCC unroll 9
     for (int i = 0; i < 9; ++i) kernel[i * channels + c] = g[i];
   }
 }
