@@ -15,7 +15,9 @@
 
 namespace pulmoseg::test {
 
-std::filesystem::path rank_program() { return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "training_rank"; }
+std::filesystem::path rank_program() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "training_rank";
+}
 
 Process::Process(const std::vector<std::string>& command, const Environment& environment) {
   const std::string messages = folder_ / "messages";

@@ -28,7 +28,8 @@ using torch::Tensor;
 class Settings {
  public:
   explicit Settings(std::span<char*> arguments) {
-    for (const std::string_view text : arguments) values_[std::string(text.substr(0, text.find('=')))] = text.substr(text.find('=') + 1);
+    for (const std::string_view text : arguments)
+      values_[std::string(text.substr(0, text.find('=')))] = text.substr(text.find('=') + 1);
   }
   double operator[](const std::string& name) const {
     const auto found = values_.find(name);
@@ -85,7 +86,8 @@ Network network_of(Module module) {
           .write_onnx = [](const std::filesystem::path&) {}};
 }
 
-Network make_network(const Settings& settings, std::size_t classes, const std::map<std::string, std::string>& metadata) {
+Network make_network(const Settings& settings, std::size_t classes,
+                     const std::map<std::string, std::string>& metadata) {
   if (settings["dropout"] != 0) return test::tiny_network(classes, metadata);
   if (settings["deeplabv3"] != 0) return network_of(model::DeepLabV3());
   return network_of(TwoNorms(static_cast<std::int64_t>(classes)));
@@ -109,8 +111,13 @@ void train_as_told(const std::filesystem::path& data, const std::filesystem::pat
   const auto factory = [&](std::size_t classes, const std::map<std::string, std::string>& metadata) {
     Network network = make_network(settings, classes, metadata);
     module = network.module;
-    network.forward = [forward = network.forward, calls = 0, nan = chosen ? settings["nan"] : 0](
-                          const Tensor& images) mutable { return forward(images) * (++calls == nan ? NAN : 1.0); };
+    const auto type = settings["double"] != 0 ? torch::kFloat64 : torch::kFloat32;
+    module->to(type);
+    const std::vector<std::int64_t> turned(settings["reverse"] != 0 ? 1 : 0, 0);  // samples last to first
+    network.forward = [=, forward = network.forward, calls = 0,
+                       nan = chosen ? settings["nan"] : 0](const Tensor& images) mutable {
+      return forward(images.to(type).flip(turned)).flip(turned) * (++calls == nan ? NAN : 1.0);
+    };
     return network;
   };
   std::stop_source stop;
@@ -126,7 +133,8 @@ void train_as_told(const std::filesystem::path& data, const std::filesystem::pat
   model::StateDict gradients;
   for (const auto& parameter : module->named_parameters()) gradients.emplace_back(parameter.key(), parameter->grad());
   model::write_weights(gradients, fmt::format("{}.gradients-{}.safetensors", run.string(), group.rank()));
-  model::write_weights(model::state_dict(*module), fmt::format("{}.weights-{}.safetensors", run.string(), group.rank()));
+  model::write_weights(model::state_dict(*module),
+                       fmt::format("{}.weights-{}.safetensors", run.string(), group.rank()));
 }
 
 int run(std::span<char*> arguments) {

@@ -54,12 +54,9 @@ TEST(RankPlace, ByTorchrun) {
 }
 
 TEST(RankPlace, ByMpirun) {
-  Variables variables{{"OMPI_COMM_WORLD_RANK", "1"},
-                      {"OMPI_COMM_WORLD_SIZE", "4"},
-                      {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
-                      {"OMPI_COMM_WORLD_LOCAL_SIZE", "4"},
-                      {"SLURM_STEP_NUM_TASKS", "2"},
-                      {"PULMOSEG_HEARTBEAT_SECONDS", "60"}};
+  Variables variables{{"OMPI_COMM_WORLD_RANK", "1"},       {"OMPI_COMM_WORLD_SIZE", "4"},
+                      {"OMPI_COMM_WORLD_LOCAL_RANK", "1"}, {"OMPI_COMM_WORLD_LOCAL_SIZE", "4"},
+                      {"SLURM_STEP_NUM_TASKS", "2"},       {"PULMOSEG_HEARTBEAT_SECONDS", "60"}};
   const RankPlace place = place_in(variables);
   EXPECT_EQ(place.rank, 1);
   EXPECT_EQ(place.ranks, 4);
@@ -67,22 +64,22 @@ TEST(RankPlace, ByMpirun) {
   EXPECT_EQ(place.master_port, 29500);
   EXPECT_FALSE(place.launcher_keeps_store);
   EXPECT_EQ(place.patience, 60);
-  variables["OMPI_COMM_WORLD_LOCAL_SIZE"] = "2";
+  variables["OMPI_COMM_WORLD_LOCAL_SIZE"] = std::string("2");
   EXPECT_EQ(message_in(variables),
             "MASTER_ADDR is not set, expected the address of rank 0's machine, where the 4 ranks meet (e.g. mpirun -x "
             "MASTER_ADDR=node1)");
 }
 
 TEST(RankPlace, BySrun) {
-  Variables variables{{"SLURM_PROCID", "3"},        {"SLURM_STEP_NUM_TASKS", "4"},
-                      {"SLURM_LOCALID", "1"},       {"SLURM_STEP_NUM_NODES", "2"},
-                      {"SLURM_JOB_ID", "1234567"},  {"SLURM_STEP_NODELIST", "gpu[03-04]"}};
+  Variables variables{{"SLURM_PROCID", "3"},       {"SLURM_STEP_NUM_TASKS", "4"},
+                      {"SLURM_LOCALID", "1"},      {"SLURM_STEP_NUM_NODES", "2"},
+                      {"SLURM_JOB_ID", "1234567"}, {"SLURM_STEP_NODELIST", "gpu[03-04]"}};
   const RankPlace place = place_in(variables);
   EXPECT_EQ(place.rank, 3);
   EXPECT_EQ(place.local_rank, 1);
   EXPECT_EQ(place.master_address, "gpu03");
   EXPECT_EQ(place.master_port, 24567);
-  variables["SLURM_STEP_NUM_NODES"] = "1";
+  variables["SLURM_STEP_NUM_NODES"] = std::string("1");
   EXPECT_EQ(place_in(variables).master_address, "127.0.0.1");
 }
 
@@ -95,7 +92,8 @@ TEST(RankPlace, TheFirstHostOfSlurmsList) {
 }
 
 TEST(RankPlace, WhatCannotBeIsNamed) {
-  EXPECT_EQ(message_in({{"WORLD_SIZE", "two"}, {"RANK", "0"}}), "WORLD_SIZE is two, expected a number from 1 to 1048576");
+  EXPECT_EQ(message_in({{"WORLD_SIZE", "two"}, {"RANK", "0"}}),
+            "WORLD_SIZE is two, expected a number from 1 to 1048576");
   EXPECT_EQ(message_in({{"WORLD_SIZE", "2"}, {"RANK", "2"}}), "RANK is 2, expected a number from 0 to 1");
   EXPECT_EQ(message_in({{"WORLD_SIZE", "2"}}),
             "WORLD_SIZE is 2, but RANK is not set; start all ranks by torchrun, mpirun or srun");

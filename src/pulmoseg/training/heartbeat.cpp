@@ -9,8 +9,7 @@ namespace pulmoseg::training {
 namespace {
 
 constexpr const char* failure_key = "failure";
-constexpr const char* what_to_do =
-    "the last checkpoint is kept: go on with --resume, with any number of ranks";
+constexpr const char* what_to_do = "the last checkpoint is kept: go on with --resume, with any number of ranks";
 
 }  // namespace
 

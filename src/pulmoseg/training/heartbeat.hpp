@@ -7,14 +7,13 @@
 // one line says which rank it was, then std::_Exit(1), because the thread that trains may hang in an exchange for ever. Files
 // are atomic, so nothing is half-written.
 
-#include <torch/csrc/distributed/c10d/Store.hpp>
-
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
 #include "pulmoseg/training/ranks.hpp"
@@ -60,8 +59,8 @@ class Heartbeat {
   c10::intrusive_ptr<c10d::Store> store_;
   std::mutex mutex_;
   std::condition_variable_any wake_;
-  std::vector<Sign> signs_;                 // of each rank, under mutex_
-  Clock::time_point answered_;              // when the store last did, under mutex_
+  std::vector<Sign> signs_;     // of each rank, under mutex_
+  Clock::time_point answered_;  // when the store last did, under mutex_
   std::atomic<bool> ending_ = false;
   std::jthread watcher_, beater_;  // last, and in this order: the watcher ends when the other has
 };

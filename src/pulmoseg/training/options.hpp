@@ -20,16 +20,16 @@ Precision parse_precision(std::string_view text);  ///< "auto", "fp32", "bf16"; 
 struct TrainingOptions {
   // What is learnt. These decide the result, so a resumed run must have the same.
   std::string recipe = "original";
-  std::string classes = "lesion";  ///< see class_names()
-  std::int64_t batch_size = 4;  ///< of all ranks together; see smallest_batch()
-  double learning_rate = 1e-4;  ///< of Adam (betas 0.9 and 0.999, epsilon 1e-8, no weight decay)
+  std::string classes = "lesion";               ///< see class_names()
+  std::int64_t batch_size = 4;                  ///< of all ranks together; see smallest_batch()
+  double learning_rate = 1e-4;                  ///< of Adam (betas 0.9 and 0.999, epsilon 1e-8, no weight decay)
   double flip_probability = 0.5;                ///< horizontal flip
   bool quarter_turns = true;                    ///< rotation by 0, 90, 180 or 270 degrees, each as likely
   double mean = 0.0, standard_deviation = 1.0;  ///< normalisation (x - mean) / standard_deviation after min-max scaling
   std::uint64_t seed = 0;                       ///< of initial weights, shuffling, augmentation and dropout
   Precision precision = Precision::automatic;
-  bool sync_batch_norm = false;                 ///< of several ranks: mean and variance over the batch, not over each piece
-  std::filesystem::path init;  ///< weights of another model to start from (.pth, .safetensors); empty: random
+  bool sync_batch_norm = false;  ///< of several ranks: mean and variance over the batch, not over each piece
+  std::filesystem::path init;    ///< weights of another model to start from (.pth, .safetensors); empty: random
 
   // How far and how it runs. A resumed run may have others.
   std::int64_t epochs = 20;

@@ -1,5 +1,6 @@
 #include "pulmoseg/training/process_group.hpp"
 
+#include <c10/util/Flags.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <netdb.h>
@@ -16,6 +17,8 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/training/heartbeat.hpp"
+
+C10_DECLARE_int(caffe2_log_level);
 
 namespace pulmoseg::training {
 namespace {
@@ -85,11 +88,13 @@ c10::intrusive_ptr<c10d::Store> connect(const RankPlace& place, bool as_keeper) 
     return c10::make_intrusive<c10d::PrefixStore>("pulmoseg " + place.store_prefix, std::move(store));
   } catch (const std::exception& error) {
     if (as_keeper) {
-      throw Error(fmt::format("rank 0 cannot keep the ranks' store at {}; set MASTER_PORT to a free port of this machine: {}",
-                              meeting_point, first_line(error)));
+      throw Error(
+          fmt::format("rank 0 cannot keep the ranks' store at {}; set MASTER_PORT to a free port of this machine: {}",
+                      meeting_point, first_line(error)));
     }
-    throw Error(fmt::format("rank {} of {} cannot reach rank 0 at {}; see MASTER_ADDR, MASTER_PORT and the firewall: {}",
-                            place.rank, place.ranks, meeting_point, first_line(error)));
+    throw Error(
+        fmt::format("rank {} of {} cannot reach rank 0 at {}; see MASTER_ADDR, MASTER_PORT and the firewall: {}",
+                    place.rank, place.ranks, meeting_point, first_line(error)));
   }
 }
 
@@ -162,6 +167,7 @@ ProcessGroup::ProcessGroup(const RankPlace& place) : place_(place) {
 ProcessGroup::~ProcessGroup() = default;
 
 void ProcessGroup::join() {
+  if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = 3;  // c10d prints a screen for a lost connection
   connections_ = std::make_unique<Connections>();
   auto& store = connections_->store = connect(place_, keeps_the_store(place_));
   auto own_connection = connect(place_, false);

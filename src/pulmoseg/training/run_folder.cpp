@@ -173,10 +173,11 @@ void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const
     return fmt::format("{} ranks of {} threads on {}", config.ranks, config.threads, config.processor);
   };
   if (machine(before) != machine(now)) {
-    spdlog::warn("{}: was started with {}, goes on with {}: {} may differ from an uninterrupted run", run.folder.string(),
-                 machine(before), machine(now),
-                 before.ranks != now.ranks && !now.options.sync_batch_norm ? "BatchNorm's statistics, and so the result,"
-                                                                           : "the last bits");
+    spdlog::warn("{}: was started with {}, goes on with {}: {} may differ from an uninterrupted run",
+                 run.folder.string(), machine(before), machine(now),
+                 before.ranks != now.ranks && !now.options.sync_batch_norm
+                     ? "BatchNorm's statistics, and so the result,"
+                     : "the last bits");
   }
 }
 

@@ -73,8 +73,8 @@ dataset::Split rank_0s(dataset::Split split, ProcessGroup& group) {
 }
 
 void check_same_dataset(const dataset::Dataset& dataset, const RunConfig& config, ProcessGroup& group) {
-  const std::string mine = fmt::format("{} of size {}, SHA-256 of dataset.json {}", config.dataset_fingerprint, config.size,
-                                       config.dataset_content);
+  const std::string mine = fmt::format("{} of size {}, SHA-256 of dataset.json {}", config.dataset_fingerprint,
+                                       config.size, config.dataset_content);
   const std::string rank_0s = group.broadcast(mine);
   if (mine == rank_0s) return;
   throw Error(fmt::format("{}: is another dataset ({}) than that of rank 0 ({}); copy rank 0's to every machine",

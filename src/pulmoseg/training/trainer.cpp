@@ -115,7 +115,8 @@ double Trainer::train_step(const Batch& batch, std::int64_t samples_of_all_ranks
 double Trainer::validate() {
   const torch::NoGradGuard no_gradients;
   network_.module->eval();
-  for (const auto& buffer : network_.module->buffers()) group_.broadcast(buffer);  // BatchNorm's, where not synchronised
+  for (const auto& buffer : network_.module->buffers())
+    group_.broadcast(buffer);  // BatchNorm's, where not synchronised
   const auto start = Clock::now();
   double sum = 0;
   const auto batches = make_batches(validation_rows_, options_.batch_size);
@@ -186,8 +187,9 @@ void Trainer::resume(const Checkpoint& checkpoint) {
 
 /// Dropout draws other numbers in every step and on every rank, and the same ones again in a resumed run.
 void Trainer::seed_dropout() {
-  Random random(RandomUse::dropout, {options_.seed, static_cast<std::uint64_t>(state_.epoch),
-                                     static_cast<std::uint64_t>(state_.batch), static_cast<std::uint64_t>(group_.rank())});
+  Random random(RandomUse::dropout,
+                {options_.seed, static_cast<std::uint64_t>(state_.epoch), static_cast<std::uint64_t>(state_.batch),
+                 static_cast<std::uint64_t>(group_.rank())});
   at::Generator generator = at::globalContext().defaultGenerator(device_);
   const std::scoped_lock lock(generator.mutex());
   generator.set_current_seed(random.next());
