@@ -197,7 +197,9 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--seed", options.seed, "Of the split, weights, shuffling, augmentation, dropout")
       ->capture_default_str()
       ->group(group);
-  command.add_option("--batch-size", options.batch_size, "Slices a step, of all ranks together")->capture_default_str()->group(group);
+  command.add_option("--batch-size", options.batch_size, "Slices a step, of all ranks together")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--learning-rate", options.learning_rate, "Of Adam")->capture_default_str()->group(group);
   command
       .add_option_function<std::string>(

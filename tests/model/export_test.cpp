@@ -81,10 +81,10 @@ std::map<std::string, std::string> exported(const std::string& source, std::vect
 TEST(ExportCommand, KeepsWhatTheRunSaysAndTheCommandLineDoesNot) {
   const test::TemporaryFolder run;
   write_weights(state_dict(*formula_network()), run / "deeplabv3_resnet50_trained.pth");
-  write_file(run / "config.json", R"({"schema": "pulmoseg.run/1", "processor": "a processor", "threads": 2,
+  write_file(run / "config.json", R"({"schema": "pulmoseg.run/1", "processor": "a processor", "ranks": 1, "threads": 2,
     "options": {"recipe": "original", "classes": "lesion", "batch_size": 4, "learning_rate": 1e-4,
                 "flip_probability": 0.5, "quarter_turns": true, "mean": 0.25, "standard_deviation": 2, "seed": 7,
-                "precision": "fp32", "init": "", "epochs": 20, "max_minutes": null, "checkpoint_minutes": 10,
+                "precision": "fp32", "sync_batch_norm": false, "init": "", "epochs": 20, "max_minutes": null, "checkpoint_minutes": 10,
                 "threads": 0, "device": "cpu"},
     "dataset": {"name": "covid", "fingerprint": "0f", "dataset_json_sha256": "1e", "size": 64},
     "split": {"kind": "patient", "seed": 7, "fold": "1/5"}})");

@@ -40,7 +40,7 @@ class ThreadSum {
 };
 
 struct Found {
-  Tensor output, input_gradient, addend_gradient;                                // of this rank's samples
+  Tensor output, input_gradient, addend_gradient;  // of this rank's samples
   Tensor weight_gradient, bias_gradient, running_mean, running_var;
 };
 
@@ -58,11 +58,12 @@ Found step(Way way, torch::Dtype type, const Tensor& input, const Tensor& addend
   }
   if (sum) synchronise_batch_norm(*norm, sum);
   const Tensor x = input.clone().requires_grad_(), a = addend.clone().requires_grad_();
-  const Tensor output = way == Way::alone ? norm->forward(x)
-                                          : batch_norm_relu(*norm, x, way == Way::fused ? Tensor() : a);
+  const Tensor output =
+      way == Way::alone ? norm->forward(x) : batch_norm_relu(*norm, x, way == Way::fused ? Tensor() : a);
   output.backward(gradient);
-  return {output.detach(),      x.grad(),           way == Way::fused_with_addend ? a.grad() : torch::zeros_like(x),
-          norm->weight.grad(), norm->bias.grad(), norm->running_mean, norm->running_var};
+  return {output.detach(),     x.grad(),          way == Way::fused_with_addend ? a.grad() : torch::zeros_like(x),
+          norm->weight.grad(), norm->bias.grad(), norm->running_mean,
+          norm->running_var};
 }
 
 void expect_near(const Tensor& found, const Tensor& expected, double tolerance, const char* what) {

@@ -37,6 +37,31 @@ TEST(Batches, ALastBatchOfOneJoinsTheBatchBefore) {
   EXPECT_TRUE(sizes(0, 4).empty());
 }
 
+TEST(Batches, ALastBatchWithTooFewForTheRanksJoinsTheBatchBefore) {
+  const auto smallest_of = [](std::int64_t rows) {
+    std::vector<std::size_t> sizes;
+    for (const auto& batch : make_batches(rows_up_to(rows), 8, 4)) sizes.push_back(batch.size());
+    return sizes;
+  };
+  EXPECT_EQ(smallest_of(20), (std::vector<std::size_t>{8, 8, 4}));
+  EXPECT_EQ(smallest_of(19), (std::vector<std::size_t>{8, 11}));
+  EXPECT_EQ(smallest_of(3), (std::vector<std::size_t>{3}));
+}
+
+TEST(Batches, PiecesAreEveryRowOnceInOrder) {
+  const std::vector<Rows> batches = make_batches(rows_up_to(19), 8);  // 8, 8 and 3
+  std::vector<Rows> joined(batches.size());
+  for (int rank = 0; rank < 4; ++rank) {
+    const auto pieces = pieces_of(batches, rank, 4);
+    ASSERT_EQ(pieces.size(), 3u);
+    EXPECT_EQ(pieces[0].size(), 2u);
+    EXPECT_LE(pieces[2].size(), 1u);  // one of four has none
+    for (std::size_t i = 0; i < pieces.size(); ++i)
+      joined[i].insert(joined[i].end(), pieces[i].begin(), pieces[i].end());
+  }
+  EXPECT_EQ(joined, batches);
+}
+
 TEST(Batches, ShufflingKeepsEveryRowOnceAndDependsOnSeedAndEpoch) {
   const auto flat = [](std::uint64_t seed, std::int64_t epoch) {
     Rows all;

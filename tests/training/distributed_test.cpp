@@ -72,7 +72,7 @@ TEST_F(Distributed, GradientsAreThoseOfOneRank) {
 }
 
 TEST_F(Distributed, ARunIsThatOfOneRank) {
-  const std::vector<std::string> settings{"sync_batch_norm=1", "epochs=3", "batch_size=5"};  // 5, 5 and 8
+  const std::vector<std::string> settings{"sync_batch_norm=1", "epochs=3", "batch_size=7"};  // 7, 7 and 4
   const std::string one = folder / "one", four = folder / "four";
   expect_success(1, one, settings);
   expect_success(4, four, settings);
@@ -209,21 +209,24 @@ TEST_F(Distributed, AnotherDatasetOnARankIsNamed) {
   EXPECT_EQ(second.wait().exit_code, 1);
 }
 
+/// In float32 a fresh DeepLabV3 is chaotic: the same batch from its last sample to its first changes one rank's gradients by
+/// percents. So float64 decides, and float32 is to differ no more than that.
 TEST_F(Distributed, DeepLabV3sGradientsAreThoseOfOneRank) {
   const test::TemporaryFolder larger;
-  test::make_dataset(larger / "data", 12, 64);  // 8 for training
-  const auto step = [&](int ranks, const std::string& to) {
-    const auto ends =
-        test::run_ranks(ranks, {larger / "data", to, "deeplabv3=1", "sync_batch_norm=1", "epochs=1", "batch_size=8"});
-    for (const RankEnd& end : ends) ASSERT_EQ(end.exit_code, 0) << end.messages;
+  test::make_dataset(larger / "data", 12, 32);  // 8 for training
+  const auto gradients = [&](int ranks, const std::string& name, const std::string& setting) {
+    const std::string to = larger / name;
+    const auto ends = test::run_ranks(
+        ranks, {larger / "data", to, "deeplabv3=1", "sync_batch_norm=1", "epochs=1", "batch_size=8", setting});
+    for (const RankEnd& end : ends) EXPECT_EQ(end.exit_code, 0) << end.messages;
+    if (ranks == 2) {
+      EXPECT_EQ(read_file(file_of(to, "gradients", 0)), read_file(file_of(to, "gradients", 1)));
+    }
+    return file_of(to, "gradients", 0);
   };
-  const std::string one = larger / "one", two = larger / "two";
-  step(1, one);
-  step(2, two);
-  const double largest = difference(file_of(two, "gradients", 0), file_of(one, "gradients", 0));
-  RecordProperty("difference", std::to_string(largest));
-  EXPECT_LT(largest, 1e-5);
-  EXPECT_EQ(read_file(file_of(two, "gradients", 0)), read_file(file_of(two, "gradients", 1)));
+  EXPECT_LT(difference(gradients(2, "two-double", "double=1"), gradients(1, "one-double", "double=1")), 1e-8);
+  const std::string one = gradients(1, "one", "");
+  EXPECT_LT(difference(gradients(2, "two", ""), one), 4 * difference(gradients(1, "turned", "reverse=1"), one));
 }
 
 }  // namespace

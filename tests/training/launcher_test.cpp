@@ -1,5 +1,6 @@
 // Started by torchrun and by mpirun; and between two machines, which are network namespaces here.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@ using test::RankEnd;
 /// The program's file in PATH or in `folder`; empty where it is in neither.
 std::string find_program(const std::string& name, const std::filesystem::path& folder = {}) {
   const char* path = std::getenv("PATH");
-  std::istringstream folders((path ? path : "") + (":" + folder.string()));
+  std::istringstream folders(fmt::format("{}:{}", path ? path : "", folder.string()));
   for (std::string entry; std::getline(folders, entry, ':');) {
     const auto file = std::filesystem::path(entry) / name;
     if (!entry.empty() && ::access(file.c_str(), X_OK) == 0) return file;
@@ -56,7 +57,7 @@ TEST_F(Launcher, Mpirun) {
 TEST_F(Launcher, Torchrun) {
   const std::string torchrun = find_program("torchrun", test::repository_file(".deps/peers/bin"));
   if (torchrun.empty()) GTEST_SKIP() << "needs torchrun in PATH or .deps/peers (bench/setup_python.sh)";
-  for (const auto& how : {std::string("--standalone"), "--master-port=" + test::free_port()}) {
+  for (const std::string& how : {std::string("--standalone"), "--master-port=" + test::free_port()}) {
     std::filesystem::remove_all(run);
     const RankEnd end = launch({torchrun, how, "--no-python", "--nproc-per-node", "2"});
     EXPECT_EQ(end.exit_code, 0) << end.messages;

@@ -56,5 +56,16 @@ TEST(TrainingOptions, ImpossibleValuesAreRefused) {
   EXPECT_NE(message([](auto& options) { options.max_minutes = 0; }).find("--max-minutes"), std::string::npos);
 }
 
+TEST(TrainingOptions, EachRankNeedsItsShareOfTheBatch) {
+  TrainingOptions options;
+  EXPECT_NO_THROW(check(options, 2));
+  EXPECT_EQ(message_of<UsageError>([&] { check(options, 4); }),
+            "--batch-size: expected at least 8 for 4 ranks, since BatchNorm cannot train on a single sample");
+  options.sync_batch_norm = true;
+  EXPECT_NO_THROW(check(options, 4));
+  options.device = "cuda";
+  EXPECT_NE(message_of<UsageError>([&] { check(options, 2); }).find("--device cuda"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace pulmoseg::training

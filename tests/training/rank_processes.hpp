@@ -14,8 +14,8 @@
 namespace pulmoseg::test {
 
 struct RankEnd {
-  int exit_code = 0;     ///< 128 + signal when it was killed by one
-  std::string messages;  ///< stderr
+  int exit_code = 0;                      ///< 128 + signal when it was killed by one
+  std::string messages;                   ///< stderr
   std::chrono::duration<double> after{};  ///< the start
 };
 
@@ -42,7 +42,8 @@ class Process {
 };
 
 /// All ranks of a training on this machine, in the order of their numbers, with RANK, WORLD_SIZE and the rest set.
-std::vector<RankEnd> run_ranks(int ranks, const std::vector<std::string>& arguments, const Environment& environment = {});
+std::vector<RankEnd> run_ranks(int ranks, const std::vector<std::string>& arguments,
+                               const Environment& environment = {});
 
 /// A TCP port that was free a moment ago.
 std::string free_port();

@@ -111,8 +111,13 @@ void train_as_told(const std::filesystem::path& data, const std::filesystem::pat
   const auto factory = [&](std::size_t classes, const std::map<std::string, std::string>& metadata) {
     Network network = make_network(settings, classes, metadata);
     module = network.module;
-    network.forward = [forward = network.forward, calls = 0, nan = chosen ? settings["nan"] : 0](
-                          const Tensor& images) mutable { return forward(images) * (++calls == nan ? NAN : 1.0); };
+    const auto type = settings["double"] != 0 ? torch::kFloat64 : torch::kFloat32;
+    module->to(type);
+    const std::vector<std::int64_t> turned(settings["reverse"] != 0 ? 1 : 0, 0);  // samples last to first
+    network.forward = [=, forward = network.forward, calls = 0,
+                       nan = chosen ? settings["nan"] : 0](const Tensor& images) mutable {
+      return forward(images.to(type).flip(turned)).flip(turned) * (++calls == nan ? NAN : 1.0);
+    };
     return network;
   };
   std::stop_source stop;

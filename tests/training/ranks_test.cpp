@@ -64,7 +64,7 @@ TEST(RankPlace, ByMpirun) {
   EXPECT_EQ(place.master_port, 29500);
   EXPECT_FALSE(place.launcher_keeps_store);
   EXPECT_EQ(place.patience, 60);
-  variables["OMPI_COMM_WORLD_LOCAL_SIZE"] = "2";
+  variables["OMPI_COMM_WORLD_LOCAL_SIZE"] = std::string("2");
   EXPECT_EQ(message_in(variables),
             "MASTER_ADDR is not set, expected the address of rank 0's machine, where the 4 ranks meet (e.g. mpirun -x "
             "MASTER_ADDR=node1)");
@@ -79,7 +79,7 @@ TEST(RankPlace, BySrun) {
   EXPECT_EQ(place.local_rank, 1);
   EXPECT_EQ(place.master_address, "gpu03");
   EXPECT_EQ(place.master_port, 24567);
-  variables["SLURM_STEP_NUM_NODES"] = "1";
+  variables["SLURM_STEP_NUM_NODES"] = std::string("1");
   EXPECT_EQ(place_in(variables).master_address, "127.0.0.1");
 }
 

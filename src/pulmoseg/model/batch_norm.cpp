@@ -135,7 +135,8 @@ struct SynchronisedBatchNorm : torch::autograd::Function<SynchronisedBatchNorm> 
         gradients[0], input, weight, mean, variance, {}, {}, /*train=*/false, epsilon, {false, true, true});
     const auto [product_sum, sum] = over_ranks(context, weight_gradient, bias_gradient);
     const Tensor inverse_deviation = (variance + epsilon).rsqrt(), scale = weight * inverse_deviation;
-    const Tensor slope = -scale * inverse_deviation * product_sum / count, constant = -scale * sum / count - slope * mean;
+    const Tensor slope = -scale * inverse_deviation * product_sum / count,
+                 constant = -scale * sum / count - slope * mean;
     const auto of_channels = [](const Tensor& values) { return values.view({1, -1, 1, 1}); };
     const Tensor input_gradient =
         torch::addcmul(of_channels(constant), input, of_channels(slope)).addcmul_(gradients[0], of_channels(scale));

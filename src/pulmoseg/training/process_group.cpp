@@ -1,5 +1,6 @@
 #include "pulmoseg/training/process_group.hpp"
 
+#include <c10/util/Flags.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <netdb.h>
@@ -16,6 +17,8 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/training/heartbeat.hpp"
+
+C10_DECLARE_int(caffe2_log_level);
 
 namespace pulmoseg::training {
 namespace {
@@ -164,6 +167,7 @@ ProcessGroup::ProcessGroup(const RankPlace& place) : place_(place) {
 ProcessGroup::~ProcessGroup() = default;
 
 void ProcessGroup::join() {
+  if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = 3;  // c10d prints a screen for a lost connection
   connections_ = std::make_unique<Connections>();
   auto& store = connections_->store = connect(place_, keeps_the_store(place_));
   auto own_connection = connect(place_, false);
