@@ -293,7 +293,7 @@ Ctrl-C writes a checkpoint and ends; --resume goes on from exactly there. The sa
 threads give the same bytes.
 
 Over several processes or machines (docs/distributed.md), each batch divided among the ranks:
-  torchrun --no-python --nproc-per-node 2 pulmoseg train DATASET --run RUN
+  torchrun --no-python --nproc-per-node 2 -- pulmoseg train DATASET --run RUN
   mpirun -n 2 pulmoseg train ..., srun -n 2 pulmoseg train ..., or RANK, WORLD_SIZE, MASTER_ADDR by hand)");
   command->callback([command, arguments] { run_train(*command, *arguments); });
 }

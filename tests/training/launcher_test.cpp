@@ -59,7 +59,7 @@ TEST_F(Launcher, Torchrun) {
   if (torchrun.empty()) GTEST_SKIP() << "needs torchrun in PATH or .deps/peers (bench/setup_python.sh)";
   for (const std::string& how : {std::string("--standalone"), "--master-port=" + test::free_port()}) {
     std::filesystem::remove_all(run);
-    const RankEnd end = launch({torchrun, how, "--no-python", "--nproc-per-node", "2"});
+    const RankEnd end = launch({torchrun, how, "--no-python", "--nproc-per-node", "2", "--"});
     EXPECT_EQ(end.exit_code, 0) << end.messages;
     expect_two_equal_ranks();
   }
