@@ -85,7 +85,8 @@ TEST(InspectProgram, AnOnnxModelAndARun) {
   EXPECT_FALSE(warns(model, "no_metadata"));
 
   write_file(folder / "config.json", R"({"schema": "pulmoseg.run/1", "recipe": "original"})");
-  write_file(folder / "history.csv", "epoch,size,training_loss,validation_loss\n1,8,0.5,0.1\n2,16,0.3,0.2\n3,16,0.2,0.25\n");
+  write_file(folder / "history.csv",
+             "epoch,size,training_loss,validation_loss\n1,8,0.5,0.1\n2,16,0.3,0.2\n3,16,0.2,0.25\n");
   const Json run = inspect(folder.path());
   EXPECT_EQ(run["kind"], "training run");
   EXPECT_EQ(run["history"]["epochs_done"], 3);
