@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../training/rank_processes.hpp"
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
@@ -73,6 +74,27 @@ TEST_F(TrainProgram, CtrlCLeavesACheckpointAndResumeGoesOn) {
   const ProgramResult resumed = train({"--resume", "--epochs", std::to_string(done + 1)});
   EXPECT_EQ(resumed.exit_code, 0) << resumed.messages;
   EXPECT_EQ(read_csv(run_ / "history.csv").rows.size(), done + 1);
+}
+
+TEST_F(TrainProgram, TwoRanksAreOneRun) {
+  test::Environment environment{
+      {"WORLD_SIZE", "2"}, {"RANK", "1"}, {"MASTER_ADDR", "127.0.0.1"}, {"MASTER_PORT", test::free_port()}};
+  const auto start = [&](const fs::path& run, std::vector<std::string> options) {
+    options.insert(options.begin(), {test::program(), "train", data_, "--run", run, "--threads", "1"});
+    return test::Process(options, environment);
+  };
+  // Rank 1 sees neither the run's folder nor rank 0's options.
+  test::Process second = start(folder_ / "elsewhere", {});
+  environment["RANK"] = std::string("0");
+  const auto first = start(run_, {"--epochs", "1", "--batch-size", "8", "--sync-batch-norm"}).wait();
+  EXPECT_EQ(first.exit_code, 0) << first.messages;
+  EXPECT_CONTAINS(first.messages, "2 ranks, 2 of them on this machine");
+  EXPECT_CONTAINS(first.messages, "best epoch 1 of 1");
+  const auto silent = second.wait();
+  EXPECT_EQ(silent.exit_code, 0);
+  EXPECT_EQ(silent.messages, "");
+  EXPECT_FALSE(fs::exists(folder_ / "elsewhere"));
+  EXPECT_EQ(Json::parse(read_file(run_ / "config.json"))["ranks"], 2);
 }
 
 TEST_F(TrainProgram, SaysInOneLineWhatIsWrong) {

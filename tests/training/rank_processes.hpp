@@ -28,8 +28,8 @@ std::filesystem::path rank_program();
 class Process {
  public:
   Process(const std::vector<std::string>& command, const Environment& environment);
-  Process(Process&& other) noexcept;
-  Process& operator=(Process&&) = delete;
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
   ~Process();
 
   pid_t id() const { return id_; }
