@@ -181,7 +181,8 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
   auto& options = arguments.options;
   const std::string group = "What is learnt";
   command
-      .add_option("--recipe", options.recipe, "Set of defaults: original, or fast (growing images, soft Dice, a falling learning rate)")
+      .add_option("--recipe", options.recipe,
+                  "Set of defaults: original, or fast (growing images, soft Dice, a falling learning rate)")
       ->capture_default_str()
       ->group(group);
   command.add_option("--classes", options.classes, "What is segmented: lesion")->capture_default_str()->group(group);
