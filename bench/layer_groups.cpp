@@ -166,10 +166,7 @@ void measure(const std::vector<std::string>& arguments) {
   training::keep_freed_memory();
   torch::manual_seed(0);
   model::DeepLabV3 network;
-  for (auto& parameter : network->parameters()) {
-    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
-  }
-  training::Adam adam(*network, 1e-4);
+  training::Adam adam(training::placed(*network, torch::kCPU), 1e-4);
   const Tensor images = torch::rand({batch, 1, size, size}).contiguous(torch::MemoryFormat::ChannelsLast);
   const Tensor targets = torch::rand({batch, size, size}).gt(0.9).to(torch::kInt64);
   Timings timings;

@@ -93,7 +93,7 @@ void draw_history([[maybe_unused]] const training::TrainingResult& result, [[may
   }
   report::Chart chart;
   chart.title = "Loss by epoch";
-  chart.x_label = "epoch", chart.y_label = "cross-entropy";
+  chart.x_label = "epoch", chart.y_label = "loss";
   chart.series = {training, validation};
   chart.whole_x = true;
   chart.mark = report::ChartMark{

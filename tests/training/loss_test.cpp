@@ -45,18 +45,12 @@ TEST(SegmentationLoss, OfABatchWithoutLesionIsFinite) {
   EXPECT_TRUE(logits.grad().isfinite().all().item<bool>());
 }
 
-TEST(Overlap, PoolsOverBatches) {
-  Overlap overlap;
-  EXPECT_FALSE(overlap.dice());
-  const Tensor nothing = torch::zeros({2, 2, 2}, torch::kInt64);
-  overlap.add(logits_of(std::vector<double>(8, 0.1)), nothing, 1);
-  EXPECT_FALSE(overlap.dice());
-  overlap.add(logits_of({0.9, 0.2, 0.6, 0.4, 0.1, 0.3, 0.8, 0.25}), truth(), 1);
-  EXPECT_EQ(overlap.predicted, 3);
-  EXPECT_EQ(overlap.true_pixels, 3);
-  EXPECT_EQ(overlap.both, 2);
-  overlap.add(logits_of({0.9, 0.2, 0.2, 0.4, 0.1, 0.3, 0.1, 0.25}), nothing, 1);
-  EXPECT_NEAR(*overlap.dice(), 4.0 / 7, 1e-12);
+TEST(Count, TakesTheClassWithTheLargestLogit) {
+  const auto counts = count(logits_of({0.9, 0.2, 0.6, 0.4, 0.1, 0.3, 0.8, 0.25}), truth(), 1);
+  EXPECT_EQ(counts, (metrics::ConfusionCounts{
+                        .true_positive = 2, .false_positive = 1, .false_negative = 1, .true_negative = 4}));
+  const auto background = count(logits_of({0.9, 0.2, 0.6, 0.4, 0.1, 0.3, 0.8, 0.25}), truth(), 0);
+  EXPECT_EQ(background.true_positive, counts.true_negative);
 }
 
 }  // namespace

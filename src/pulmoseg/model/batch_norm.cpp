@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "pulmoseg/model/batch_norm_kernels.hpp"
+#include "pulmoseg/model/kernel_tensors.hpp"
 
 namespace pulmoseg::model {
 namespace {
@@ -13,23 +14,10 @@ std::span<float> values(const Tensor& tensor) {
   return {tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel())};
 }
 
-/// Calls work with a null pointer of the number format of the kernels.
-template <class Work>
-void with_number_format(const Tensor& tensor, const Work& work) {
-  tensor.scalar_type() == torch::kBFloat16 ? work(kernels::bfloat16_bits{}) : work(float{});
-}
-
-template <class T>
-T* memory(const Tensor& tensor) {
-  return tensor.defined() ? static_cast<T*>(tensor.data_ptr()) : nullptr;
-}
-
 template <class T>
 kernels::Pixels<const T> pixels(const Tensor& images) {
   return {memory<const T>(images), images.numel() / images.size(1), images.size(1)};
 }
-
-Tensor channels_last(const Tensor& images) { return images.contiguous(torch::MemoryFormat::ChannelsLast); }
 
 /// Of each channel, over all samples that are normalised together.
 struct Moments {
@@ -80,7 +68,7 @@ struct BatchNormRelu : torch::autograd::Function<BatchNormRelu> {
     keep(context, count, sum_over_ranks);
     const Tensor scale = weight * inverse_deviation, offset = bias - mean * scale;
     const Tensor output = torch::empty_like(input);
-    with_number_format(input, [&]<class T>(T) {
+    with_number_format<float, kernels::bfloat16_bits>(input, [&]<class T>(T) {
       kernels::normalise(pixels<T>(input), values(scale), values(offset), memory<const T>(addend.value_or(Tensor())),
                          memory<T>(output));
     });
@@ -97,7 +85,7 @@ struct BatchNormRelu : torch::autograd::Function<BatchNormRelu> {
     const Tensor addend_gradient = output.defined() ? torch::empty_like(input) : Tensor();
     const Tensor input_gradient = torch::empty_like(input);
     const Tensor sum = torch::empty_like(mean), product_sum = torch::empty_like(mean);
-    with_number_format(input, [&]<class T>(T) {
+    with_number_format<float, kernels::bfloat16_bits>(input, [&]<class T>(T) {
       const auto x = pixels<T>(input);
       const kernels::Rectifier<T> rectifier{memory<const T>(gradient), memory<const T>(output),
                                             memory<T>(addend_gradient)};
@@ -193,8 +181,8 @@ Tensor batch_norm_relu(BatchNormImpl& norm, const Tensor& input, const Tensor& a
   const Moments own{.mean = torch::empty({channels}),
                     .variance = torch::empty({channels}),
                     .count = static_cast<double>(input.numel() / channels)};
-  with_number_format(input,
-                     [&]<class T>(T) { kernels::moments(pixels<T>(input), values(own.mean), values(own.variance)); });
+  with_number_format<float, kernels::bfloat16_bits>(
+      input, [&]<class T>(T) { kernels::moments(pixels<T>(input), values(own.mean), values(own.variance)); });
   const Moments moments = over_ranks(norm.sum_over_ranks, own);
   update_running_statistics(norm, moments);
   const Tensor inverse_deviation = (moments.variance + norm.options.eps()).rsqrt();

@@ -6,6 +6,7 @@
 
 #include "pulmoseg/model/batch_norm.hpp"
 #include "pulmoseg/model/convolution.hpp"
+#include "pulmoseg/model/kernel_tensors.hpp"
 
 namespace pulmoseg::model {
 namespace {
@@ -46,7 +47,12 @@ struct BottleneckImpl : nn::Module {
   Tensor forward(const Tensor& input) {
     Tensor x = batch_norm_relu(*bn1, convolve(*conv1, input));
     x = batch_norm_relu(*bn2, convolve(*conv2, x));
-    return batch_norm_relu(*bn3, convolve(*conv3, x), downsample ? downsample->forward(input) : input);
+    return batch_norm_relu(*bn3, convolve(*conv3, x), shortcut(input));
+  }
+
+  Tensor shortcut(const Tensor& input) {
+    if (!downsample) return input;
+    return downsample->ptr<BatchNormImpl>(1)->forward(convolve(*downsample->ptr<nn::Conv2dImpl>(0), input));
   }
 
   nn::Conv2d conv1{nullptr}, conv2{nullptr}, conv3{nullptr};
@@ -93,7 +99,7 @@ struct AsppImpl : nn::Module {
 
   /// One pixel at every place of a grid: what bilinear resizing makes of it, without the arithmetic.
   static Tensor repeat_over(const Tensor& pixel, const Tensor& grid) {
-    return pixel.expand({-1, -1, grid.size(2), grid.size(3)}).contiguous(torch::MemoryFormat::ChannelsLast);
+    return channels_last(pixel.expand({-1, -1, grid.size(2), grid.size(3)}));
   }
 
   nn::ModuleList convs;

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "pulmoseg/model/autocast.hpp"
+#include "pulmoseg/model/kernel_tensors.hpp"
 
 namespace pulmoseg::model {
 namespace {
@@ -14,7 +15,7 @@ Tensor matrix(const Tensor& images) { return images.permute({0, 2, 3, 1}).reshap
 
 struct PointwiseConvolution : torch::autograd::Function<PointwiseConvolution> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& images, const Tensor& weight) {
-    const Tensor pixels = images.contiguous(torch::MemoryFormat::ChannelsLast);
+    const Tensor pixels = channels_last(images);
     context->save_for_backward({pixels, weight});
     return torch::conv2d(pixels, weight);
   }
@@ -23,7 +24,7 @@ struct PointwiseConvolution : torch::autograd::Function<PointwiseConvolution> {
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor &images = saved[0], &weight = saved[1];
-    const Tensor gradient = gradients[0].contiguous(torch::MemoryFormat::ChannelsLast);
+    const Tensor gradient = channels_last(gradients[0]);
     Tensor images_gradient, weight_gradient;
     if (context->needs_input_grad(0)) {
       images_gradient =

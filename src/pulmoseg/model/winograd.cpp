@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "pulmoseg/model/autocast.hpp"
+#include "pulmoseg/model/kernel_tensors.hpp"
 #include "pulmoseg/model/winograd_kernels.hpp"
 
 namespace pulmoseg::model {
@@ -14,21 +15,9 @@ using torch::Tensor;
 
 /// Calls work with a zero of the number format of the kernels.
 template <class Work>
-void with_number_format(const Tensor& tensor, const Work& work) {
-  switch (tensor.scalar_type()) {
-    case torch::kBFloat16: return work(kernels::bfloat16_bits{});
-    case torch::kFloat32: return work(float{});
-    case torch::kFloat64: return work(double{});
-    default: TORCH_CHECK(false, "winograd_convolution: images of ", tensor.scalar_type());
-  }
+void with_format(const Tensor& tensor, const Work& work) {
+  with_number_format<float, double, kernels::bfloat16_bits>(tensor, work);
 }
-
-template <class T>
-T* memory(const Tensor& tensor) {
-  return static_cast<T*>(tensor.data_ptr());
-}
-
-Tensor channels_last(const Tensor& images) { return images.contiguous(torch::MemoryFormat::ChannelsLast); }
 
 WinogradTiles tiles_of(const Tensor& images, std::int64_t dilation) {
   return kernels::winograd_tiles(images.size(0), images.size(2), images.size(3), dilation);
@@ -37,7 +26,7 @@ WinogradTiles tiles_of(const Tensor& images, std::int64_t dilation) {
 /// images N x C x H x W, channels last: planes 16 x tiles x C.
 Tensor input_planes(const WinogradTiles& tiles, const Tensor& images, Kernel kernel) {
   const Tensor planes = torch::empty({16, tiles.count(), images.size(1)}, images.scalar_type());
-  with_number_format(images, [&]<class T>(T) {
+  with_format(images, [&]<class T>(T) {
     kernels::transform_input(tiles, memory<const T>(images), images.size(1), kernel, memory<T>(planes));
   });
   return planes;
@@ -45,7 +34,7 @@ Tensor input_planes(const WinogradTiles& tiles, const Tensor& images, Kernel ker
 
 Tensor gradient_planes(const WinogradTiles& tiles, const Tensor& gradient) {
   const Tensor planes = torch::empty({16, tiles.count(), gradient.size(1)}, gradient.scalar_type());
-  with_number_format(gradient, [&]<class T>(T) {
+  with_format(gradient, [&]<class T>(T) {
     kernels::transform_gradient(tiles, memory<const T>(gradient), gradient.size(1), memory<T>(planes));
   });
   return planes;
@@ -55,7 +44,7 @@ Tensor gradient_planes(const WinogradTiles& tiles, const Tensor& gradient) {
 Tensor from_products(const WinogradTiles& tiles, const Tensor& products, std::int64_t images, Kernel kernel) {
   const Tensor answer = torch::empty({images, products.size(2), tiles.rows, tiles.columns},
                                      products.options().memory_format(torch::MemoryFormat::ChannelsLast));
-  with_number_format(products, [&]<class T>(T) {
+  with_format(products, [&]<class T>(T) {
     kernels::transform_products(tiles, memory<const T>(products), products.size(2), kernel, memory<T>(answer));
   });
   return answer;
@@ -65,7 +54,7 @@ Tensor from_products(const WinogradTiles& tiles, const Tensor& products, std::in
 Tensor kernel_planes(const Tensor& weight, torch::ScalarType type) {
   const Tensor planes = torch::empty({16, weight.size(0), weight.size(1)}, type);
   const Tensor taps = channels_last(weight);
-  with_number_format(planes, [&]<class T>(T) {
+  with_format(planes, [&]<class T>(T) {
     kernels::transform_kernel(memory<const kernels::Number<T>>(taps), weight.size(0), weight.size(1),
                               memory<T>(planes));
   });
@@ -76,7 +65,7 @@ Tensor kernel_planes(const Tensor& weight, torch::ScalarType type) {
 Tensor kernel_gradient(const Tensor& planes, const Tensor& weight) {
   const Tensor gradient =
       torch::empty(weight.sizes(), weight.options().memory_format(torch::MemoryFormat::ChannelsLast));
-  with_number_format(planes, [&]<class T>(T) {
+  with_format(planes, [&]<class T>(T) {
     kernels::transform_kernel_gradient(memory<const T>(planes), weight.size(0), weight.size(1),
                                        memory<kernels::Number<T>>(gradient));
   });

@@ -7,7 +7,7 @@
 // same on every dilation-th pixel.
 //
 // The same function as torch::conv2d(images, weight, {}, 1, dilation, dilation) for every grid and dilation: exact in exact
-// arithmetic; in floating point its rounding errors are up to about three times those of the plain sum.
+// arithmetic; in floating point its rounding errors stay below four times those of the plain sum (tested).
 
 #include <torch/types.h>
 

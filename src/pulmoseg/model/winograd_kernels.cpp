@@ -11,11 +11,12 @@ namespace {
 constexpr std::int64_t tiles_a_task = 16, kernels_a_task = 8;
 
 /// `Side` x `Side` pixels, `dilation` apart; those outside of the image are a row of zeros, or one that nobody reads.
-template <class T, std::int64_t Side>
-std::array<T*, Side * Side> pixels_of(const WinogradTiles& tiles, const WinogradTiles::Place& place, T* images,
-                                      std::int64_t channels, T* outside) {
+template <class T, int Side>
+std::array<T*, static_cast<std::size_t>(Side* Side)> pixels_of(const WinogradTiles& tiles,
+                                                               const WinogradTiles::Place& place, T* images,
+                                                               std::int64_t channels, T* outside) {
   constexpr std::int64_t first = Side == 4 ? -1 : 0;
-  std::array<T*, Side * Side> pixels;
+  std::array<T*, static_cast<std::size_t>(Side * Side)> pixels;
   for (std::int64_t i = 0; i < Side * Side; ++i) {
     const std::int64_t row = place.row + (first + i / Side) * tiles.dilation;
     const std::int64_t column = place.column + (first + i % Side) * tiles.dilation;
@@ -39,108 +40,77 @@ std::array<T*, 16> places_of(T* planes, std::int64_t plane, std::int64_t at, Ker
   return places;
 }
 
-// Each writes what one of the matrices of F(2,3) makes of a vector, whose elements lie `step` apart, to `to`.
-template <class Number>
-PULMOSEG_INLINE void input_vector(const Number* d, Number* to, int step) {
-  to[0] = d[0] - d[2 * step];
-  to[step] = d[step] + d[2 * step];
-  to[2 * step] = d[2 * step] - d[step];
-  to[3 * step] = d[step] - d[3 * step];
-}
-
-template <class Number>
-PULMOSEG_INLINE void product_vector(const Number* m, Number* to, int step, int to_step) {
-  to[0] = m[0] + m[step] + m[2 * step];
-  to[to_step] = m[step] - m[2 * step] - m[3 * step];
-}
-
-template <class Number>
-PULMOSEG_INLINE void gradient_vector(const Number* g, Number* to, int step, int to_step) {
-  to[0] = g[0];
-  to[to_step] = g[0] + g[step];
-  to[2 * to_step] = g[0] - g[step];
-  to[3 * to_step] = -g[step];
-}
-
-template <class Number>
-PULMOSEG_INLINE void kernel_vector(const Number* g, Number* to, int step) {
-  const Number outer = (g[0] + g[2 * step]) / 2, middle = g[step] / 2;
-  to[0] = g[0];
-  to[step] = outer + middle;
-  to[2 * step] = outer - middle;
-  to[3 * step] = g[2 * step];
-}
-
-template <class Number>
-PULMOSEG_INLINE void kernel_gradient_vector(const Number* u, Number* to, int step) {
-  const Number both = (u[step] + u[2 * step]) / 2;
-  to[0] = u[0] + both;
-  to[step] = (u[step] - u[2 * step]) / 2;
-  to[2 * step] = both + u[3 * step];
-}
-
-template <class T>
-PULMOSEG_FOR_EACH_PROCESSOR void input_tile(const std::array<const T*, 16>& pixels, std::int64_t channels,
-                                            const std::array<T*, 16>& places) {
-#pragma GCC ivdep
-  for (std::int64_t c = 0; c < channels; ++c) {
-    Number<T> d[16], half[16], v[16];
-    for (int i = 0; i < 16; ++i) d[i] = load(pixels[static_cast<std::size_t>(i)][c]);
-    for (int i = 0; i < 4; ++i) input_vector(d + i, half + i, 4);
-    for (int i = 0; i < 4; ++i) input_vector(half + 4 * i, v + 4 * i, 1);
-    for (int i = 0; i < 16; ++i) store(v[i], places[static_cast<std::size_t>(i)][c]);
+// The matrices of F(2,3): each writes what it makes of a vector of `from` elements, `step` apart, to `to` elements of y.
+struct Input {
+  static constexpr int from = 4, to = 4;
+  template <class Number>
+  PULMOSEG_INLINE static void vector(const Number* d, Number* y, int step) {
+    y[0] = d[0] - d[2 * step];
+    y[step] = d[step] + d[2 * step];
+    y[2 * step] = d[2 * step] - d[step];
+    y[3 * step] = d[step] - d[3 * step];
   }
-}
+};
 
-template <class T>
-PULMOSEG_FOR_EACH_PROCESSOR void product_tile(const std::array<const T*, 16>& places, std::int64_t channels,
-                                              const std::array<T*, 4>& pixels) {
-#pragma GCC ivdep
-  for (std::int64_t c = 0; c < channels; ++c) {
-    Number<T> m[16], half[8], y[4];
-    for (int i = 0; i < 16; ++i) m[i] = load(places[static_cast<std::size_t>(i)][c]);
-    for (int i = 0; i < 4; ++i) product_vector(m + i, half + i, 4, 4);
-    for (int i = 0; i < 2; ++i) product_vector(half + 4 * i, y + 2 * i, 1, 1);
-    for (int i = 0; i < 4; ++i) store(y[i], pixels[static_cast<std::size_t>(i)][c]);
+struct Products {
+  static constexpr int from = 4, to = 2;
+  template <class Number>
+  PULMOSEG_INLINE static void vector(const Number* m, Number* y, int step) {
+    y[0] = m[0] + m[step] + m[2 * step];
+    y[step] = m[step] - m[2 * step] - m[3 * step];
   }
-}
+};
 
-template <class T>
-PULMOSEG_FOR_EACH_PROCESSOR void gradient_tile(const std::array<const T*, 4>& pixels, std::int64_t channels,
-                                               const std::array<T*, 16>& places) {
-#pragma GCC ivdep
-  for (std::int64_t c = 0; c < channels; ++c) {
-    Number<T> g[4], half[8], m[16];
-    for (int i = 0; i < 4; ++i) g[i] = load(pixels[static_cast<std::size_t>(i)][c]);
-    for (int i = 0; i < 2; ++i) gradient_vector(g + i, half + i, 2, 2);
-    for (int i = 0; i < 4; ++i) gradient_vector(half + 2 * i, m + 4 * i, 1, 1);
-    for (int i = 0; i < 16; ++i) store(m[i], places[static_cast<std::size_t>(i)][c]);
+struct Gradient {
+  static constexpr int from = 2, to = 4;
+  template <class Number>
+  PULMOSEG_INLINE static void vector(const Number* g, Number* y, int step) {
+    y[0] = g[0];
+    y[step] = g[0] + g[step];
+    y[2 * step] = g[0] - g[step];
+    y[3 * step] = -g[step];
   }
-}
+};
 
-template <class T>
-PULMOSEG_FOR_EACH_PROCESSOR void kernel_places(const Number<T>* kernel, std::int64_t channels,
-                                               const std::array<T*, 16>& places) {
-#pragma GCC ivdep
-  for (std::int64_t c = 0; c < channels; ++c) {
-    Number<T> g[9], half[12], u[16];
-    for (int i = 0; i < 9; ++i) g[i] = kernel[i * channels + c];
-    for (int i = 0; i < 3; ++i) kernel_vector(g + i, half + i, 3);
-    for (int i = 0; i < 4; ++i) kernel_vector(half + 3 * i, u + 4 * i, 1);
-    for (int i = 0; i < 16; ++i) store(u[i], places[static_cast<std::size_t>(i)][c]);
+struct Weights {
+  static constexpr int from = 3, to = 4;
+  template <class Number>
+  PULMOSEG_INLINE static void vector(const Number* g, Number* y, int step) {
+    const Number outer = (g[0] + g[2 * step]) / 2, middle = g[step] / 2;
+    y[0] = g[0];
+    y[step] = outer + middle;
+    y[2 * step] = outer - middle;
+    y[3 * step] = g[2 * step];
   }
-}
+};
 
-template <class T>
-PULMOSEG_FOR_EACH_PROCESSOR void kernel_gradient(const std::array<const T*, 16>& places, std::int64_t channels,
-                                                 Number<T>* kernel) {
+struct WeightsGradient {
+  static constexpr int from = 4, to = 3;
+  template <class Number>
+  PULMOSEG_INLINE static void vector(const Number* u, Number* y, int step) {
+    const Number both = (u[step] + u[2 * step]) / 2;
+    y[0] = u[0] + both;
+    y[step] = (u[step] - u[2 * step]) / 2;
+    y[2 * step] = both + u[3 * step];
+  }
+};
+
+template <class T, int Side>
+using Square = std::array<T*, static_cast<std::size_t>(Side* Side)>;
+
+/// The matrix from both sides: first down the columns of a square of elements, then along the rows of the answer. Each channel
+/// by itself.
+template <class Matrix, class From, class To>
+PULMOSEG_FOR_EACH_PROCESSOR void transform(const Square<const From, Matrix::from>& from, std::int64_t channels,
+                                           const Square<To, Matrix::to>& to) {
+  constexpr int in = Matrix::from, out = Matrix::to;
 #pragma GCC ivdep
   for (std::int64_t c = 0; c < channels; ++c) {
-    Number<T> u[16], half[12], g[9];
-    for (int i = 0; i < 16; ++i) u[i] = load(places[static_cast<std::size_t>(i)][c]);
-    for (int i = 0; i < 4; ++i) kernel_gradient_vector(u + i, half + i, 4);
-    for (int i = 0; i < 3; ++i) kernel_gradient_vector(half + 4 * i, g + 3 * i, 1);
-    for (int i = 0; i < 9; ++i) kernel[i * channels + c] = g[i];
+    Number<From> x[in * in], half[out * in], y[out * out];
+    for (int i = 0; i < in * in; ++i) x[i] = load(from[static_cast<std::size_t>(i)][c]);
+    for (int i = 0; i < in; ++i) Matrix::vector(x + i, half + i, in);
+    for (int i = 0; i < out; ++i) Matrix::vector(half + in * i, y + out * i, 1);
+    for (int i = 0; i < out * out; ++i) store(y[i], to[static_cast<std::size_t>(i)][c]);
   }
 }
 
@@ -152,6 +122,21 @@ void for_each_tile(const WinogradTiles& tiles, std::int64_t channels, const Work
     for (std::int64_t tile = begin; tile < end; ++tile)
       work(tile, tiles.places[static_cast<std::size_t>(tile)], outside.data());
   });
+}
+
+template <class Work>
+void for_each_kernel(std::int64_t count, const Work& work) {
+  at::parallel_for(0, count, kernels_a_task, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) work(i);
+  });
+}
+
+/// The nine taps of the i-th kernel.
+template <class T>
+std::array<T*, 9> taps_of(T* kernels, std::int64_t i, std::int64_t channels) {
+  std::array<T*, 9> taps;
+  for (std::size_t tap = 0; tap < 9; ++tap) taps[tap] = kernels + (i * 9 + static_cast<std::int64_t>(tap)) * channels;
+  return taps;
 }
 
 }  // namespace
@@ -176,40 +161,40 @@ WinogradTiles winograd_tiles(std::int64_t images, std::int64_t rows, std::int64_
 template <class T>
 void transform_input(const WinogradTiles& tiles, const T* images, std::int64_t channels, Kernel kernel, T* planes) {
   for_each_tile<T>(tiles, channels, [&](std::int64_t tile, const WinogradTiles::Place& place, const T* zeros) {
-    input_tile<T>(pixels_of<const T, 4>(tiles, place, images, channels, zeros), channels,
-                  places_of(planes, tiles.count() * channels, tile * channels, kernel));
+    transform<Input, T, T>(pixels_of<const T, 4>(tiles, place, images, channels, zeros), channels,
+                           places_of(planes, tiles.count() * channels, tile * channels, kernel));
   });
 }
 
 template <class T>
 void transform_products(const WinogradTiles& tiles, const T* planes, std::int64_t channels, Kernel kernel, T* images) {
   for_each_tile<T>(tiles, channels, [&](std::int64_t tile, const WinogradTiles::Place& place, T* unread) {
-    product_tile<T>(places_of(planes, tiles.count() * channels, tile * channels, kernel), channels,
-                    pixels_of<T, 2>(tiles, place, images, channels, unread));
+    transform<Products, T, T>(places_of(planes, tiles.count() * channels, tile * channels, kernel), channels,
+                              pixels_of<T, 2>(tiles, place, images, channels, unread));
   });
 }
 
 template <class T>
 void transform_gradient(const WinogradTiles& tiles, const T* images, std::int64_t channels, T* planes) {
   for_each_tile<T>(tiles, channels, [&](std::int64_t tile, const WinogradTiles::Place& place, const T* zeros) {
-    gradient_tile<T>(pixels_of<const T, 2>(tiles, place, images, channels, zeros), channels,
-                     places_of(planes, tiles.count() * channels, tile * channels));
+    transform<Gradient, T, T>(pixels_of<const T, 2>(tiles, place, images, channels, zeros), channels,
+                              places_of(planes, tiles.count() * channels, tile * channels));
   });
 }
 
 template <class T>
 void transform_kernel(const Number<T>* kernels, std::int64_t count, std::int64_t channels, T* planes) {
-  at::parallel_for(0, count, kernels_a_task, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i)
-      kernel_places<T>(kernels + i * 9 * channels, channels, places_of(planes, count * channels, i * channels));
+  for_each_kernel(count, [&](std::int64_t i) {
+    transform<Weights, Number<T>, T>(taps_of(kernels, i, channels), channels,
+                                     places_of(planes, count * channels, i * channels));
   });
 }
 
 template <class T>
 void transform_kernel_gradient(const T* planes, std::int64_t count, std::int64_t channels, Number<T>* kernels) {
-  at::parallel_for(0, count, kernels_a_task, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i)
-      kernel_gradient<T>(places_of(planes, count * channels, i * channels), channels, kernels + i * 9 * channels);
+  for_each_kernel(count, [&](std::int64_t i) {
+    transform<WeightsGradient, T, Number<T>>(places_of(planes, count * channels, i * channels), channels,
+                                             taps_of(kernels, i, channels));
   });
 }
 

@@ -31,6 +31,14 @@ torch::Device open_device(const std::string& name) {
   return torch::kCUDA;
 }
 
+torch::nn::Module& placed(torch::nn::Module& network, torch::Device device) {
+  network.to(device);
+  for (auto& parameter : network.parameters()) {
+    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+  }
+  return network;
+}
+
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {

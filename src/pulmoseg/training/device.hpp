@@ -11,6 +11,9 @@ namespace pulmoseg::training {
 /// Error when there is none or when no GPU can be used.
 torch::Device open_device(const std::string& name);
 
+/// The network on the device, its convolutions' weights with channels fastest in memory: what CPUs compute with most quickly.
+torch::nn::Module& placed(torch::nn::Module& network, torch::Device device);
+
 /// "AMD EPYC 9V74 80-Core Processor": what the system calls the processor.
 std::string processor_name();
 

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <span>
+
 namespace pulmoseg::training {
 
 torch::Tensor segmentation_loss(const torch::Tensor& logits, const torch::Tensor& targets, double dice_weight) {
@@ -17,16 +19,15 @@ torch::Tensor segmentation_loss(const torch::Tensor& logits, const torch::Tensor
   return cross_entropy + dice_weight * (1 - dice / static_cast<double>(logits.size(1) - 1));
 }
 
-void Overlap::add(const torch::Tensor& logits, const torch::Tensor& targets, std::int64_t class_index) {
-  const torch::Tensor found = logits.argmax(1).eq(class_index), truth = targets.eq(class_index);
-  predicted += found.sum().item<std::int64_t>();
-  true_pixels += truth.sum().item<std::int64_t>();
-  both += found.logical_and(truth).sum().item<std::int64_t>();
-}
-
-std::optional<double> Overlap::dice() const {
-  if (predicted + true_pixels == 0) return std::nullopt;
-  return 2.0 * static_cast<double>(both) / static_cast<double>(predicted + true_pixels);
+metrics::ConfusionCounts count(const torch::Tensor& logits, const torch::Tensor& targets, std::int64_t class_index) {
+  const auto mask = [class_index](const torch::Tensor& classes) {
+    return classes.eq(class_index).to(torch::kCPU, torch::kUInt8).contiguous();
+  };
+  const auto pixels = [](const torch::Tensor& of) {
+    return std::span<const std::uint8_t>(of.data_ptr<std::uint8_t>(), static_cast<std::size_t>(of.numel()));
+  };
+  const torch::Tensor found = mask(logits.argmax(1)), truth = mask(targets);
+  return metrics::count(pixels(found), pixels(truth));
 }
 
 }  // namespace pulmoseg::training

@@ -4,7 +4,8 @@
 #include <torch/types.h>
 
 #include <cstdint>
-#include <optional>
+
+#include "pulmoseg/metrics/confusion.hpp"
 
 namespace pulmoseg::training {
 
@@ -13,13 +14,7 @@ namespace pulmoseg::training {
 /// "V-Net", 2016; the 1 gives an image without lesion a meaning). logits N x C x H x W, float32; targets N x H x W, int64.
 torch::Tensor segmentation_loss(const torch::Tensor& logits, const torch::Tensor& targets, double dice_weight);
 
-/// Pixels of one class, counted up over batches.
-struct Overlap {
-  std::int64_t predicted = 0, true_pixels = 0, both = 0;
-
-  /// Takes the class with the largest logit for the prediction.
-  void add(const torch::Tensor& logits, const torch::Tensor& targets, std::int64_t class_index);
-  std::optional<double> dice() const;  ///< pooled; nothing when the class is nowhere in either
-};
+/// How far the class with the largest logit is `class_index` where the target is.
+metrics::ConfusionCounts count(const torch::Tensor& logits, const torch::Tensor& targets, std::int64_t class_index);
 
 }  // namespace pulmoseg::training

@@ -23,21 +23,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Convolutions are fastest on CPUs when channels run fastest in memory; the numbers do not change.
-void make_channels_last(torch::nn::Module& network) {
-  for (auto& parameter : network.parameters()) {
-    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
-  }
-}
-
 bool is_better(const EpochRecord& record, const EpochRecord& best) {
   return record.size != best.size ? record.size > best.size : record.validation_loss < best.validation_loss;
-}
-
-torch::nn::Module& placed(torch::nn::Module& network, torch::Device device) {
-  network.to(device);
-  make_channels_last(network);
-  return network;
 }
 
 }  // namespace
@@ -53,13 +40,14 @@ Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset
       device_(open_device(options.device)),
       training_rows_(split.rows(dataset::Part::training)),
       validation_rows_(split.rows(dataset::Part::validation)),
-      optimiser_(placed(*network_.module, device_), options.learning_rate) {
-  const std::int64_t smallest = smallest_batch(options, group.ranks());
-  if (std::ssize(training_rows_) < smallest || validation_rows_.empty()) {
+      optimiser_(placed(*network_.module, device_), options.learning_rate),
+      smallest_batch_(smallest_batch(options, group.ranks())),
+      batches_an_epoch_(std::ssize(make_batches(training_rows_, options.batch_size, smallest_batch_))) {
+  if (std::ssize(training_rows_) < smallest_batch_ || validation_rows_.empty()) {
     throw Error(
         fmt::format("{}: has {} slices for training and {} for validation, expected at least {} and 1; prepare more "
                     "slices or split otherwise",
-                    dataset.folder().string(), training_rows_.size(), validation_rows_.size(), smallest));
+                    dataset.folder().string(), training_rows_.size(), validation_rows_.size(), smallest_batch_));
   }
   if (options_.weight_average > 0) average_.emplace(*network_.module, options_.weight_average);
 }
@@ -96,8 +84,8 @@ void Trainer::begin_together() {
 
 void Trainer::train_epoch() {
   network_.module->train();
-  const auto batches = shuffled_batches(training_rows_, options_.batch_size, options_.seed, state_.epoch,
-                                        smallest_batch(options_, group_.ranks()));
+  const auto batches =
+      shuffled_batches(training_rows_, options_.batch_size, options_.seed, state_.epoch, smallest_batch_);
   BatchLoader loader(dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), state_.epoch,
                      static_cast<std::size_t>(state_.batch),
                      [this](std::size_t batch) { return image_size(static_cast<std::int64_t>(batch)); });
@@ -106,10 +94,10 @@ void Trainer::train_epoch() {
     const std::int64_t samples = std::ssize(batches[static_cast<std::size_t>(state_.batch)]);
     state_.loss_sum += train_step(*batch, samples);
     state_.samples += samples;
-    if (average_) average_->update(state_.epoch * batches_an_epoch() + state_.batch);
+    if (average_) average_->update(state_.epoch * batches_an_epoch_ + state_.batch);
     state_.batch += 1;
     state_.training_seconds += seconds_since(std::exchange(step_start, Clock::now()));
-    report_step(batches);
+    report_step();
     stop_if_asked();
     if (time_is_up()) return;
     if (seconds_since(last_checkpoint_) > 60 * options_.checkpoint_minutes) save_checkpoint();
@@ -138,7 +126,7 @@ Trainer::Validation Trainer::validate() {
     group_.broadcast(buffer);  // BatchNorm's, where not synchronised
   const auto start = Clock::now();
   double sum = 0;
-  Overlap lesion;
+  metrics::ConfusionCounts lesion;
   const auto batches = make_batches(validation_rows_, options_.batch_size);
   BatchLoader loader(dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), std::nullopt, 0,
                      [size = image_size(state_.batch - 1)](std::size_t) { return size; });
@@ -146,16 +134,16 @@ Trainer::Validation Trainer::validate() {
     if (batch->size() > 0) {
       const torch::Tensor found = logits(*batch);
       sum += loss(found, *batch).item<double>() * static_cast<double>(batch->size());
-      lesion.add(found, batch->targets.to(device_), lesion_class);
+      lesion += count(found, batch->targets, lesion_class);
     }
     stop_if_asked();
   }
   sum = group_.sum(sum);
-  for (std::int64_t* pixels : {&lesion.predicted, &lesion.true_pixels, &lesion.both})
-    *pixels = static_cast<std::int64_t>(group_.sum(static_cast<double>(*pixels)));
+  for (std::uint64_t* pixels : {&lesion.true_positive, &lesion.false_positive, &lesion.false_negative})
+    *pixels = static_cast<std::uint64_t>(group_.sum(static_cast<double>(*pixels)));
   validation_seconds_ = seconds_since(start);
   return {.loss = require_number(sum / static_cast<double>(validation_rows_.size()), "validation"),
-          .dice = lesion.dice()};
+          .dice = metrics::dice(lesion)};
 }
 
 torch::Tensor Trainer::logits(const Batch& batch) const {
@@ -169,12 +157,8 @@ torch::Tensor Trainer::loss(const torch::Tensor& logits, const Batch& batch) con
 
 /// The share of the run's steps that are done after so many batches of this epoch.
 double Trainer::progress(double batches_of_epoch) const {
-  const auto batches = static_cast<double>(batches_an_epoch());
-  return (static_cast<double>(state_.epoch) + batches_of_epoch / batches) / static_cast<double>(options_.epochs);
-}
-
-std::int64_t Trainer::batches_an_epoch() const {
-  return std::ssize(make_batches(training_rows_, options_.batch_size, smallest_batch(options_, group_.ranks())));
+  const double epochs = static_cast<double>(state_.epoch) + batches_of_epoch / static_cast<double>(batches_an_epoch_);
+  return epochs / static_cast<double>(options_.epochs);
 }
 
 /// Of the n-th batch of this epoch.
@@ -267,7 +251,7 @@ double Trainer::require_number(double loss, std::string_view part) const {
                   run_.folder.string(), part, loss, state_.epoch + 1, state_.batch));
 }
 
-void Trainer::report_step(const std::vector<Rows>& batches) const {
+void Trainer::report_step() const {
   if (!callbacks_.on_step) return;
   const double rate = static_cast<double>(state_.samples) / state_.training_seconds;
   const auto epochs_left = static_cast<double>(options_.epochs - state_.epoch);
@@ -281,7 +265,7 @@ void Trainer::report_step(const std::vector<Rows>& batches) const {
   callbacks_.on_step({.epoch = state_.epoch + 1,
                       .epochs = options_.epochs,
                       .batch = state_.batch,
-                      .batches = std::ssize(batches),
+                      .batches = batches_an_epoch_,
                       .training_loss = state_.loss_sum / static_cast<double>(state_.samples),
                       .samples_per_second = rate,
                       .seconds_left = std::max(left, 0.0)});

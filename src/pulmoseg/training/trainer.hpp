@@ -86,14 +86,13 @@ class Trainer {
 
   torch::Tensor logits(const Batch& batch) const;
   torch::Tensor loss(const torch::Tensor& logits, const Batch& batch) const;
-  std::int64_t batches_an_epoch() const;
   double progress(double batches_of_epoch) const;
   std::int64_t image_size(std::int64_t batch) const;
   TrainingResult result() const;
   void save_checkpoint();
   void seed_dropout();
   void stop_if_asked();
-  void report_step(const std::vector<Rows>& batches) const;
+  void report_step() const;
   bool time_is_up() const;
   double require_number(double loss, std::string_view part) const;
 
@@ -106,6 +105,7 @@ class Trainer {
   torch::Device device_;
   Rows training_rows_, validation_rows_;
   Adam optimiser_;
+  std::int64_t smallest_batch_, batches_an_epoch_;
   std::optional<WeightAverage> average_;
   RunState state_;
   std::vector<EpochRecord> history_;  // with the last, partial epoch of a run that was ended by its time limit
