@@ -146,7 +146,7 @@ void step(model::DeepLabV3& network, training::Adam& adam, const Tensor& images,
     logits = network->forward(images).to(torch::kFloat32);
     Watch::end_forward();
   }
-  const Tensor loss = training::segmentation_loss(logits, targets, 0);
+  const Tensor loss = training::segmentation_loss(training::loss_sums(logits, targets), 0);
   timings.forward.book(loss_and_resize);
   adam.zero_gradients();
   timings.backward.start();

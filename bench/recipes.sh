@@ -16,7 +16,7 @@ train() {
   local name=$1
   shift
   [ -f "$results/$name/model.onnx" ] || pulmoseg train "$dataset" --run "$results/$name" --split patient --fold "$fold" \
-    --precision "$(grep -q 'avx512_bf16\|amx_bf16' /proc/cpuinfo && echo bf16 || echo fp32)" "$@"
+    --split-seed 0 --precision "$(grep -q 'avx512_bf16\|amx_bf16' /proc/cpuinfo && echo bf16 || echo fp32)" "$@"
   [ -f "$results/$name-validation/metrics.json" ] ||
     pulmoseg evaluate "$results/$name" "$dataset" --part validation --out "$results/$name-validation"
 }

@@ -16,7 +16,10 @@ wheels=(openvino==2026.4.1)
 if [ "${PULMOSEG_TRAINING:-ON}" != OFF ]; then
   wheels+=(torch==2.13.0)
   debian_packages+=(libgloo-dev)  # headers that the wheel lacks, for training over several processes
-  if [ "${1:-}" = --tests ]; then debian_packages+=(openmpi-bin iproute2); fi
+  if [ "${1:-}" = --tests ]; then
+    debian_packages+=(openmpi-bin iproute2)
+    wheels+=(typing_extensions==4.15.0)  # the one thing that the wheel's torchrun needs besides Python
+  fi
 fi
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -40,7 +43,7 @@ install_debian_packages() {
 
 # A wheel is unpacked into .deps/python, over what an older or interrupted set-up left there. Its dist-info goes there
 # last: where it is, the wheel is whole. The CUDA build of torch (what plain PyPI gives) also needs the CUDA libraries that
-# it names as its dependencies; the CPU build needs nothing.
+# it names as its dependencies, and headers that c10d's NCCL includes; the CPU build needs nothing.
 install_wheel() {
   local wheel=$1 name=${1%%==*} version=${1##*==}
   compgen -G ".deps/python/$name-$version*.dist-info" >/dev/null && return 0
@@ -50,7 +53,7 @@ install_wheel() {
     --target ".deps/$name.partial" "$wheel"
   if grep -qs "^cuda.*= '" ".deps/$name.partial/torch/version.py"; then
     python3 -m pip install --quiet --disable-pip-version-check --no-compile --root-user-action=ignore \
-      --upgrade --target ".deps/$name.partial" "$wheel"
+      --upgrade --target ".deps/$name.partial" "$wheel" "cuda-toolkit[cccl,crt]"
   fi
   mkdir -p .deps/python
   rm -rf .deps/python/"$name" .deps/python/"$name"-*.dist-info

@@ -21,7 +21,8 @@ namespace {
 struct Arguments {
   std::string dataset, run;
   std::string split = "slice", fold = "1/5";
-  std::int64_t size = 0;  // 0: whatever the dataset has
+  std::optional<std::uint64_t> split_seed;  // nothing: the run's
+  std::int64_t size = 0;                    // 0: whatever the dataset has
   bool json = false;
   training::TrainingOptions options;
 };
@@ -36,7 +37,7 @@ std::pair<int, int> parse_fold(std::string_view text) {
 }
 
 dataset::Split make_split(const Arguments& arguments, const dataset::Dataset& dataset) {
-  const std::uint64_t seed = arguments.options.seed;
+  const std::uint64_t seed = arguments.split_seed.value_or(arguments.options.seed);
   if (arguments.split == "slice") return dataset::split_by_slice(dataset, seed);
   const auto [fold, folds] = parse_fold(arguments.fold);
   return dataset::split_by_patient(dataset, seed, fold, folds);
@@ -63,6 +64,7 @@ dataset::Split prepare_run(const CLI::App& command, Arguments& arguments, const 
                                  arguments.dataset, dataset.rows(), dataset.columns(), arguments.size));
   }
   if (!resume || command.count("--split") > 0) return make_split(arguments, dataset);
+  if (arguments.split_seed) throw UsageError("--split-seed: a run that is resumed keeps its split");
   return dataset::read_split(run.split(), dataset);
 }
 
@@ -197,6 +199,8 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
       ->group(group);
   command.add_option("--seed", options.seed, "Of the split, weights, shuffling, augmentation, dropout")
       ->capture_default_str()
+      ->group(group);
+  command.add_option("--split-seed", arguments.split_seed, "Of the split alone, where it is not to be --seed")
       ->group(group);
   command.add_option("--batch-size", options.batch_size, "Slices a step, of all ranks together")
       ->capture_default_str()

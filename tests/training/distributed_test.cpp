@@ -59,7 +59,7 @@ void expect_all_ranks_equal(const std::string& run, int ranks) {
 }
 
 TEST_F(Distributed, GradientsAreThoseOfOneRank) {
-  const std::vector<std::string> one_step{"sync_batch_norm=1", "epochs=1", "batch_size=18"};
+  const std::vector<std::string> one_step{"sync_batch_norm=1", "dice_loss=1", "epochs=1", "batch_size=18"};
   const std::string one = folder / "one";
   expect_success(1, one, one_step);
   for (const int ranks : {2, 4}) {  // of four, two have 5 slices and two have 4
@@ -72,7 +72,8 @@ TEST_F(Distributed, GradientsAreThoseOfOneRank) {
 }
 
 TEST_F(Distributed, ARunIsThatOfOneRank) {
-  const std::vector<std::string> settings{"sync_batch_norm=1", "epochs=3", "batch_size=7"};  // 7, 7 and 4
+  const std::vector<std::string> settings{"sync_batch_norm=1", "dice_loss=1", "epochs=3",
+                                          "batch_size=7"};  // 7, 7 and 4
   const std::string one = folder / "one", four = folder / "four";
   expect_success(1, one, settings);
   expect_success(4, four, settings);

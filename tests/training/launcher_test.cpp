@@ -16,10 +16,10 @@ namespace {
 
 using test::RankEnd;
 
-/// The program's file in PATH or in `folder`; empty where it is in neither.
-std::string find_program(const std::string& name, const std::filesystem::path& folder = {}) {
+/// The program's file in PATH; empty where it is not there.
+std::string find_program(const std::string& name) {
   const char* path = std::getenv("PATH");
-  std::istringstream folders(fmt::format("{}:{}", path ? path : "", folder.string()));
+  std::istringstream folders(path ? path : "");
   for (std::string entry; std::getline(folders, entry, ':');) {
     const auto file = std::filesystem::path(entry) / name;
     if (!entry.empty() && ::access(file.c_str(), X_OK) == 0) return file;
@@ -35,10 +35,10 @@ struct Launcher : testing::Test {
   const std::string data = folder / "data", run = folder / "run";
   Launcher() { test::make_dataset(data, 26); }
 
-  RankEnd launch(std::vector<std::string> command, const std::vector<std::string>& settings = {}) const {
+  RankEnd launch(std::vector<std::string> command, test::Environment environment = {}) const {
     command.insert(command.end(), {test::rank_program(), data, run});
-    command.insert(command.end(), settings.begin(), settings.end());
-    return test::Process(command, {{"MASTER_PORT", test::free_port()}}).wait();
+    environment.insert({"MASTER_PORT", test::free_port()});
+    return test::Process(command, environment).wait();
   }
   void expect_two_equal_ranks() const {
     EXPECT_EQ(read_file(run + ".weights-0.safetensors"), read_file(run + ".weights-1.safetensors"));
@@ -54,12 +54,16 @@ TEST_F(Launcher, Mpirun) {
   expect_two_equal_ranks();
 }
 
+/// The torchrun of the wheel that this is built with.
 TEST_F(Launcher, Torchrun) {
-  const std::string torchrun = find_program("torchrun", test::repository_file(".deps/peers/bin"));
-  if (torchrun.empty()) GTEST_SKIP() << "needs torchrun in PATH or .deps/peers (bench/setup_python.sh)";
+  const std::string packages = test::repository_file(".deps/python"), python = find_program("python3");
+  if (python.empty() || !std::filesystem::exists(packages + "/typing_extensions.py"))
+    GTEST_SKIP() << "needs Python and typing_extensions (scripts/setup.sh --tests)";
   for (const std::string& how : {std::string("--standalone"), "--master-port=" + test::free_port()}) {
     std::filesystem::remove_all(run);
-    const RankEnd end = launch({torchrun, how, "--no-python", "--nproc-per-node", "2", "--"});
+    const RankEnd end =
+        launch({python, "-m", "torch.distributed.run", how, "--no-python", "--nproc-per-node", "2", "--"},
+               {{"PYTHONPATH", packages}});
     EXPECT_EQ(end.exit_code, 0) << end.messages;
     expect_two_equal_ranks();
   }

@@ -50,6 +50,7 @@ TrainingOptions options_of(const Settings& settings) {
   set("epochs", options.epochs);
   set("batch_size", options.batch_size);
   set("learning_rate", options.learning_rate);
+  set("dice_loss", options.dice_loss);
   set("sync_batch_norm", options.sync_batch_norm);
   set("checkpoint_minutes", options.checkpoint_minutes);
   set("resume", options.resume);

@@ -2,6 +2,7 @@
 
 #include <ATen/autocast_mode.h>
 #include <ATen/cpu/Utils.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <malloc.h>
@@ -16,7 +17,7 @@
 
 namespace pulmoseg::training {
 
-torch::Device open_device(const std::string& name) {
+torch::Device open_device(const std::string& name, int local_rank) {
   if (name == "cpu") return torch::kCPU;
   // Loading it registers its kernels. It stays loaded for as long as the process lives.
   if (!::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
@@ -28,7 +29,16 @@ torch::Device open_device(const std::string& name) {
   if (!torch::cuda::is_available()) {
     throw Error("--device cuda: no usable NVIDIA GPU or driver was found; train with --device cpu");
   }
-  return torch::kCUDA;
+  const auto gpus = static_cast<int>(torch::cuda::device_count());
+  if (gpus > 1 && local_rank >= gpus) {
+    throw Error(
+        fmt::format("--device cuda: this machine has {} GPUs, none for its rank {} (counted from 0); start one rank a "
+                    "GPU",
+                    gpus, local_rank));
+  }
+  const torch::Device device(torch::kCUDA, static_cast<c10::DeviceIndex>(gpus > 1 ? local_rank : 0));
+  c10::impl::VirtualGuardImpl(device.type()).setDevice(device);
+  return device;
 }
 
 torch::nn::Module& placed(torch::nn::Module& network, torch::Device device) {

@@ -7,9 +7,10 @@
 
 namespace pulmoseg::training {
 
-/// "cpu" or "cuda". LibTorch's CUDA half is opened here, at run time, so that one build works with and without it.
+/// "cpu" or "cuda". LibTorch's CUDA half is opened here, at run time, so that one build works with and without it. Of several
+/// ranks on a machine, each takes the GPU of its own number, or the only one that its launcher lets it see.
 /// Error when there is none or when no GPU can be used.
-torch::Device open_device(const std::string& name);
+torch::Device open_device(const std::string& name, int local_rank = 0);
 
 /// The network on the device, its convolutions' weights with channels fastest in memory: what CPUs compute with most quickly.
 torch::nn::Module& placed(torch::nn::Module& network, torch::Device device);

@@ -3,20 +3,27 @@
 #include <torch/torch.h>
 
 #include <span>
+#include <vector>
 
 namespace pulmoseg::training {
 
-torch::Tensor segmentation_loss(const torch::Tensor& logits, const torch::Tensor& targets, double dice_weight) {
+torch::Tensor loss_sums(const torch::Tensor& logits, const torch::Tensor& targets) {
   const torch::Tensor log_probabilities = torch::log_softmax(logits, 1);
-  const torch::Tensor cross_entropy = torch::nll_loss2d(log_probabilities, targets);
-  if (dice_weight == 0) return cross_entropy;
-  torch::Tensor dice = torch::zeros({}, logits.options());
+  const torch::Tensor cross_entropy = torch::nll_loss2d(log_probabilities, targets, {}, at::Reduction::Sum);
+  std::vector<torch::Tensor> sums{cross_entropy, torch::full_like(cross_entropy, targets.numel())};
   for (std::int64_t c = 1; c < logits.size(1); ++c) {
     const torch::Tensor predicted = log_probabilities.select(1, c).exp(),
                         truth = targets.eq(c).to(logits.scalar_type());
-    dice = dice + (2 * (predicted * truth).sum() + 1) / (predicted.sum() + truth.sum() + 1);
+    sums.insert(sums.end(), {2 * (predicted * truth).sum(), predicted.sum() + truth.sum()});
   }
-  return cross_entropy + dice_weight * (1 - dice / static_cast<double>(logits.size(1) - 1));
+  return torch::stack(sums).view({-1, 2});
+}
+
+torch::Tensor segmentation_loss(const torch::Tensor& sums, double dice_weight) {
+  const torch::Tensor cross_entropy = sums[0][0] / sums[0][1];
+  if (dice_weight == 0) return cross_entropy;
+  const torch::Tensor smoothed = sums.slice(0, 1) + 1;
+  return cross_entropy + dice_weight * (1 - (smoothed.select(1, 0) / smoothed.select(1, 1)).mean());
 }
 
 metrics::ConfusionCounts count(const torch::Tensor& logits, const torch::Tensor& targets, std::int64_t class_index) {

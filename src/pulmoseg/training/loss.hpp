@@ -9,10 +9,16 @@
 
 namespace pulmoseg::training {
 
+/// What the loss is made of. Adds up over pieces of a batch, over batches and over ranks.
+///
+/// C x 2: {cross-entropy, pixels}, then for each class c but background {2 sum(p t), sum(p) + sum(t)}, p the probability of c
+/// and t 1 where the target is c. logits N x C x H x W, float32; targets N x H x W, int64.
+torch::Tensor loss_sums(const torch::Tensor& logits, const torch::Tensor& targets);
+
 /// Mean cross-entropy over the pixels, plus `dice_weight` times (1 - soft Dice), where soft Dice is the mean over the
-/// classes but background of (2 sum(p t) + 1) / (sum(p) + sum(t) + 1), the sums over all pixels of the batch (Milletari et al.,
-/// "V-Net", 2016; the 1 gives an image without lesion a meaning). logits N x C x H x W, float32; targets N x H x W, int64.
-torch::Tensor segmentation_loss(const torch::Tensor& logits, const torch::Tensor& targets, double dice_weight);
+/// classes but background of (2 sum(p t) + 1) / (sum(p) + sum(t) + 1) (Milletari et al., "V-Net", 2016; the 1 gives an image
+/// without lesion a meaning).
+torch::Tensor segmentation_loss(const torch::Tensor& sums, double dice_weight);
 
 /// How far the class with the largest logit is `class_index` where the target is.
 metrics::ConfusionCounts count(const torch::Tensor& logits, const torch::Tensor& targets, std::int64_t class_index);

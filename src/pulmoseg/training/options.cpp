@@ -83,9 +83,6 @@ void check(const TrainingOptions& options, int ranks) {
   require(!options.max_minutes || *options.max_minutes > 0, "--max-minutes: expected more than 0");
   require(options.checkpoint_minutes > 0, "--checkpoint-minutes: expected more than 0");
   require(options.device == "cpu" || options.device == "cuda", "--device: there are cpu and cuda");
-  require(options.device == "cpu" || ranks == 1,
-          "--device cuda: this build trains on one GPU only, since it has no NCCL; start one process, or take --device "
-          "cpu");
 }
 
 }  // namespace pulmoseg::training

@@ -1,6 +1,7 @@
 #include "pulmoseg/training/process_group.hpp"
 
 #include <c10/util/Flags.h>
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <netdb.h>
@@ -19,6 +20,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/training/heartbeat.hpp"
+#include "pulmoseg/training/nccl.hpp"
 
 C10_DECLARE_int(caffe2_log_level);
 
@@ -151,6 +153,21 @@ c10::intrusive_ptr<c10d::ProcessGroup> gloo_group(const c10::intrusive_ptr<c10d:
   return group;
 }
 
+/// Each rank's part enters the total once, and the ranks' gradients are averaged, not added: hence the factor on the way back.
+struct Total : torch::autograd::Function<Total> {
+  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& part,
+                               const ProcessGroup* group) {
+    context->saved_data["ranks"] = group->ranks();
+    torch::Tensor total = part.clone();
+    group->sum(total);
+    return total;
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    return {gradients[0] * context->saved_data["ranks"].toInt(), {}};
+  }
+};
+
 }  // namespace
 
 struct ProcessGroup::Connections {
@@ -184,6 +201,25 @@ void ProcessGroup::join() {
   }
 }
 
+void ProcessGroup::join_gpus() {
+  if (!connections_) return;
+  ::setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0",
+           0);  // would end this process before the heartbeat names the dead rank
+  void* library = ::dlopen("libpulmoseg_nccl.so", RTLD_NOW);
+  void* function = library ? ::dlsym(library, "pulmoseg_nccl_backend") : nullptr;
+  if (!function) {
+    throw Error(fmt::format(
+        "--device cuda: several ranks need NCCL, which this build lacks ({}); build it with the CUDA build of "
+        "the torch wheel, or start one process",
+        ::dlerror()));
+  }
+  const auto make = reinterpret_cast<decltype(&pulmoseg_nccl_backend)>(function);
+  auto store = c10::make_intrusive<c10d::PrefixStore>("nccl", connections_->store);
+  connections_->group->setBackend(
+      c10::DeviceType::CUDA, c10d::ProcessGroup::BackendType::NCCL,
+      c10::intrusive_ptr<c10d::Backend>::reclaim(make(std::move(store), rank(), ranks(), no_limit)));
+}
+
 int ProcessGroup::ranks_here() const {
   if (!connections_) return 1;
   const auto& hosts = connections_->hosts;
@@ -211,6 +247,7 @@ void ProcessGroup::run(const std::function<void()>& work) {
 void ProcessGroup::finish() {
   auto& store = *connections_->store;
   exchange(store, place_, "done", "");
+  connections_->group->shutdown();
   if (!keeps_the_store(place_)) {
     connections_->heartbeat.reset();
     return store.set(Heartbeat::left_key(rank()), std::string());
@@ -263,6 +300,10 @@ void ProcessGroup::average_gradients_of(const std::vector<torch::Tensor>& parame
       /*param_names=*/std::unordered_map<std::size_t, std::string>{}, c10d::kDefaultFirstBucketBytes,
       /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false,
       /*bucket_bytes_cap_list=*/std::vector<std::int64_t>{});
+}
+
+torch::Tensor ProcessGroup::total(const torch::Tensor& part) const {
+  return connections_ ? Total::apply(part, this) : part;
 }
 
 void ProcessGroup::backward(const torch::Tensor& loss) {

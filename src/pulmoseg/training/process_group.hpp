@@ -1,6 +1,6 @@
 #pragma once
-// The processes that train one network together, each on its piece of every batch: c10d's Gloo backend over TCP, and its
-// Reducer, which adds up the gradients in buckets while the backward pass still computes the next ones (Li et al., "PyTorch
+// The processes that train one network together, each on its piece of every batch: c10d's Gloo backend over TCP (NCCL between
+// GPUs), and its Reducer, which adds up the gradients in buckets while the backward pass still computes the next ones (Li et al., "PyTorch
 // Distributed: Experiences on Accelerating Data Parallel Training", VLDB 2020).
 
 #include <torch/torch.h>
@@ -26,7 +26,12 @@ class ProcessGroup {
   ProcessGroup& operator=(const ProcessGroup&) = delete;
   ~ProcessGroup();
 
+  /// From now on tensors on GPUs are exchanged too, by NCCL. LibTorch's CUDA half must be open (open_device). Error where the
+  /// build has no NCCL.
+  void join_gpus();
+
   int rank() const { return place_.rank; }
+  int local_rank() const { return place_.local_rank; }  ///< among those of this machine
   int ranks() const { return place_.ranks; }
   bool is_first() const { return rank() == 0; }  ///< rank 0 alone writes files
   int ranks_here() const;                        ///< on this machine
@@ -44,6 +49,9 @@ class ProcessGroup {
   /// From now on backward() gives these parameters, on every rank, the mean of their gradients over the ranks. Every parameter
   /// must take part in each backward pass. All ranks' parameters become rank 0's.
   void average_gradients_of(const std::vector<torch::Tensor>& parameters);
+
+  /// The sum over the ranks, differentiable: backward() of one loss that all ranks make of totals gives all of them its gradient.
+  torch::Tensor total(const torch::Tensor& part) const;
   void backward(const torch::Tensor& loss);
 
  private:

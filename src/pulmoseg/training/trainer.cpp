@@ -37,7 +37,7 @@ Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset
       options_(options),
       callbacks_(callbacks),
       group_(group),
-      device_(open_device(options.device)),
+      device_(open_device(options.device, group.local_rank())),
       training_rows_(split.rows(dataset::Part::training)),
       validation_rows_(split.rows(dataset::Part::validation)),
       optimiser_(placed(*network_.module, device_), options.learning_rate),
@@ -70,6 +70,7 @@ TrainingResult Trainer::result() const { return {.history = history_, .best = st
 
 void Trainer::begin_together() {
   if (group_.ranks() == 1) return;
+  if (device_.is_cuda()) group_.join_gpus();
   state_ = state_from_json(group_.broadcast(to_json(state_)));
   history_ = state_.history;
   const model::StateDict moments = optimiser_.state_dict();
@@ -92,7 +93,7 @@ void Trainer::train_epoch() {
   auto step_start = Clock::now();
   while (const auto batch = loader.next()) {
     const std::int64_t samples = std::ssize(batches[static_cast<std::size_t>(state_.batch)]);
-    state_.loss_sum += train_step(*batch, samples);
+    state_.loss_sum += train_step(*batch) * static_cast<double>(samples);
     state_.samples += samples;
     if (average_) average_->update(state_.epoch * batches_an_epoch_ + state_.batch);
     state_.batch += 1;
@@ -104,19 +105,17 @@ void Trainer::train_epoch() {
   }
 }
 
-/// The loss summed over the samples of all ranks.
-double Trainer::train_step(const Batch& batch, std::int64_t samples_of_all_ranks) {
+/// The loss of the whole batch, of which `piece` is this rank's.
+double Trainer::train_step(const Batch& piece) {
+  optimiser_.zero_gradients();  // before the forward pass, whose activations take their memory
   seed_dropout();
-  const torch::Tensor piece_loss = loss(logits(batch), batch);
-  const auto samples = static_cast<double>(batch.size()), all_samples = static_cast<double>(samples_of_all_ranks);
-  const double sum = group_.sum(piece_loss.item<double>() * samples);
-  require_number(sum / all_samples, "training");
-  optimiser_.zero_gradients();
-  // The mean of the ranks' gradients is to be the gradient of the mean over all samples, also where pieces differ in size.
-  group_.backward(piece_loss * (samples * group_.ranks() / all_samples));
+  const torch::Tensor sums = group_.total(loss_sums(logits(piece), piece.targets.to(device_)));
+  const torch::Tensor loss = segmentation_loss(sums, options_.dice_loss);
+  const double value = require_number(loss.item<double>(), "training");
+  group_.backward(loss);
   optimiser_.set_learning_rate(learning_rate_at(progress(static_cast<double>(state_.batch) + 0.5), options_));
   optimiser_.step();
-  return sum;
+  return value;
 }
 
 Trainer::Validation Trainer::validate() {
@@ -125,34 +124,30 @@ Trainer::Validation Trainer::validate() {
   for (const auto& buffer : network_.module->buffers())
     group_.broadcast(buffer);  // BatchNorm's, where not synchronised
   const auto start = Clock::now();
-  double sum = 0;
+  torch::Tensor sums = torch::zeros({std::ssize(class_names(options_.classes)), 2}, torch::kFloat64);
   metrics::ConfusionCounts lesion;
   const auto batches = make_batches(validation_rows_, options_.batch_size);
   BatchLoader loader(dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), std::nullopt, 0,
                      [size = image_size(state_.batch - 1)](std::size_t) { return size; });
   while (const auto batch = loader.next()) {
     if (batch->size() > 0) {
-      const torch::Tensor found = logits(*batch);
-      sum += loss(found, *batch).item<double>() * static_cast<double>(batch->size());
-      lesion += count(found, batch->targets, lesion_class);
+      const torch::Tensor found = logits(*batch), targets = batch->targets.to(device_);
+      sums += loss_sums(found, targets).cpu();
+      lesion += count(found, targets, lesion_class);
     }
     stop_if_asked();
   }
-  sum = group_.sum(sum);
+  group_.sum(sums);
   for (std::uint64_t* pixels : {&lesion.true_positive, &lesion.false_positive, &lesion.false_negative})
     *pixels = static_cast<std::uint64_t>(group_.sum(static_cast<double>(*pixels)));
   validation_seconds_ = seconds_since(start);
-  return {.loss = require_number(sum / static_cast<double>(validation_rows_.size()), "validation"),
+  return {.loss = require_number(segmentation_loss(sums, options_.dice_loss).item<double>(), "validation"),
           .dice = metrics::dice(lesion)};
 }
 
 torch::Tensor Trainer::logits(const Batch& batch) const {
   const Autocast autocast(options_.precision == Precision::bf16, device_.type());
   return network_.forward(batch.images.to(device_)).to(torch::kFloat32);
-}
-
-torch::Tensor Trainer::loss(const torch::Tensor& logits, const Batch& batch) const {
-  return segmentation_loss(logits, batch.targets.to(device_), options_.dice_loss);
 }
 
 /// The share of the run's steps that are done after so many batches of this epoch.

@@ -80,12 +80,11 @@ class Trainer {
 
   void begin_together();
   void train_epoch();
-  double train_step(const Batch& batch, std::int64_t samples_of_all_ranks);
+  double train_step(const Batch& piece);
   Validation validate();
   void finish_epoch(const Validation& validation);
 
   torch::Tensor logits(const Batch& batch) const;
-  torch::Tensor loss(const torch::Tensor& logits, const Batch& batch) const;
   double progress(double batches_of_epoch) const;
   std::int64_t image_size(std::int64_t batch) const;
   TrainingResult result() const;
