@@ -11,12 +11,17 @@ export PATH="$PWD/build/bench/src/cli:$PATH"
 bash scripts/fetch_backbone.sh .deps/backbone.pth
 mkdir -p "$results"
 
-# Both recipes in the same number format, so that the difference is the recipe's.
+# Both recipes in the same number format, so that the difference is the recipe's. A run that was interrupted is trained anew.
+precision=$(grep -q 'avx512_bf16\|amx_bf16' /proc/cpuinfo && echo bf16 || echo fp32)
 train() {
   local name=$1
   shift
-  [ -f "$results/$name/model.onnx" ] || pulmoseg train "$dataset" --run "$results/$name" --split patient --fold "$fold" \
-    --split-seed 0 --precision "$(grep -q 'avx512_bf16\|amx_bf16' /proc/cpuinfo && echo bf16 || echo fp32)" "$@"
+  if [ ! -e "$results/$name" ]; then
+    rm -rf "$results/$name.partial"
+    pulmoseg train "$dataset" --run "$results/$name.partial" --split patient --fold "$fold" --split-seed 0 \
+      --precision "$precision" "$@"
+    mv "$results/$name.partial" "$results/$name"
+  fi
   [ -f "$results/$name-validation/metrics.json" ] ||
     pulmoseg evaluate "$results/$name" "$dataset" --part validation --out "$results/$name-validation"
 }

@@ -179,7 +179,7 @@ void run_train(const CLI::App& command, Arguments& arguments) {
   });
 }
 
-void add_result_options(CLI::App& command, Arguments& arguments) {
+void add_data_options(CLI::App& command, Arguments& arguments) {
   auto& options = arguments.options;
   const std::string group = "What is learnt";
   command
@@ -202,6 +202,10 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
       ->group(group);
   command.add_option("--split-seed", arguments.split_seed, "Of the split alone, where it is not to be --seed")
       ->group(group);
+}
+
+void add_optimisation_options(CLI::App& command, training::TrainingOptions& options) {
+  const std::string group = "How it is learnt";
   command.add_option("--batch-size", options.batch_size, "Slices a step, of all ranks together")
       ->capture_default_str()
       ->group(group);
@@ -226,24 +230,7 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
                   "Keep the average of the weights: its half-life in steps, 0: none")
       ->capture_default_str()
       ->group(group);
-  command.add_option("--intensity-jitter", options.intensity_jitter, "Random brightness and contrast: 0, none, to 1")
-      ->capture_default_str()
-      ->group(group);
   command.add_option("--dice-loss", options.dice_loss, "Weight of the soft Dice loss beside the cross-entropy")
-      ->capture_default_str()
-      ->group(group);
-  command.add_option("--flip-probability", options.flip_probability, "Of a horizontal flip")
-      ->capture_default_str()
-      ->group(group);
-  command
-      .add_flag("--quarter-turns,!--no-quarter-turns", options.quarter_turns,
-                "Random rotation by 0, 90, 180, 270 degrees")
-      ->default_str("on")
-      ->group(group);
-  command.add_option("--mean", options.mean, "Subtracted from the slices, which are scaled to 0...1")
-      ->capture_default_str()
-      ->group(group);
-  command.add_option("--standard-deviation", options.standard_deviation, "Then divided by")
       ->capture_default_str()
       ->group(group);
   command
@@ -259,10 +246,35 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
       ->group(group);
 }
 
+void add_image_options(CLI::App& command, training::TrainingOptions& options) {
+  const std::string group = "How its images are changed";
+  command.add_option("--flip-probability", options.flip_probability, "Of a horizontal flip")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_flag("--quarter-turns,!--no-quarter-turns", options.quarter_turns,
+                "Random rotation by 0, 90, 180, 270 degrees")
+      ->default_str("on")
+      ->group(group);
+  command.add_option("--intensity-jitter", options.intensity_jitter, "Random brightness and contrast: 0, none, to 1")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--mean", options.mean, "Subtracted from the slices, which are scaled to 0...1")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--standard-deviation", options.standard_deviation, "Then divided by")
+      ->capture_default_str()
+      ->group(group);
+}
+
 void add_run_options(CLI::App& command, Arguments& arguments) {
   auto& options = arguments.options;
   const std::string group = "How far and how it runs";
-  command.add_option("--epochs", options.epochs, "Passes over the training part")->capture_default_str()->group(group);
+  command
+      .add_option("--epochs", options.epochs,
+                  "Passes over the training part; schedule and growing images follow their number")
+      ->capture_default_str()
+      ->group(group);
   command
       .add_option_function<double>(
           "--max-minutes", [&](double minutes) { options.max_minutes = minutes; },
@@ -290,10 +302,13 @@ void add_train_command(CLI::App& app) {
   command->add_option("--run", arguments->run, "Folder for everything that comes out")->required();
   command->add_option("--size", arguments->size, "Refuse a dataset whose slices have another size");
   command->add_flag("--json", arguments->json, "Print the result as JSON");
-  add_result_options(*command, *arguments);
+  add_data_options(*command, *arguments);
+  add_optimisation_options(*command, arguments->options);
+  add_image_options(*command, arguments->options);
   add_run_options(*command, *arguments);
   command->footer(R"(Writes to RUN: config.json, split.csv, history.csv and .png (a line an epoch), the best epoch by
-validation loss (deeplabv3_resnet50_trained.pth and model.onnx), last.pth and the last two checkpoints.
+validation loss among those of the largest images (deeplabv3_resnet50_trained.pth and model.onnx), last.pth
+and the last two checkpoints.
 Ctrl-C writes a checkpoint and ends; --resume goes on from exactly there. The same seed and number of
 threads give the same bytes.
 

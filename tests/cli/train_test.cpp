@@ -76,6 +76,35 @@ TEST_F(TrainProgram, CtrlCLeavesACheckpointAndResumeGoesOn) {
   EXPECT_EQ(read_csv(run_ / "history.csv").rows.size(), done + 1);
 }
 
+TEST_F(TrainProgram, AGivenOptionWinsOverTheRecipesAndAResumedRunKeepsAll) {
+  const std::vector<std::string> given{
+      "--recipe", "fast", "--epochs", "1", "--learning-rate", "0.001", "--split-seed", "7", "--no-progressive-size"};
+  const ProgramResult trained = train(given);
+  ASSERT_EQ(trained.exit_code, 0) << trained.messages;
+  const Json config = Json::parse(read_file(run_ / "config.json")), options = config["options"];
+  EXPECT_EQ(options["recipe"], "fast");
+  EXPECT_EQ(options["schedule"], "cosine");
+  EXPECT_EQ(options["dice_loss"], 1);
+  EXPECT_EQ(options["learning_rate"], 0.001);
+  EXPECT_EQ(options["progressive_size"], false);
+  EXPECT_EQ(options["epochs"], 1);
+  EXPECT_EQ(options["seed"], 0);
+  EXPECT_EQ(config["split"]["seed"], 7);
+
+  EXPECT_EQ(train({"--resume"}).exit_code, 0);
+  EXPECT_EQ(Json::parse(read_file(run_ / "config.json")), config);
+  const ProgramResult refused = train({"--resume", "--split-seed", "7"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_CONTAINS(refused.messages, "--split-seed: a run that is resumed keeps its split");
+
+  const fs::path other = folder_ / "other seed";
+  auto arguments = given;
+  arguments.insert(arguments.begin(), {"train", data_, "--run", other.string(), "--seed", "5"});
+  ASSERT_EQ(run_program(arguments).exit_code, 0);
+  EXPECT_EQ(read_file(other / "split.csv"), read_file(run_ / "split.csv"));
+  EXPECT_NE(read_file(other / "last.pth"), read_file(run_ / "last.pth"));
+}
+
 TEST_F(TrainProgram, TwoRanksAreOneRun) {
   test::Environment environment{
       {"WORLD_SIZE", "2"}, {"RANK", "1"}, {"MASTER_ADDR", "127.0.0.1"}, {"MASTER_PORT", test::free_port()}};

@@ -36,36 +36,60 @@ TEST(PointwiseConvolution, RefusesOtherShapes) {
 }
 
 struct Layer {
-  std::int64_t kernel, stride, dilation;
-  bool bias;
+  std::int64_t kernel = 3, stride = 1, dilation = 1;
+  bool bias = false;
+  std::int64_t missing_padding = 0, groups = 1;
 };
 
+torch::nn::Conv2d made(const Layer& layer) {
+  return torch::nn::Conv2d(torch::nn::Conv2dOptions(16, 8, layer.kernel)
+                               .stride(layer.stride)
+                               .padding(layer.dilation * (layer.kernel - 1) / 2 - layer.missing_padding)
+                               .dilation(layer.dilation)
+                               .groups(layer.groups)
+                               .bias(layer.bias));
+}
+
+void expect_near(const test::Answer& found, const test::Answer& expected, double tolerance) {
+  const auto near = [&](const Tensor& a, const Tensor& b) {
+    ASSERT_EQ(a.sizes(), b.sizes());
+    EXPECT_LT(test::difference(a.to(torch::kFloat32), b) / b.abs().max().item<double>(), tolerance);
+  };
+  near(found.output, expected.output);
+  near(found.images_gradient, expected.images_gradient);
+  near(found.weight_gradient, expected.weight_gradient);
+}
+
 TEST(Convolve, IsTheLayersOwnFunctionInBothNumberFormats) {
-  namespace nn = torch::nn;
   torch::manual_seed(2);
   const Tensor images = torch::randn({2, 16, 20, 24});
-  for (const Layer& layer : {Layer{1, 1, 1, false},
-                             {1, 2, 1, false},
-                             {1, 1, 1, true},
-                             {3, 1, 1, false},
-                             {3, 1, 1, true},
-                             {3, 2, 1, false},
-                             {3, 1, 4, false},
-                             {3, 1, 12, false},
-                             {7, 2, 1, false}}) {
-    const auto label = ::testing::Message()
-                       << layer.kernel << " stride " << layer.stride << " dilation " << layer.dilation;
-    nn::Conv2d conv(nn::Conv2dOptions(16, 8, layer.kernel)
-                        .stride(layer.stride)
-                        .padding(layer.dilation * (layer.kernel - 1) / 2)
-                        .dilation(layer.dilation)
-                        .bias(layer.bias));
-    const Tensor expected = conv(images);
-    EXPECT_LT(test::difference(convolve(*conv, images), expected), 1e-5) << label;
+  for (const Layer& layer : {Layer{.kernel = 1},
+                             {.kernel = 1, .stride = 2},
+                             {.kernel = 1, .bias = true},
+                             {.kernel = 1, .missing_padding = -1},
+                             {.kernel = 3},
+                             {.bias = true},
+                             {.stride = 2},
+                             {.missing_padding = 1},
+                             {.groups = 4},
+                             {.dilation = 4},
+                             {.dilation = 12},
+                             {.kernel = 7, .stride = 2}}) {
+    SCOPED_TRACE(::testing::Message() << layer.kernel << " stride " << layer.stride << " dilation " << layer.dilation);
+    auto conv = made(layer);
+    const auto answer = [&](const auto& function) {
+      conv->zero_grad();
+      auto found = test::answer_of([&](const Tensor& x, const Tensor&) { return function(x); }, images, conv->weight);
+      found.weight_gradient = conv->weight.grad().clone();
+      return found;
+    };
+    const auto ours = [&](const Tensor& x) { return convolve(*conv, x); };
+    const test::Answer expected = answer([&](const Tensor& x) { return conv(x); });
+    expect_near(answer(ours), expected, 1e-5);
     test::under_bfloat16([&] {
-      const Tensor rounded = convolve(*conv, images);
-      EXPECT_EQ(rounded.scalar_type(), torch::kBFloat16) << label;
-      EXPECT_LT(test::difference(rounded.to(torch::kFloat32), expected), 0.03) << label;
+      const test::Answer rounded = answer(ours);
+      EXPECT_EQ(rounded.output.scalar_type(), torch::kBFloat16);
+      expect_near(rounded, expected, 0.03);
     });
   }
 }

@@ -1,6 +1,7 @@
 // Several processes train as one does, and end together.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <set>
 
@@ -72,8 +73,8 @@ TEST_F(Distributed, GradientsAreThoseOfOneRank) {
 }
 
 TEST_F(Distributed, ARunIsThatOfOneRank) {
-  const std::vector<std::string> settings{"sync_batch_norm=1", "dice_loss=1", "epochs=3",
-                                          "batch_size=7"};  // 7, 7 and 4
+  const std::vector<std::string> settings{"sync_batch_norm=1", "dice_loss=1", "progressive_size=1",
+                                          "weight_average=3",  "epochs=3",    "batch_size=7"};  // 7, 7 and 4
   const std::string one = folder / "one", four = folder / "four";
   expect_success(1, one, settings);
   expect_success(4, four, settings);
@@ -86,6 +87,7 @@ TEST_F(Distributed, ARunIsThatOfOneRank) {
     }
   }
   EXPECT_LT(difference(file_of(four, "weights", 0), file_of(one, "weights", 0)), 1e-3);
+  EXPECT_LT(difference(four + "/last.pth", one + "/last.pth"), 1e-3);  // averaged
   expect_all_ranks_equal(four, 4);
   std::set<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(four)) files.insert(entry.path().filename());
@@ -126,6 +128,38 @@ TEST_F(Distributed, GoesOnWithAnotherNumberOfRanks) {
     ASSERT_EQ(end.exit_code, 130);
   expect_success(1, run, with({"resume=1"}));
   EXPECT_LT(difference(file_of(run, "weights", 0), file_of(whole, "weights", 0)), 1e-3);
+}
+
+/// 18 slices are batches of 4, 4, 4, 4 and 2 for one rank, of 4, 4, 4 and 6 for two, which need 4.
+TEST_F(Distributed, GoesOnWithAnotherNumberOfRanksWhereTheBatchesAreOthers) {
+  for (const auto& [before, after] : {std::pair{1, 2}, std::pair{2, 1}}) {
+    const std::string to = run + std::to_string(before);
+    for (const RankEnd& end : train(before, to, {"epochs=2", "batch_size=4", "rank=0", "step=4", "stop=1"}))
+      ASSERT_EQ(end.exit_code, 130) << end.messages;
+    expect_success(after, to, {"epochs=2", "batch_size=4", "resume=1"});
+    EXPECT_EQ(read_csv(to + "/history.csv").rows.size(), 2u);
+  }
+}
+
+TEST_F(Distributed, TheFirstRanksClockEndsAll) {
+  expect_success(2, run, {"epochs=1000000", "max_minutes=0.03", "rank=1", "sleep=1", "step=3"});
+  expect_all_ranks_equal(run, 2);
+}
+
+TEST_F(Distributed, AStrangerAtTheSamePortIsTurnedAway) {
+  Environment environment{{"WORLD_SIZE", "2"}, {"MASTER_ADDR", "127.0.0.1"}, {"MASTER_PORT", test::free_port()}};
+  const auto start = [&](const std::string& rank, const std::string& to) {
+    environment["RANK"] = rank;
+    return std::make_unique<test::Process>(
+        std::vector<std::string>{test::rank_program(), data, to, "epochs=1000000", "max_minutes=0.2"}, environment);
+  };
+  const auto first = start("0", run), second = start("1", run);
+  for (int tries = 0; tries < 600 && !std::filesystem::exists(run + "/history.csv"); ++tries) ::usleep(100'000);
+  const RankEnd stranger = start("1", run + "-other")->wait();
+  EXPECT_EQ(stranger.exit_code, 1);
+  EXPECT_CONTAINS(stranger.messages, "another training already has a rank 1 at 127.0.0.1:");
+  EXPECT_EQ(first->wait().exit_code, 0);
+  EXPECT_EQ(second->wait().exit_code, 0);
 }
 
 TEST_F(Distributed, AKilledRankEndsAllWithin30Seconds) {

@@ -54,6 +54,8 @@ TEST(TrainingOptions, ImpossibleValuesAreRefused) {
   EXPECT_NE(message([](auto& options) { options.dice_loss = -1; }).find("--dice-loss"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.device = "tpu"; }).find("--device"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.max_minutes = 0; }).find("--max-minutes"), std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.checkpoint_minutes = INFINITY; }).find("--checkpoint-minutes"),
+            std::string::npos);
 }
 
 TEST(TrainingOptions, EachRankNeedsItsShareOfTheBatch) {

@@ -51,6 +51,8 @@ TrainingOptions options_of(const Settings& settings) {
   set("batch_size", options.batch_size);
   set("learning_rate", options.learning_rate);
   set("dice_loss", options.dice_loss);
+  set("progressive_size", options.progressive_size);
+  set("weight_average", options.weight_average);
   set("sync_batch_norm", options.sync_batch_norm);
   set("checkpoint_minutes", options.checkpoint_minutes);
   set("resume", options.resume);

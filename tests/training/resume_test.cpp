@@ -16,11 +16,11 @@ using test::quick_options;
 using test::StopAfter;
 using test::train_tiny;
 
-/// The losses to the last bit, without the times.
-std::vector<std::pair<double, double>> losses(const TrainingResult& result) {
-  std::vector<std::pair<double, double>> losses;
-  for (const auto& record : result.history) losses.emplace_back(record.training_loss, record.validation_loss);
-  return losses;
+/// To the last bit, without the times.
+std::vector<EpochRecord> history(const TrainingResult& result) {
+  auto records = result.history;
+  for (auto& record : records) record.seconds = record.samples_per_second = 0;
+  return records;
 }
 
 struct Resume : testing::Test {
@@ -47,13 +47,13 @@ struct Resume : testing::Test {
 
 TEST_F(Resume, TheSameSeedTwiceGivesTheSameBytes) {
   const auto first = train_tiny(dataset, whole.folder, options), second = train_tiny(dataset, parts.folder, options);
-  EXPECT_EQ(losses(first), losses(second));
+  EXPECT_EQ(history(first), history(second));
   expect_same_bytes();
 
   options.seed = 1;
   const auto other =
       train_network(test::tiny_network, dataset, dataset::split_by_slice(dataset, 0), folder / "other", options);
-  EXPECT_NE(losses(first), losses(other));
+  EXPECT_NE(history(first), history(other));
 }
 
 TEST_F(Resume, StoppedAnywhereItEndsWithTheSameBytes) {
@@ -64,7 +64,7 @@ TEST_F(Resume, StoppedAnywhereItEndsWithTheSameBytes) {
     const auto message = message_of<Interrupted>([&] { train_tiny(dataset, parts.folder, options, stop.callbacks()); });
     ASSERT_NE(message.find("go on with --resume"), std::string::npos) << message;
     const auto resumed = train_tiny(dataset, parts.folder, again);
-    EXPECT_EQ(losses(resumed), losses(expected)) << steps;
+    EXPECT_EQ(history(resumed), history(expected)) << steps;
     expect_same_bytes();
   }
 }
@@ -77,7 +77,7 @@ TEST_F(Resume, StoppedAtEveryStepItStillEndsWithTheSameBytes) {
     const StopAfter stop(1);
     try {
       const auto resumed = train_tiny(dataset, parts.folder, now, stop.callbacks());
-      EXPECT_EQ(losses(resumed), losses(expected));
+      EXPECT_EQ(history(resumed), history(expected));
       break;
     } catch (const Interrupted&) {
       now.resume = true;
@@ -85,6 +85,30 @@ TEST_F(Resume, StoppedAtEveryStepItStillEndsWithTheSameBytes) {
   }
   EXPECT_EQ(stops, 15);
   expect_same_bytes();
+}
+
+TEST_F(Resume, WithASchedulePiecesEndWithTheSameBytes) {
+  for (auto* run : {&options, &again}) {
+    run->schedule = Schedule::cosine;
+    run->warm_up = 0.1;
+    run->progressive_size = true;
+    run->weight_average = 4;
+    run->dice_loss = 1;
+  }
+  const auto expected = train_tiny(dataset, whole.folder, options);
+  EXPECT_EQ(expected.history.front().size, 8);
+  EXPECT_EQ(expected.best.epoch, 3);  // the only one of the largest size
+  for (const int steps : {4, 5, 10, 12, 15}) {
+    parts.folder = folder / ("stopped-after-" + std::to_string(steps));
+    const StopAfter stop(steps);
+    EXPECT_THROW(train_tiny(dataset, parts.folder, options, stop.callbacks()), Interrupted);
+    EXPECT_EQ(history(train_tiny(dataset, parts.folder, again)), history(expected)) << steps;
+    expect_same_bytes();
+  }
+  again.epochs = 5;
+  const auto message = message_of<Error>([&] { train_tiny(dataset, parts.folder, again); });
+  EXPECT_NE(message.find("it was started with epochs 3, which its schedule follows, now it is 5"), std::string::npos)
+      << message;
 }
 
 TEST_F(Resume, AFailureBetweenCheckpointsLosesNothingButTime) {
@@ -144,7 +168,7 @@ TEST_F(Resume, AFinishedRunIsLeftAsItIs) {
   const auto before = train_tiny(dataset, parts.folder, options);
   const auto weights = read_file(parts.best_weights());
   const auto after = train_tiny(dataset, parts.folder, again);
-  EXPECT_EQ(losses(before), losses(after));
+  EXPECT_EQ(history(before), history(after));
   EXPECT_EQ(after.best, before.best);
   EXPECT_EQ(read_file(parts.best_weights()), weights);
 }
@@ -159,7 +183,7 @@ TEST_F(Resume, ATimeLimitFinishesTheRunAndCanBeLifted) {
   EXPECT_TRUE(std::filesystem::exists(parts.best_weights()));
   EXPECT_TRUE(std::filesystem::exists(parts.onnx()));
   EXPECT_EQ(parts.checkpoints().load()->state.batch, 1);
-  EXPECT_EQ(losses(train_tiny(dataset, parts.folder, again)), losses(expected));
+  EXPECT_EQ(history(train_tiny(dataset, parts.folder, again)), history(expected));
   EXPECT_EQ(read_file(parts.last_weights()), read_file(whole.last_weights()));
 }
 

@@ -18,7 +18,7 @@ namespace pulmoseg::model {
 /// images N x C x H x W, weight O x C x 3 x 3; stride 1, padding equal to the dilation, no bias. On a CPU; the number formats
 /// are float32, float64, and bfloat16 images with a float32 weight. The answer, N x O x H x W, has the images' number
 /// format and is channels-last in memory. Differentiable once in both arguments. Under autocast it computes in the autocast
-/// number format, as conv2d does. It pays where both channel counts are large (256 and more: the additions are a small part).
+/// number format, as conv2d does. The more channels, the smaller a part the transforms are.
 /// Error: c10::Error for other shapes. Threads: a function of its arguments; the bytes do not depend on their number but for
 /// the matrix products of LibTorch.
 torch::Tensor winograd_convolution(const torch::Tensor& images, const torch::Tensor& weight, std::int64_t dilation);

@@ -33,11 +33,10 @@ std::vector<Rows> make_batches(const Rows& rows, std::int64_t batch_size, std::i
   return batches;
 }
 
-std::vector<Rows> shuffled_batches(Rows rows, std::int64_t batch_size, std::uint64_t seed, std::int64_t epoch,
-                                   std::int64_t smallest) {
+Rows shuffled(Rows rows, std::uint64_t seed, std::int64_t epoch) {
   Random random(RandomUse::shuffle, {seed, static_cast<std::uint64_t>(epoch)});
   for (std::size_t i = rows.size(); i > 1; --i) std::swap(rows[i - 1], rows[random.below(i)]);
-  return make_batches(rows, batch_size, smallest);
+  return rows;
 }
 
 std::vector<Rows> pieces_of(const std::vector<Rows>& batches, int rank, int ranks) {
@@ -54,14 +53,13 @@ dataset::Preprocessing preprocessing_for(std::int64_t size, const TrainingOption
 }
 
 BatchLoader::BatchLoader(const dataset::Dataset& dataset, const TrainingOptions& options, std::vector<Rows> batches,
-                         std::optional<std::int64_t> augmented_epoch, std::size_t first, SizeOfBatch size_of_batch)
+                         std::optional<std::int64_t> augmented_epoch, SizeOfBatch size_of_batch)
     : dataset_(dataset),
       options_(options),
       preprocessing_(preprocessing_for(dataset.rows(), options)),
       classes_(class_names(options.classes).size()),
       batches_(std::move(batches)),
       augmented_epoch_(augmented_epoch),
-      position_(first),
       size_of_batch_(std::move(size_of_batch)) {
   prepare_next();
 }

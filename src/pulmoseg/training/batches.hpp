@@ -27,9 +27,8 @@ using Rows = std::vector<std::int64_t>;
 /// The rows in batches, in order. A last batch of fewer than `smallest` samples joins the batch before it: see smallest_batch().
 std::vector<Rows> make_batches(const Rows& rows, std::int64_t batch_size, std::int64_t smallest = 2);
 
-/// As make_batches, after shuffling: depends on the seed and the epoch alone.
-std::vector<Rows> shuffled_batches(Rows rows, std::int64_t batch_size, std::uint64_t seed, std::int64_t epoch,
-                                   std::int64_t smallest = 2);
+/// In an epoch's order, which depends on the seed and the epoch alone.
+Rows shuffled(Rows rows, std::uint64_t seed, std::int64_t epoch);
 
 /// One rank's share of each batch: in order, of sizes that differ by at most one, empty where there are fewer rows than ranks.
 std::vector<Rows> pieces_of(const std::vector<Rows>& batches, int rank, int ranks);
@@ -45,7 +44,7 @@ class BatchLoader {
   /// `augmented_epoch`: the epoch whose random orientations are applied; nothing: slices as they are. Slices of another size
   /// than the dataset's are resized as images and masks are when they are prepared.
   BatchLoader(const dataset::Dataset& dataset, const TrainingOptions& options, std::vector<Rows> batches,
-              std::optional<std::int64_t> augmented_epoch, std::size_t first = 0, SizeOfBatch size_of_batch = {});
+              std::optional<std::int64_t> augmented_epoch, SizeOfBatch size_of_batch = {});
 
   std::optional<Batch> next();
 
@@ -60,7 +59,7 @@ class BatchLoader {
   std::size_t classes_;
   std::vector<Rows> batches_;
   std::optional<std::int64_t> augmented_epoch_;
-  std::size_t position_;
+  std::size_t position_ = 0;
   SizeOfBatch size_of_batch_;
   std::future<Batch> ahead_;  // last: its destructor waits for the thread, which uses the members above
 };

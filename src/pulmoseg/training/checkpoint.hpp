@@ -17,13 +17,15 @@ namespace pulmoseg::training {
 
 /// A line of history.csv.
 struct EpochRecord {
-  std::int64_t epoch = 0;                         ///< counted from 1
-  std::int64_t size = 0;                          ///< rows and columns of the images, at the end of the epoch
-  double training_loss = 0, validation_loss = 0;  ///< means over the slices of the part
-  std::optional<double> validation_dice;          ///< of the lesion, pooled over all pixels of the part
-  double learning_rate = 0;                       ///< at the end of the epoch
-  double seconds = 0;                             ///< of training and validation
-  double samples_per_second = 0;                  ///< of training
+  std::int64_t epoch = 0;  ///< counted from 1
+  std::int64_t size = 0;   ///< rows and columns of the images, at the end of the epoch
+  /// Of training, the mean over the epoch's batches by their sizes, while the weights change; of validation, the loss of the part
+  /// as one batch. With a Dice loss the two are not the same kind of mean, and images of another size have other losses.
+  double training_loss = 0, validation_loss = 0;
+  std::optional<double> validation_dice;  ///< of the lesion, pooled over all pixels of the part
+  double learning_rate = 0;               ///< at the end of the epoch
+  double seconds = 0;                     ///< of training and validation
+  double samples_per_second = 0;          ///< of training
 
   bool operator==(const EpochRecord&) const = default;
 };

@@ -5,6 +5,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <malloc.h>
 #include <sched.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <fstream>
 #include <limits>
+#include <vector>
 
 #include "pulmoseg/base/error.hpp"
 
@@ -58,11 +60,27 @@ std::string processor_name() {
   return "unknown processor";
 }
 
+namespace {
+
+/// Empty where there are more cores than the system call's own set holds.
+std::vector<int> bound_cores() {
+  cpu_set_t set;
+  std::vector<int> cores;
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &set)) cores.push_back(core);
+  }
+  return cores;
+}
+
+}  // namespace
+
+std::string own_cores() { return fmt::format("{}", fmt::join(bound_cores(), ",")); }
+
 int cores_for_one_of(int processes) {
-  const int all = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
-  cpu_set_t bound_to;
-  const int mine = ::sched_getaffinity(0, sizeof bound_to, &bound_to) == 0 ? CPU_COUNT(&bound_to) : all;
-  return mine < all ? mine : std::max(all / processes, 1);
+  const auto bound = static_cast<int>(bound_cores().size());
+  const int cores = bound > 0 ? bound : static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+  return std::max(cores / processes, 1);
 }
 
 bool has_fast_bfloat16() {

@@ -18,8 +18,10 @@ torch::nn::Module& placed(torch::nn::Module& network, torch::Device device);
 /// "AMD EPYC 9V74 80-Core Processor": what the system calls the processor.
 std::string processor_name();
 
-/// The cores that each of so many processes of this machine may take: its share of all of them, or those that the launcher
-/// bound it to.
+/// The cores that this process may run on: "0,1,4" where the launcher, a container or taskset bound it to some.
+std::string own_cores();
+
+/// How many of them each of so many processes with the same ones may take: its share, at least one.
 int cores_for_one_of(int processes);
 
 /// Whether the processor computes bfloat16 in hardware (AVX512_BF16, AMX). Elsewhere it is emulated, many times slower.

@@ -38,7 +38,7 @@ TrainingOptions recipe(std::string_view name) {
   TrainingOptions options;
   options.recipe = name;
   if (name == "original") return options;
-  if (name == "fast") {  // docs/recipes.md has what each of these is worth
+  if (name == "fast") {  // docs/training.md has what each of these is worth
     options.epochs = 4;
     options.learning_rate = 3e-4;
     options.schedule = Schedule::cosine;
@@ -80,8 +80,9 @@ void check(const TrainingOptions& options, int ranks) {
   require(options.standard_deviation > 0 && std::isfinite(options.standard_deviation) && std::isfinite(options.mean),
           "--mean, --standard-deviation: expected finite numbers, the deviation above 0");
   require(options.threads >= 0, "--threads: expected 0 (one a core) or more");
-  require(!options.max_minutes || *options.max_minutes > 0, "--max-minutes: expected more than 0");
-  require(options.checkpoint_minutes > 0, "--checkpoint-minutes: expected more than 0");
+  const auto is_time = [](double minutes) { return minutes > 0 && std::isfinite(minutes); };
+  require(!options.max_minutes || is_time(*options.max_minutes), "--max-minutes: expected more than 0");
+  require(is_time(options.checkpoint_minutes), "--checkpoint-minutes: expected more than 0");
   require(options.device == "cpu" || options.device == "cuda", "--device: there are cpu and cuda");
 }
 

@@ -44,7 +44,7 @@ struct TrainingOptions {
   bool sync_batch_norm = false;  ///< of several ranks: mean and variance over the batch, not over each piece
   std::filesystem::path init;    ///< weights of another model to start from (.pth, .safetensors); empty: random
 
-  // How far and how it runs. A resumed run may have others.
+  // How far and how it runs. A resumed run may have others; of epochs, where no schedule follows them.
   std::int64_t epochs = 20;
   std::optional<double> max_minutes;  ///< train no longer than this, then validate and finish
   double checkpoint_minutes = 10;     ///< a checkpoint within an epoch at least this often (each epoch ends with one)

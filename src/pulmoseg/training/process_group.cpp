@@ -19,6 +19,7 @@
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/training/device.hpp"
 #include "pulmoseg/training/heartbeat.hpp"
 #include "pulmoseg/training/nccl.hpp"
 
@@ -172,7 +173,7 @@ struct Total : torch::autograd::Function<Total> {
 
 struct ProcessGroup::Connections {
   c10::intrusive_ptr<c10d::Store> store;
-  std::vector<std::string> hosts;
+  std::vector<std::string> hosts, cores;  // by rank
   std::unique_ptr<Heartbeat> heartbeat;
   c10::intrusive_ptr<c10d::ProcessGroup> group;
   std::unique_ptr<c10d::Reducer> reducer;
@@ -190,8 +191,12 @@ void ProcessGroup::join() {
   connections_ = std::make_unique<Connections>();
   auto& store = connections_->store = connect(place_, keeps_the_store(place_));
   auto own_connection = connect(place_, false);
-  store->add(Heartbeat::beat_key(rank()), 1);
+  if (store->add(Heartbeat::beat_key(rank()), 1) != 1) {
+    throw Error(fmt::format("another training already has a rank {} at {}:{}; set MASTER_PORT to another port", rank(),
+                            place_.master_address, place_.master_port));
+  }
   connections_->hosts = exchange(*store, place_, "host", host_name());
+  connections_->cores = exchange(*store, place_, "cores", host_name() + " " + own_cores());
   connections_->heartbeat = std::make_unique<Heartbeat>(place_, connections_->hosts, std::move(own_connection));
   try {
     store->setTimeout(no_limit);
@@ -220,11 +225,13 @@ void ProcessGroup::join_gpus() {
       c10::intrusive_ptr<c10d::Backend>::reclaim(make(std::move(store), rank(), ranks(), no_limit)));
 }
 
-int ProcessGroup::ranks_here() const {
-  if (!connections_) return 1;
-  const auto& hosts = connections_->hosts;
-  return static_cast<int>(std::ranges::count(hosts, hosts[static_cast<std::size_t>(rank())]));
+int ProcessGroup::ranks_with_my(const std::vector<std::string>& things) const {
+  return static_cast<int>(std::ranges::count(things, things[static_cast<std::size_t>(rank())]));
 }
+
+int ProcessGroup::ranks_here() const { return connections_ ? ranks_with_my(connections_->hosts) : 1; }
+
+int ProcessGroup::ranks_on_these_cores() const { return connections_ ? ranks_with_my(connections_->cores) : 1; }
 
 void ProcessGroup::run(const std::function<void()>& work) {
   if (!connections_) return work();
@@ -286,8 +293,9 @@ std::string ProcessGroup::broadcast(const std::string& text) {
   return is_first() ? text : connections_->store->get_to_str(key);
 }
 
-/// Buckets are filled from the last layers on, whose gradients come first. c10d would form them anew after the first step, in
-/// the order that it saw; then a resumed run would add in another order than one that was not interrupted.
+/// Buckets are filled from the last layers on, whose gradients come first. c10d would note the order in which it sees them in
+/// each step until it is told to form the buckets anew by it; then a resumed run would add in another order than one that was not
+/// interrupted. So it is told to do so at once, in the order that it has.
 void ProcessGroup::average_gradients_of(const std::vector<torch::Tensor>& parameters) {
   if (!connections_) return;
   for (const auto& parameter : parameters) broadcast(parameter);
@@ -300,6 +308,8 @@ void ProcessGroup::average_gradients_of(const std::vector<torch::Tensor>& parame
       /*param_names=*/std::unordered_map<std::size_t, std::string>{}, c10d::kDefaultFirstBucketBytes,
       /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false,
       /*bucket_bytes_cap_list=*/std::vector<std::int64_t>{});
+  connections_->reducer->push_rebuilt_params_for_all_indices();
+  connections_->reducer->rebuild_buckets();
 }
 
 torch::Tensor ProcessGroup::total(const torch::Tensor& part) const {

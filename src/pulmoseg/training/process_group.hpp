@@ -35,6 +35,7 @@ class ProcessGroup {
   int ranks() const { return place_.ranks; }
   bool is_first() const { return rank() == 0; }  ///< rank 0 alone writes files
   int ranks_here() const;                        ///< on this machine
+  int ranks_on_these_cores() const;              ///< of it that are bound to the same cores, or to none
 
   /// Runs this rank's work, then waits until all have done theirs. An error out of it ends the processes of all ranks, this one
   /// with std::_Exit, each with one line that names the rank and the reason; a process that is alone lets it pass.
@@ -57,6 +58,7 @@ class ProcessGroup {
  private:
   void join();
   void finish();
+  int ranks_with_my(const std::vector<std::string>& things) const;
 
   struct Connections;
   RankPlace place_;

@@ -11,8 +11,11 @@
 namespace pulmoseg::training {
 namespace {
 
+/// local_ranks is null for srun, which tells the number of machines instead. Its variables may also stand around where another
+/// launcher was started from a Slurm job, and then mean that job.
 struct Launcher {
   const char *rank, *ranks, *local_rank, *local_ranks;
+  bool is_srun() const { return !local_ranks; }
 };
 constexpr Launcher launchers[] = {
     {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"},
@@ -34,8 +37,8 @@ std::optional<int> number_of(const Environment& environment, const char* name, i
 }
 
 bool on_one_machine(const Environment& environment, const Launcher& launcher, int ranks) {
-  return number_of(environment, launcher.local_ranks, 1, ranks) == ranks ||
-         text_of(environment, "SLURM_STEP_NUM_NODES") == "1";
+  if (launcher.is_srun()) return text_of(environment, "SLURM_STEP_NUM_NODES") == "1";
+  return number_of(environment, launcher.local_ranks, 1, ranks) == ranks;
 }
 
 std::string master_address(const Environment& environment, const Launcher& launcher, int ranks) {
@@ -43,16 +46,16 @@ std::string master_address(const Environment& environment, const Launcher& launc
   if (!given.empty()) return std::string(given);
   if (on_one_machine(environment, launcher, ranks)) return "127.0.0.1";
   const std::string_view nodes = text_of(environment, "SLURM_STEP_NODELIST");
-  if (!nodes.empty()) return first_host(nodes);
+  if (launcher.is_srun() && !nodes.empty()) return first_host(nodes);
   throw UsageError(
       fmt::format("MASTER_ADDR is not set, expected the address of rank 0's machine, where the {} ranks meet "
                   "(e.g. mpirun -x MASTER_ADDR=node1)",
                   ranks));
 }
 
-int default_port(const Environment& environment) {
+int default_port(const Environment& environment, const Launcher& launcher) {
   const auto job = parse_number<std::int64_t>(text_of(environment, "SLURM_JOB_ID"));
-  return job ? static_cast<int>(20000 + *job % 10000) : RankPlace{}.master_port;
+  return launcher.is_srun() && job ? static_cast<int>(20000 + *job % 10000) : RankPlace{}.master_port;
 }
 
 RankPlace place_by(const Launcher& launcher, const Environment& environment, int ranks) {
@@ -67,7 +70,7 @@ RankPlace place_by(const Launcher& launcher, const Environment& environment, int
   if (ranks == 1) return place;
   place.local_rank = number_of(environment, launcher.local_rank, 0, ranks - 1).value_or(0);
   place.master_address = master_address(environment, launcher, ranks);
-  place.master_port = number_of(environment, "MASTER_PORT", 1, 65535).value_or(default_port(environment));
+  place.master_port = number_of(environment, "MASTER_PORT", 1, 65535).value_or(default_port(environment, launcher));
   place.patience = number_of(environment, "PULMOSEG_HEARTBEAT_SECONDS", 1, 3600).value_or(place.patience);
   if (text_of(environment, "TORCHELASTIC_USE_AGENT_STORE") == "True") {
     place.launcher_keeps_store = true;

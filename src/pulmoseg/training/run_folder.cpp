@@ -171,6 +171,10 @@ void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const
     const std::string text = dump(to_json(value));
     if (options_before[name] != text) refuse(run, name, options_before[name], text);
   });
+  if (before.options.epochs != now.options.epochs && depends_on_length(now.options)) {
+    refuse(run, "epochs", fmt::format("{}, which its schedule follows,", before.options.epochs),
+           std::to_string(now.options.epochs));
+  }
   if (dataset::read_split(run.split(), dataset).parts != split.parts)
     refuse(run, "the split", "in split.csv", "another");
   const auto machine = [](const RunConfig& config) {

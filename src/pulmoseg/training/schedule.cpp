@@ -18,4 +18,8 @@ std::int64_t image_size_at(double progress, std::int64_t size, const TrainingOpt
   return progress < 0.6 ? (size + 1) / 2 : (3 * size + 3) / 4;
 }
 
+bool depends_on_length(const TrainingOptions& options) {
+  return options.schedule != Schedule::constant || options.warm_up > 0 || options.progressive_size;
+}
+
 }  // namespace pulmoseg::training

@@ -18,4 +18,7 @@ double learning_rate_at(double progress, const TrainingOptions& options);
 /// them for the first 60 % of the run and three quarters of them to 80 % (Howard in the DAWNBench entry of fast.ai, 2018).
 std::int64_t image_size_at(double progress, std::int64_t size, const TrainingOptions& options);
 
+/// Whether either changes in the course of a run: then another number of epochs is another run.
+bool depends_on_length(const TrainingOptions& options);
+
 }  // namespace pulmoseg::training

@@ -17,15 +17,18 @@ namespace {
 
 Precision choose_precision(const TrainingOptions& options) {
   const bool fast = options.device == "cuda" || has_fast_bfloat16();
-  if (options.precision == Precision::automatic)
-    return fast && options.recipe != "original" ? Precision::bf16 : Precision::fp32;
-  if (options.precision == Precision::bf16 && !fast) {
-    spdlog::warn(
-        "--precision bf16: {} has no bfloat16 instructions (AVX512_BF16, AMX), so it is emulated, several times "
-        "slower than fp32",
-        processor_name());
-  }
-  return options.precision;
+  if (options.precision != Precision::automatic) return options.precision;
+  return fast && options.recipe != "original" ? Precision::bf16 : Precision::fp32;
+}
+
+/// Each rank for itself: it may have another processor than rank 0, which chose.
+void warn_of_slow_bfloat16(const TrainingOptions& options) {
+  if (options.precision != Precision::bf16 || options.device != "cpu" || has_fast_bfloat16()) return;
+  spdlog::warn(
+      "--precision bf16: {} has no bfloat16 instructions (AVX512_BF16, AMX), so it is emulated, several times slower "
+      "than "
+      "fp32",
+      processor_name());
 }
 
 Network deeplabv3(std::size_t classes, std::map<std::string, std::string> onnx_metadata) {
@@ -101,13 +104,14 @@ TrainingOptions settle(TrainingOptions options, ProcessGroup& group) {
     options.precision = choose_precision(options);
   }
   if (group.ranks() > 1) options = options_from_json(group.broadcast(to_json(options)));
+  warn_of_slow_bfloat16(options);
   return options;
 }
 
 /// LibTorch takes all cores of the machine, and torchrun tells it to take one.
 void set_threads(const TrainingOptions& options, const ProcessGroup& group) {
   if (options.threads > 0) return at::set_num_threads(options.threads);
-  if (group.ranks() > 1) at::set_num_threads(cores_for_one_of(group.ranks_here()));
+  if (group.ranks() > 1) at::set_num_threads(cores_for_one_of(group.ranks_on_these_cores()));
 }
 
 TrainingResult run_training(const NetworkFactory& make_network, const dataset::Dataset& dataset,

@@ -11,11 +11,11 @@ namespace pulmoseg::training {
 ///   history.csv                      a line an epoch
 ///   checkpoint.safetensors           to go on from: weights, optimiser, position
 ///   checkpoint-previous.safetensors  the one before it
-///   deeplabv3_resnet50_trained.pth   the epoch with the lowest validation loss
+///   deeplabv3_resnet50_trained.pth   the best epoch (trainer.hpp)
 ///   model.onnx                       the same, for inference
 ///   last.pth                         the last epoch
 /// With options.max_minutes, training stops in mid-epoch when the time is up, the weights are validated and recorded as a
-/// last epoch, the best one if their loss is the lowest. A resumed run goes on within that epoch.
+/// last epoch, which may be the best. A resumed run goes on within that epoch.
 ///
 /// Sets LibTorch's global seed and number of threads, and lets the C library keep freed memory for the next step. With
 /// options.resume, `split` must be the run's own.

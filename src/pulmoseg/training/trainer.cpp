@@ -55,13 +55,16 @@ Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset
 TrainingResult Trainer::run() {
   begin_together();
   while (state_.epoch < options_.epochs) {
-    train_epoch();
+    const bool is_whole = train_epoch();
     {
       std::optional<WeightAverage::InNetwork> averaged;
       if (average_) averaged.emplace(*average_);
-      finish_epoch(validate());
+      record_epoch(validate(), is_whole);
     }
-    if (time_is_up()) break;
+    if (time_is_up()) {
+      warn_of_a_cut_schedule();
+      break;
+    }
   }
   return result();
 }
@@ -83,26 +86,35 @@ void Trainer::begin_together() {
   group_.average_gradients_of(network_.module->parameters());
 }
 
-void Trainer::train_epoch() {
+/// False when the time limit came before its end.
+bool Trainer::train_epoch() {
   network_.module->train();
-  const auto batches =
-      shuffled_batches(training_rows_, options_.batch_size, options_.seed, state_.epoch, smallest_batch_);
-  BatchLoader loader(dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), state_.epoch,
-                     static_cast<std::size_t>(state_.batch),
-                     [this](std::size_t batch) { return image_size(static_cast<std::int64_t>(batch)); });
+  const auto batches = batches_left();
+  BatchLoader loader(
+      dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), state_.epoch,
+      [this, first = state_.batch](std::size_t batch) { return image_size(first + static_cast<std::int64_t>(batch)); });
   auto step_start = Clock::now();
-  while (const auto batch = loader.next()) {
-    const std::int64_t samples = std::ssize(batches[static_cast<std::size_t>(state_.batch)]);
-    state_.loss_sum += train_step(*batch) * static_cast<double>(samples);
+  for (const Rows& rows : batches) {
+    const std::int64_t samples = std::ssize(rows);
+    state_.loss_sum += train_step(loader.next().value()) * static_cast<double>(samples);
     state_.samples += samples;
     if (average_) average_->update(state_.epoch * batches_an_epoch_ + state_.batch);
     state_.batch += 1;
     state_.training_seconds += seconds_since(std::exchange(step_start, Clock::now()));
     report_step();
     stop_if_asked();
-    if (time_is_up()) return;
+    if (time_is_up() && &rows != &batches.back()) return false;
     if (seconds_since(last_checkpoint_) > 60 * options_.checkpoint_minutes) save_checkpoint();
   }
+  return true;
+}
+
+/// Of this epoch. Its position is a number of samples: how many batches these made depends on how many ranks there were.
+std::vector<Rows> Trainer::batches_left() const {
+  Rows rows = shuffled(training_rows_, options_.seed, state_.epoch);
+  rows.erase(rows.begin(), rows.begin() + state_.samples);
+  if (std::ssize(rows) < smallest_batch_) return {};
+  return make_batches(rows, options_.batch_size, smallest_batch_);
 }
 
 /// The loss of the whole batch, of which `piece` is this rank's.
@@ -113,7 +125,7 @@ double Trainer::train_step(const Batch& piece) {
   const torch::Tensor loss = segmentation_loss(sums, options_.dice_loss);
   const double value = require_number(loss.item<double>(), "training");
   group_.backward(loss);
-  optimiser_.set_learning_rate(learning_rate_at(progress(static_cast<double>(state_.batch) + 0.5), options_));
+  optimiser_.set_learning_rate(rate_of_batch(state_.batch));
   optimiser_.step();
   return value;
 }
@@ -127,7 +139,7 @@ Trainer::Validation Trainer::validate() {
   torch::Tensor sums = torch::zeros({std::ssize(class_names(options_.classes)), 2}, torch::kFloat64);
   metrics::ConfusionCounts lesion;
   const auto batches = make_batches(validation_rows_, options_.batch_size);
-  BatchLoader loader(dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), std::nullopt, 0,
+  BatchLoader loader(dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), std::nullopt,
                      [size = image_size(state_.batch - 1)](std::size_t) { return size; });
   while (const auto batch = loader.next()) {
     if (batch->size() > 0) {
@@ -157,20 +169,25 @@ double Trainer::progress(double batches_of_epoch) const {
 }
 
 /// Of the n-th batch of this epoch.
+double Trainer::rate_of_batch(std::int64_t batch) const {
+  return learning_rate_at(progress(static_cast<double>(batch) + 0.5), options_);
+}
+
+/// Of the n-th batch of this epoch.
 std::int64_t Trainer::image_size(std::int64_t batch) const {
   return image_size_at(progress(static_cast<double>(batch)), dataset_.rows(), options_);
 }
 
 /// The files of an epoch, each whole: results first, then the checkpoint that counts the epoch as done. Whatever is missing
 /// after a kill in between is written again by the resumed run.
-void Trainer::finish_epoch(const Validation& validation) {
+void Trainer::record_epoch(const Validation& validation, bool is_whole) {
   const auto samples = static_cast<double>(state_.samples);
   const EpochRecord record{.epoch = state_.epoch + 1,
                            .size = image_size(state_.batch - 1),
                            .training_loss = state_.loss_sum / samples,
                            .validation_loss = validation.loss,
                            .validation_dice = validation.dice,
-                           .learning_rate = optimiser_.learning_rate(),
+                           .learning_rate = rate_of_batch(state_.batch - 1),
                            .seconds = state_.training_seconds + validation_seconds_,
                            .samples_per_second = samples / state_.training_seconds};
   history_.push_back(record);
@@ -183,7 +200,7 @@ void Trainer::finish_epoch(const Validation& validation) {
     }
   }
   if (group_.is_first()) model::write_weights(weights, run_.last_weights());
-  if (state_.samples == std::ssize(training_rows_)) {  // else the time limit ended it, and --resume goes on within it
+  if (is_whole) {  // else the time limit ended it, and --resume goes on within it
     state_.history = history_;
     state_.epoch += 1;
     state_.batch = state_.samples = 0;
@@ -192,6 +209,16 @@ void Trainer::finish_epoch(const Validation& validation) {
   save_checkpoint();
   if (group_.is_first()) write_history(history_, run_.history());
   if (callbacks_.on_epoch) callbacks_.on_epoch(result());
+}
+
+void Trainer::warn_of_a_cut_schedule() const {
+  const double done = progress(static_cast<double>(state_.batch));
+  if (done >= 1 || !depends_on_length(options_) || !group_.is_first()) return;
+  spdlog::warn(
+      "{}: the time limit came after {:.0f} % of the {} epochs that the learning rate and the image sizes follow; go "
+      "on "
+      "with --resume, or train anew with fewer --epochs",
+      run_.folder.string(), 100 * done, options_.epochs);
 }
 
 void Trainer::save_checkpoint() {

@@ -52,6 +52,8 @@ struct Network {
 
 /// One training run in its folder: the loss, Adam, an epoch of augmented slices, a validation, again. The best epoch is the one
 /// with the lowest validation loss among those that were validated on the largest images.
+/// Resumed with another number of ranks, an epoch goes on after the samples that it has had; a rest that is too small for the
+/// ranks is left out of it.
 ///
 /// Everything that is random depends on the seed and the position alone, and the checkpoint holds the rest, so a run that
 /// was stopped and resumed gives the same bytes as one that was not (same processor, same number of threads and ranks). One
@@ -79,13 +81,16 @@ class Trainer {
   };
 
   void begin_together();
-  void train_epoch();
+  bool train_epoch();
+  std::vector<Rows> batches_left() const;
   double train_step(const Batch& piece);
   Validation validate();
-  void finish_epoch(const Validation& validation);
+  void record_epoch(const Validation& validation, bool is_whole);
+  void warn_of_a_cut_schedule() const;
 
   torch::Tensor logits(const Batch& batch) const;
   double progress(double batches_of_epoch) const;
+  double rate_of_batch(std::int64_t batch) const;
   std::int64_t image_size(std::int64_t batch) const;
   TrainingResult result() const;
   void save_checkpoint();
