@@ -226,7 +226,15 @@ void add_result_options(CLI::App& command, Arguments& arguments) {
                   "Keep the average of the weights: its half-life in steps, 0: none")
       ->capture_default_str()
       ->group(group);
-  command.add_option("--intensity-jitter", options.intensity_jitter, "Random brightness and contrast: 0, none, to 1")
+  command
+      .add_option("--appearance", options.appearance,
+                  "Strength of random windows, contrast, equalisation, blur and noise: 0, none, to 1")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--rotation", options.rotation, "Random, up to so many degrees either way")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--scaling", options.scaling, "Random, up to this share larger or as much smaller")
       ->capture_default_str()
       ->group(group);
   command.add_option("--dice-loss", options.dice_loss, "Weight of the soft Dice loss beside the cross-entropy")
