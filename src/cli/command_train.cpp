@@ -256,7 +256,15 @@ void add_image_options(CLI::App& command, training::TrainingOptions& options) {
                 "Random rotation by 0, 90, 180, 270 degrees")
       ->default_str("on")
       ->group(group);
-  command.add_option("--intensity-jitter", options.intensity_jitter, "Random brightness and contrast: 0, none, to 1")
+  command
+      .add_option("--appearance", options.appearance,
+                  "Strength of random windows, contrast, equalisation, blur and noise: 0, none, to 1")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--rotation", options.rotation, "Random, up to so many degrees either way")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--scaling", options.scaling, "Random, up to this share larger or as much smaller")
       ->capture_default_str()
       ->group(group);
   command.add_option("--mean", options.mean, "Subtracted from the slices, which are scaled to 0...1")

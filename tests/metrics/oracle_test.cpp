@@ -1,12 +1,14 @@
-// Figures against scikit-learn's and scipy's on the same probabilities (tests/oracle/metrics.py golden).
+// Figures against scikit-learn's, scipy's, pingouin's and MONAI's of the same data (tests/oracle/metrics.py and surface.py).
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "pulmoseg/metrics/agreement.hpp"
 #include "pulmoseg/metrics/figures.hpp"
 #include "pulmoseg/metrics/roc.hpp"
+#include "pulmoseg/metrics/surface.hpp"
 #include "support/data.hpp"
 
 namespace pulmoseg::metrics {
@@ -77,6 +79,7 @@ TEST_P(MetricsOracle, FiguresEqualScikitLearn) {
   expect_equal(figures.pooled.dice, expected["pooled"]["f1"], "dice");
   expect_equal(figures.pooled.iou, expected["pooled"]["iou"], "iou");
   expect_equal(figures.pooled.auc_roc, expected["auc_roc"], "auc_roc");
+  expect_equal(curve.average_precision, expected["average_precision"], "average_precision");
   expect_equal(figures.per_slice_mean.dice, expected["per_slice_mean"]["dice"], "per slice dice");
   expect_equal(figures.per_slice_mean.iou, expected["per_slice_mean"]["iou"], "per slice iou");
   expect_equal(figures.lesion_slice_mean.dice, expected["lesion_slice_mean"]["dice"], "lesion slice dice");
@@ -100,6 +103,39 @@ TEST(MetricsOracle, BootstrapIntervalIsNearScipys) {
   ASSERT_TRUE(interval);
   EXPECT_NEAR(interval->lower, expected["lower"].get<double>(), 0.01);
   EXPECT_NEAR(interval->upper, expected["upper"].get<double>(), 0.01);
+}
+
+TEST(MetricsOracle, AgreementEqualsPingouins) {
+  const json sets = golden()["agreement"];
+  ASSERT_GE(sets.size(), 5u);
+  for (const json& set : sets) {
+    const auto measured = set["measured"].get<std::vector<double>>(), truth = set["truth"].get<std::vector<double>>();
+    const std::string name = set["name"];
+    const auto agreement = bland_altman(measured, truth);
+    ASSERT_TRUE(agreement) << name;
+    EXPECT_NEAR(agreement->bias, set["bias"].get<double>(), tolerance) << name;
+    EXPECT_NEAR(agreement->lower_limit, set["limits"][0].get<double>(), tolerance) << name;
+    EXPECT_NEAR(agreement->upper_limit, set["limits"][1].get<double>(), tolerance) << name;
+    expect_equal(intraclass_correlation(measured, truth), set["icc"], name);
+  }
+}
+
+TEST(MetricsOracle, SurfaceDistancesEqualMonais) {
+  std::ifstream file(test::repository_file("tests/data/metrics/surface.json"));
+  const json examples = json::parse(file)["examples"];
+  ASSERT_GE(examples.size(), 12u);
+  for (const json& example : examples) {
+    const std::string name = example["name"];
+    const MaskGrid grid{.size = example["size"], .spacing = example["spacing"]};
+    const auto mask = [&](const char* key) {
+      std::vector<std::uint8_t> voxels;
+      for (const char c : example[key].get<std::string>()) voxels.push_back(c == '1');
+      return voxels;
+    };
+    const SurfaceDistances distances = surface_distances(mask("prediction"), mask("truth"), grid);
+    expect_equal(normalised_surface_dice(distances, example["tolerance"]), example["normalised_surface_dice"], name);
+    expect_equal(hausdorff_95(distances), example["hausdorff_95"], name);
+  }
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 """Independent figures: scikit-learn's and scipy's, for tests/metrics, and a second opinion on a whole evaluation.
 
   metrics.py golden
-      writes tests/data/metrics/golden.json (needs numpy, scipy, scikit-learn)
+      writes tests/data/metrics/golden.json (needs numpy, scipy, scikit-learn, pandas, pingouin)
   metrics.py check MODEL.onnx DATASET metrics.json [--split split.csv] [--part test] [--rows N]
       computes the figures of `pulmoseg evaluate` again with onnxruntime and scikit-learn from the same files and prints
       both side by side; exit 1 when a figure differs by more than 1e-3 (needs numpy, scikit-learn, onnx, onnxruntime)
@@ -17,6 +17,7 @@ import warnings
 import numpy as np
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "data" / "metrics" / "golden.json"
+ICC2 = "ICC(A,1)"  # pingouin's name for Shrout & Fleiss' ICC(2,1)
 RATIOS = ("accuracy", "precision", "recall", "specificity", "f1", "iou")
 
 
@@ -77,7 +78,30 @@ def probability_sets():
     yield "all_lesion", (np.round(soft * 10) / 10).astype(np.float32), np.ones_like(truth)
 
 
+def agreement():
+    """Bland and Altman's limits by their formula, ICC(2,1) by pingouin, of lesion percentages of cases."""
+    import pandas
+    import pingouin
+
+    random = np.random.default_rng(5)
+    truth = np.round(random.gamma(1.5, 8, 14), 3)
+    sets = {"close": truth + random.normal(0, 0.5, 14), "shifted": truth + 4, "scaled": 0.6 * truth,
+            "unrelated": random.permutation(truth), "two_cases": truth[:2] + (0.25, -0.5)}
+    for name, measured in sets.items():
+        measured = np.round(measured, 3)
+        true_ones = truth[:len(measured)]
+        difference = measured - true_ones
+        long = pandas.DataFrame({"case": list(range(len(measured))) * 2,
+                                 "method": ["measured"] * len(measured) + ["truth"] * len(measured),
+                                 "percent": np.concatenate([measured, true_ones])})
+        icc = pingouin.intraclass_corr(long, targets="case", raters="method", ratings="percent").set_index("Type")
+        limits = 1.96 * difference.std(ddof=1)
+        yield {"name": name, "measured": measured.tolist(), "truth": true_ones.tolist(), "icc": float(icc.loc[ICC2, "ICC"]),
+               "bias": float(difference.mean()), "limits": [float(difference.mean() + s * limits) for s in (-1, 1)]}
+
+
 def golden():
+    import pingouin
     import scipy
     import sklearn
     from scipy import special, stats
@@ -98,6 +122,7 @@ def golden():
             "truth": ["".join(map(str, slice_.ravel())) for slice_ in truth],
             "pooled": ratios(prediction.ravel(), flat),
             "auc_roc": float(metrics.roc_auc_score(flat, scores)) if both else None,
+            "average_precision": float(metrics.average_precision_score(flat, scores)) if both else None,
         } | slice_means(prediction, truth)
         if both and len(levels) < 100:
             rates = metrics.roc_curve(flat, scores, drop_intermediate=False)
@@ -123,7 +148,8 @@ def golden():
     document = {
         "made_by": "tests/oracle/metrics.py golden",
         "versions": {"python": sys.version.split()[0], "numpy": np.__version__, "scikit-learn": sklearn.__version__,
-                     "scipy": scipy.__version__},
+                     "scipy": scipy.__version__, "pingouin": pingouin.__version__},
+        "agreement": list(agreement()),
         "sets": sets,
         "logits": logits,
         "bootstrap": {"values": values, "lower": float(interval.low), "upper": float(interval.high)},

@@ -203,11 +203,23 @@ def golden_nearest():
     return entries
 
 
+def golden_clahe():
+    entries = []
+    for rows, columns, tiles, limit in [(64, 64, 8, 2), (40, 56, 8, 1), (33, 47, 8, 4), (40, 45, 4, 2.5), (12, 9, 8, 40)]:
+        j, i = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
+        picture = ((j * 7919 + i * 104729 + j * i * 31) % 64 + 2 * j).astype(np.uint8)
+        equalised = cv2.createCLAHE(limit, (tiles, tiles)).apply(picture)
+        entries.append({"size": [rows, columns], "tiles": tiles, "clip_limit": limit, "greys": equalised.tobytes().hex()})
+    return {"made_by": "tests/oracle/prepare.py", "versions": VERSIONS, "pictures": entries}
+
+
 def golden():
     target = DATA / "dataset"
     target.mkdir(parents=True, exist_ok=True)
     document = {"made_by": "tests/oracle/prepare.py", "versions": VERSIONS, "bilinear": golden_bilinear(), "nearest": golden_nearest()}
     (target / "resize.json").write_text(json.dumps(document) + "\n")
+
+    (target / "clahe.json").write_text(json.dumps(golden_clahe()) + "\n")
 
     values = np.arange(24, dtype=np.float32).reshape(2, 3, 4) / 8
     np.save(target / "float32.npy", values)

@@ -92,33 +92,59 @@ TEST(Augment, OptionsTurnItOff) {
   }
 }
 
-TEST(Augment, IntensityStaysWithinItsBoundsAndDependsOnItsKeyAlone) {
-  TrainingOptions options;
-  options.intensity_jitter = 0.5;
-  float lowest_gamma = 1, highest_gamma = 1;
-  for (std::int64_t row = 0; row < 500; ++row) {
-    const Intensity intensity = draw_intensity(options, 3, row), again = draw_intensity(options, 3, row);
-    EXPECT_EQ(intensity.gamma, again.gamma);
-    EXPECT_GE(intensity.gamma, std::exp(-0.5f));
-    EXPECT_LE(intensity.gamma, std::exp(0.5f));
-    EXPECT_GE(intensity.gain, 0.75f);
-    EXPECT_LE(intensity.gain, 1.25f);
-    EXPECT_LE(std::abs(intensity.offset), 0.125f);
-    lowest_gamma = std::min(lowest_gamma, intensity.gamma), highest_gamma = std::max(highest_gamma, intensity.gamma);
-  }
-  EXPECT_LT(lowest_gamma, 0.65f);
-  EXPECT_GT(highest_gamma, 1.6f);
-  EXPECT_NE(draw_intensity(options, 3, 0).gamma, draw_intensity(options, 4, 0).gamma);
+TEST(Augment, AQuarterTurnIsTheSameEitherWay) {
+  const std::int64_t size = 9;
+  std::vector<float> image(81), turned(81), deformed(81);
+  std::vector<std::uint8_t> mask(81), turned_mask(81), deformed_mask(81);
+  for (std::size_t i = 0; i < 81; ++i) image[i] = static_cast<float>(i), mask[i] = static_cast<std::uint8_t>(i % 3);
+  const Orientation orientation{.flipped = false, .quarter_turns = 1};
+  orient(std::span<const float>(image), std::span(turned), size, orientation);
+  orient(std::span<const std::uint8_t>(mask), std::span(turned_mask), size, orientation);
+  deform(std::span<const float>(image), deformed, size, {.degrees = 90, .scale = 1});
+  deform(std::span<const std::uint8_t>(mask), deformed_mask, size, {.degrees = 90, .scale = 1});
+  for (std::size_t i = 0; i < 81; ++i) EXPECT_NEAR(deformed[i], turned[i], 1e-4) << i;
+  EXPECT_EQ(deformed_mask, turned_mask);
 }
 
-TEST(Augment, IntensityIsAPowerThenAStraightLine) {
-  std::vector<float> pixels{0, 0.25, 1};
-  change_intensity(pixels, {.gamma = 0.5, .gain = 0.8f, .offset = 0.1f});
-  EXPECT_FLOAT_EQ(pixels[0], 0.1f);
-  EXPECT_FLOAT_EQ(pixels[1], 0.5f);
-  EXPECT_FLOAT_EQ(pixels[2], 0.9f);
-  change_intensity(pixels, {});
-  EXPECT_FLOAT_EQ(pixels[1], 0.5f);
+TEST(Augment, ADeformationMovesImageAndMaskTogether) {
+  const std::int64_t size = 64;
+  std::vector<float> image(64 * 64), deformed(64 * 64);
+  std::vector<std::uint8_t> mask(64 * 64), deformed_mask(64 * 64);
+  for (std::int64_t row = 20; row < 30; ++row) {
+    for (std::int64_t column = 35; column < 55; ++column) {
+      const auto i = static_cast<std::size_t>(row * size + column);
+      image[i] = 1, mask[i] = 1;
+    }
+  }
+  const Deformation deformation{.degrees = 17, .scale = 1.2};
+  deform(std::span<const float>(image), deformed, size, deformation);
+  deform(std::span<const std::uint8_t>(mask), deformed_mask, size, deformation);
+  double area = 0;
+  for (std::size_t i = 0; i < image.size(); ++i) {
+    area += deformed[i];
+    if (deformed[i] > 0.75F) EXPECT_EQ(deformed_mask[i], 1);
+    if (deformed[i] < 0.25F) EXPECT_EQ(deformed_mask[i], 0);
+  }
+  EXPECT_NEAR(area, 200 * 1.2 * 1.2, 4);
+}
+
+TEST(Augment, DeformationsStayWithinTheirBounds) {
+  TrainingOptions options;
+  EXPECT_TRUE(draw_deformation(options, 2, 7).changes_nothing());
+  options.rotation = 20;
+  options.scaling = 0.25;
+  double most_degrees = 0, largest = 1, smallest = 1;
+  for (std::int64_t row = 0; row < 500; ++row) {
+    const Deformation drawn = draw_deformation(options, 3, row);
+    most_degrees = std::max(most_degrees, std::abs(drawn.degrees));
+    largest = std::max(largest, drawn.scale), smallest = std::min(smallest, drawn.scale);
+  }
+  EXPECT_GT(most_degrees, 19);
+  EXPECT_LE(most_degrees, 20);
+  EXPECT_NEAR(largest, 1.25, 0.02);
+  EXPECT_NEAR(smallest, 0.8, 0.02);
+  EXPECT_EQ(draw_deformation(options, 3, 1).degrees, draw_deformation(options, 3, 1).degrees);
+  EXPECT_NE(draw_deformation(options, 3, 1).degrees, draw_deformation(options, 4, 1).degrees);
 }
 
 }  // namespace

@@ -1,24 +1,13 @@
 #include "pulmoseg/metrics/bootstrap.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <random>
 #include <vector>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/metrics/quantile.hpp"
 
 namespace pulmoseg::metrics {
-namespace {
-
-double quantile(std::span<const double> sorted, double share) {
-  const double position = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(position);
-  const auto above = std::min(below + 1, sorted.size() - 1);
-  return std::lerp(sorted[below], sorted[above], position - static_cast<double>(below));
-}
-
-}  // namespace
-
 std::optional<Interval> bootstrap_mean_ci95(std::span<const double> values, std::uint64_t seed, int resamples) {
   if (resamples < 1) throw Error("a bootstrap needs at least one resample");
   if (values.size() < 2) return std::nullopt;

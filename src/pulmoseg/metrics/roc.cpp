@@ -54,16 +54,19 @@ RocCurve RocAccumulator::finish(std::size_t max_points) {
   const auto all_negatives = static_cast<double>(negatives_.size());
 
   // Pairs are counted in halves, so every term is a whole number and the sum exact up to 2^64 where long double is x87's.
-  long double half_pairs = 0;
-  std::size_t distinct = 0, above = 0;
+  long double half_pairs = 0, precision_sum = 0;
+  std::size_t distinct = 0, above = 0, negatives_above = 0;
   for_each_score(positives_, negatives_, [&](float, std::size_t p, std::size_t n) {
     half_pairs += static_cast<long double>(n) * static_cast<long double>(2 * above + p);
     above += p;
+    negatives_above += n;
+    precision_sum += static_cast<long double>(p) * above / (above + negatives_above);
     ++distinct;
   });
 
   RocCurve curve;
   curve.auc = static_cast<double>(half_pairs / 2 / positives_.size() / negatives_.size());
+  curve.average_precision = static_cast<double>(precision_sum / positives_.size());
   curve.points.push_back({0, 0, std::numeric_limits<double>::infinity()});
   const bool keep_all = distinct < max_points;
   const double steps = static_cast<double>(std::max<std::size_t>(max_points, 3) - 1);

@@ -1,9 +1,10 @@
 #pragma once
-// Augmentation. The eight orientations of a square (horizontal flip and quarter turns) move pixels and never change one, so that
-// an image and its mask stay together exactly; brightness and contrast change the image alone.
+// Augmentation of where things are. The eight orientations of a square (horizontal flip and quarter turns) move pixels and never
+// change one, so that an image and its mask stay together exactly; rotations by any angle and enlargements interpolate.
 
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "pulmoseg/training/options.hpp"
 
@@ -17,16 +18,33 @@ struct Orientation {
 /// The orientation of a slice in an epoch: depends on the seed, the epoch and the row alone.
 Orientation draw_orientation(const TrainingOptions& options, std::int64_t epoch, std::int64_t row);
 
-/// gain * pixel ^ gamma + offset, of pixels in 0...1.
-struct Intensity {
-  float gamma = 1, gain = 1, offset = 0;
+/// A rotation about the middle, counter-clockwise, and an enlargement.
+struct Deformation {
+  double degrees = 0, scale = 1;
+  bool changes_nothing() const { return degrees == 0 && scale == 1; }
 };
 
-/// The brightness and contrast of a slice in an epoch, for a jitter j: gamma e^-j to e^j, gain 1 - j/2 to 1 + j/2, offset -j/4
-/// to j/4. Scanners, windows and whoever exported the images differ so; the mask does not change.
-Intensity draw_intensity(const TrainingOptions& options, std::int64_t epoch, std::int64_t row);
+/// The deformation of a slice in an epoch, up to the options' rotation and scaling either way.
+Deformation draw_deformation(const TrainingOptions& options, std::int64_t epoch, std::int64_t row);
 
-void change_intensity(std::span<float> pixels, const Intensity& intensity);
+/// Where a pixel of the deformed picture comes from.
+class PixelSource {
+ public:
+  PixelSource(const Deformation& deformation, std::int64_t size);
+  std::pair<double, double> of(std::int64_t row, std::int64_t column) const {
+    const double down = static_cast<double>(row) - centre_, right = static_cast<double>(column) - centre_;
+    return {centre_ + cosine_ * down + sine_ * right, centre_ - sine_ * down + cosine_ * right};
+  }
+
+ private:
+  double centre_, cosine_, sine_;
+};
+
+/// Images bilinearly, masks by nearest neighbour, so that they stay together to half a pixel. What comes from outside is 0: air,
+/// and background.
+void deform(std::span<const float> in, std::span<float> out, std::int64_t size, const Deformation& deformation);
+void deform(std::span<const std::uint8_t> in, std::span<std::uint8_t> out, std::int64_t size,
+            const Deformation& deformation);
 
 /// Writes `in` (size × size pixels, row-major) to `out` in another orientation, converting pixels to Out.
 template <class In, class Out>

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/training/appearance.hpp"
 #include "pulmoseg/training/augment.hpp"
 #include "pulmoseg/training/random.hpp"
 
@@ -18,6 +19,28 @@ void check_labels(std::span<const std::uint8_t> labels, std::size_t classes, std
   if (highest < classes) return;
   throw Error(fmt::format("{}: row {} has a pixel of class {}, expected classes 0 to {}; prepare the dataset again",
                           (dataset / "lesion_masks.npy").string(), row, highest, classes - 1));
+}
+
+struct Slice {
+  std::vector<float> pixels;
+  std::vector<std::uint8_t> labels;
+  explicit Slice(std::int64_t size)
+      : pixels(static_cast<std::size_t>(size * size)), labels(static_cast<std::size_t>(size * size)) {}
+};
+
+Slice resized(const dataset::Dataset& dataset, std::int64_t row, std::int64_t size) {
+  Slice slice(size);
+  dataset::resize_bilinear(dataset.image(row), dataset.rows(), dataset.columns(), slice.pixels, size, size);
+  dataset::resize_nearest(dataset.lesion_mask(row), dataset.rows(), dataset.columns(), std::span(slice.labels), size,
+                          size);
+  return slice;
+}
+
+Slice deformed(const Slice& slice, std::int64_t size, const Deformation& deformation) {
+  Slice answer(size);
+  deform(std::span<const float>(slice.pixels), answer.pixels, size, deformation);
+  deform(std::span<const std::uint8_t>(slice.labels), answer.labels, size, deformation);
+  return answer;
 }
 
 }  // namespace
@@ -93,24 +116,15 @@ Batch BatchLoader::load(const Rows& rows, std::int64_t size) const {
 
 void BatchLoader::load_slice(std::int64_t row, std::int64_t size, std::span<float> image,
                              std::span<std::int64_t> target) const {
-  auto pixels = dataset_.image(row);
-  auto labels = dataset_.lesion_mask(row);
-  check_labels(labels, classes_, row, dataset_.folder());
-  std::vector<float> resized_pixels;
-  std::vector<std::uint8_t> resized_labels;
-  if (size != dataset_.rows()) {
-    resized_pixels.resize(image.size());
-    resized_labels.resize(image.size());
-    dataset::resize_bilinear(pixels, dataset_.rows(), dataset_.columns(), std::span(resized_pixels), size, size);
-    dataset::resize_nearest(labels, dataset_.rows(), dataset_.columns(), std::span(resized_labels), size, size);
-    pixels = resized_pixels;
-    labels = resized_labels;
-  }
+  check_labels(dataset_.lesion_mask(row), classes_, row, dataset_.folder());
+  Slice slice = resized(dataset_, row, size);
+  const Deformation deformation = augmented_epoch_ ? draw_deformation(options_, *augmented_epoch_, row) : Deformation{};
+  if (!deformation.changes_nothing()) slice = deformed(slice, size, deformation);
   const Orientation orientation = augmented_epoch_ ? draw_orientation(options_, *augmented_epoch_, row) : Orientation{};
-  orient(pixels, image, size, orientation);
-  orient(labels, target, size, orientation);
-  if (augmented_epoch_ && options_.intensity_jitter > 0)
-    change_intensity(image, draw_intensity(options_, *augmented_epoch_, row));
+  orient(std::span<const float>(slice.pixels), image, size, orientation);
+  orient(std::span<const std::uint8_t>(slice.labels), target, size, orientation);
+  if (augmented_epoch_ && options_.appearance > 0)
+    change_appearance(image, size, draw_appearance(options_, *augmented_epoch_, row));
   dataset::normalise(image, preprocessing_);
 }
 

@@ -75,7 +75,9 @@ void check(const TrainingOptions& options, int ranks) {
   require(options.dice_loss >= 0 && std::isfinite(options.dice_loss), "--dice-loss: expected 0 or more");
   require(options.weight_average >= 0 && std::isfinite(options.weight_average),
           "--weight-average: expected 0 (none) or a half-life in steps");
-  require(options.intensity_jitter >= 0 && options.intensity_jitter <= 1, "--intensity-jitter: expected 0 to 1");
+  require(options.appearance >= 0 && options.appearance <= 1, "--appearance: expected 0 to 1");
+  require(options.rotation >= 0 && options.rotation <= 180, "--rotation: expected 0 to 180 degrees");
+  require(options.scaling >= 0 && options.scaling <= 1, "--scaling: expected 0 to 1");
   require(options.flip_probability >= 0 && options.flip_probability <= 1, "--flip-probability: expected 0 to 1");
   require(options.standard_deviation > 0 && std::isfinite(options.standard_deviation) && std::isfinite(options.mean),
           "--mean, --standard-deviation: expected finite numbers, the deviation above 0");

@@ -35,7 +35,9 @@ struct TrainingOptions {
   bool progressive_size = false;           ///< begin with small images: image_size_at()
   double dice_loss = 0;                    ///< weight of the soft Dice loss beside the cross-entropy
   double weight_average = 0;      ///< half-life in steps of the average of the weights that is kept; 0: no average
-  double intensity_jitter = 0;    ///< random brightness and contrast: draw_intensity()
+  double appearance = 0;          ///< strength of random windows, contrast, blur and noise, 0 to 1: draw_appearance()
+  double rotation = 0;            ///< random, up to so many degrees either way
+  double scaling = 0;             ///< random, up to this share larger or as much smaller
   double flip_probability = 0.5;  ///< horizontal flip
   bool quarter_turns = true;      ///< rotation by 0, 90, 180 or 270 degrees, each as likely
   double mean = 0.0, standard_deviation = 1.0;  ///< normalisation (x - mean) / standard_deviation after min-max scaling
@@ -78,7 +80,9 @@ void each_result_option(Options& options, Visitor&& visit) {
   visit("progressive_size", options.progressive_size);
   visit("dice_loss", options.dice_loss);
   visit("weight_average", options.weight_average);
-  visit("intensity_jitter", options.intensity_jitter);
+  visit("appearance", options.appearance);
+  visit("rotation", options.rotation);
+  visit("scaling", options.scaling);
   visit("flip_probability", options.flip_probability);
   visit("quarter_turns", options.quarter_turns);
   visit("mean", options.mean);

@@ -7,7 +7,14 @@
 namespace pulmoseg::training {
 
 /// What a random sequence is for: part of its key, so that no two share one.
-enum class RandomUse : std::uint64_t { shuffle = 1, augmentation = 2, dropout = 3, intensity = 4 };
+enum class RandomUse : std::uint64_t {
+  shuffle = 1,
+  augmentation = 2,
+  dropout = 3,
+  deformation = 4,
+  appearance = 5,
+  noise = 6
+};
 
 /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014), started from a hash of
 /// its key, e.g. the use and {seed, epoch, row}.
