@@ -20,7 +20,7 @@ inline Answer answer_of(const Convolve& convolve, const torch::Tensor& images, c
   const torch::Tensor x = images.detach().clone(images.suggest_memory_format()).requires_grad_();
   const torch::Tensor w = weight.detach().clone().requires_grad_();
   const torch::Tensor output = convolve(x, w);
-  output.backward(torch::arange(output.numel(), output.options()).view(output.sizes()).sin());
+  output.backward(torch::arange(output.numel(), torch::kFloat64).view(output.sizes()).sin().to(output.scalar_type()));
   return {output.detach(), x.grad(), w.grad()};
 }
 

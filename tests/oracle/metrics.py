@@ -86,7 +86,7 @@ def agreement():
     random = np.random.default_rng(5)
     truth = np.round(random.gamma(1.5, 8, 14), 3)
     sets = {"close": truth + random.normal(0, 0.5, 14), "shifted": truth + 4, "scaled": 0.6 * truth,
-            "unrelated": random.permutation(truth), "two_cases": truth[:2] + (0.25, -0.5)}
+            "unrelated": random.permutation(truth), "five_cases": truth[:5] * 1.1 + (0.25, -0.5, 2, 0, 1)}
     for name, measured in sets.items():
         measured = np.round(measured, 3)
         true_ones = truth[:len(measured)]

@@ -52,6 +52,7 @@ def monai_figures(prediction, truth, spacing, tolerance):
 
     if prediction.shape[0] == 1:
         prediction, truth, spacing = prediction[0], truth[0], spacing[1:]
+    spacing = [float(s) for s in spacing]
     both = [torch.from_numpy(mask[None, None].astype(np.float32)) for mask in (prediction, truth)]
     nsd = compute_surface_dice(*both, class_thresholds=[float(tolerance)], include_background=True, spacing=spacing)
     hd95 = compute_hausdorff_distance(*both, include_background=True, percentile=95, spacing=spacing)

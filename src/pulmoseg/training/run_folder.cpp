@@ -14,6 +14,7 @@
 #include "pulmoseg/base/sha256.hpp"
 #include "pulmoseg/training/batches.hpp"
 #include "pulmoseg/training/device.hpp"
+#include "pulmoseg/training/schedule.hpp"
 
 namespace pulmoseg::training {
 namespace {
@@ -172,7 +173,7 @@ void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const
     if (options_before[name] != text) refuse(run, name, options_before[name], text);
   });
   if (before.options.epochs != now.options.epochs && depends_on_length(now.options)) {
-    refuse(run, "epochs", fmt::format("{}, which its schedule follows,", before.options.epochs),
+    refuse(run, "epochs", fmt::format("{}, which its schedule follows", before.options.epochs),
            std::to_string(now.options.epochs));
   }
   if (dataset::read_split(run.split(), dataset).parts != split.parts)
