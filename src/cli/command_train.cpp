@@ -248,6 +248,9 @@ void add_optimisation_options(CLI::App& command, training::TrainingOptions& opti
 
 void add_image_options(CLI::App& command, training::TrainingOptions& options) {
   const std::string group = "How its images are changed";
+  command.add_option("--balance", options.balance, "0: each slice once an epoch; up to 1: as many of each patient")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--flip-probability", options.flip_probability, "Of a horizontal flip")
       ->capture_default_str()
       ->group(group);

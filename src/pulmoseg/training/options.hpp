@@ -38,6 +38,7 @@ struct TrainingOptions {
   double appearance = 0;          ///< strength of random windows, contrast, blur and noise, 0 to 1: draw_appearance()
   double rotation = 0;            ///< random, up to so many degrees either way
   double scaling = 0;             ///< random, up to this share larger or as much smaller
+  double balance = 0;             ///< 0: each slice once an epoch; up to 1: as many of each patient: sampled()
   double flip_probability = 0.5;  ///< horizontal flip
   bool quarter_turns = true;      ///< rotation by 0, 90, 180 or 270 degrees, each as likely
   double mean = 0.0, standard_deviation = 1.0;  ///< normalisation (x - mean) / standard_deviation after min-max scaling
@@ -83,6 +84,7 @@ void each_result_option(Options& options, Visitor&& visit) {
   visit("appearance", options.appearance);
   visit("rotation", options.rotation);
   visit("scaling", options.scaling);
+  visit("balance", options.balance);
   visit("flip_probability", options.flip_probability);
   visit("quarter_turns", options.quarter_turns);
   visit("mean", options.mean);

@@ -12,6 +12,7 @@
 #include "pulmoseg/training/device.hpp"
 #include "pulmoseg/training/loss.hpp"
 #include "pulmoseg/training/random.hpp"
+#include "pulmoseg/training/sampling.hpp"
 #include "pulmoseg/training/schedule.hpp"
 
 namespace pulmoseg::training {
@@ -49,6 +50,7 @@ Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset
                     "slices or split otherwise",
                     dataset.folder().string(), training_rows_.size(), validation_rows_.size(), smallest_batch_));
   }
+  for (const auto& slice : dataset.slices()) patients_.push_back(slice.patient);
   if (options_.weight_average > 0) average_.emplace(*network_.module, options_.weight_average);
 }
 
@@ -111,7 +113,7 @@ bool Trainer::train_epoch() {
 
 /// Of this epoch. Its position is a number of samples: how many batches these made depends on how many ranks there were.
 std::vector<Rows> Trainer::batches_left() const {
-  Rows rows = shuffled(training_rows_, options_.seed, state_.epoch);
+  Rows rows = sampled(training_rows_, patients_, options_.balance, options_.seed, state_.epoch);
   rows.erase(rows.begin(), rows.begin() + state_.samples);
   if (std::ssize(rows) < smallest_batch_) return {};
   return make_batches(rows, options_.batch_size, smallest_batch_);

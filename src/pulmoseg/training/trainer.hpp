@@ -108,6 +108,7 @@ class Trainer {
   ProcessGroup& group_;
   torch::Device device_;
   Rows training_rows_, validation_rows_;
+  std::vector<std::string> patients_;  // of each row of the dataset
   Adam optimiser_;
   std::int64_t smallest_batch_, batches_an_epoch_;
   std::optional<WeightAverage> average_;
