@@ -184,7 +184,7 @@ void add_data_options(CLI::App& command, Arguments& arguments) {
   const std::string group = "What is learnt";
   command
       .add_option("--recipe", options.recipe,
-                  "Set of defaults: original, or fast (growing images, soft Dice, a falling learning rate)")
+                  "Set of defaults: original, or fast (small images first, soft Dice, a falling learning rate, BatchNorm frozen)")
       ->capture_default_str()
       ->group(group);
   command.add_option("--classes", options.classes, "What is segmented: lesion")->capture_default_str()->group(group);
@@ -222,8 +222,13 @@ void add_optimisation_options(CLI::App& command, training::TrainingOptions& opti
       ->group(group);
   command
       .add_flag("--progressive-size,!--no-progressive-size", options.progressive_size,
-                "Half the image size for 60 % of the run, three quarters to 80 %, then all of it")
+                "Half the image size for the first third of the run")
       ->default_str("off")
+      ->group(group);
+  command
+      .add_option("--freeze-batch-norm", options.freeze_batch_norm,
+                  "Last share of the run in which BatchNorm keeps its statistics, as it will when the model is used")
+      ->capture_default_str()
       ->group(group);
   command
       .add_option("--weight-average", options.weight_average,

@@ -23,6 +23,8 @@ BatchNorm copy_of(const BatchNorm& norm) {
   const torch::NoGradGuard no_gradients;
   copy->weight.copy_(norm->weight);
   copy->bias.copy_(norm->bias);
+  copy->running_mean.copy_(norm->running_mean);
+  copy->running_var.copy_(norm->running_var);
   return copy;
 }
 
@@ -35,6 +37,7 @@ double difference(const Tensor& a, const Tensor& b) {
 /// Everything that a training step takes from the layer: output, gradients, running statistics.
 std::vector<Tensor> step(bool fused, const BatchNorm& original, const Tensor& input, const Tensor& addend) {
   BatchNorm norm = copy_of(original);
+  norm->train(original->is_training());
   const Tensor x = input.detach().clone().requires_grad_();
   const Tensor a = addend.defined() ? addend.detach().clone().requires_grad_() : Tensor();
   Tensor output;
@@ -112,13 +115,24 @@ TEST(BatchNormRelu, KeepsNotANumber) {
   EXPECT_TRUE(batch_norm_relu(*layer(3), input.to(torch::kBFloat16)).isnan().all().item<bool>());
 }
 
-TEST(BatchNormRelu, UsesTheRunningStatisticsInEvalMode) {
+TEST(BatchNormRelu, FrozenItTrainsWithItsRunningStatistics) {
   torch::manual_seed(5);
-  auto norm = layer(8);
-  norm->eval();
-  const Tensor input = channels_last(torch::randn({2, 8, 5, 5}));
-  EXPECT_LT(difference(batch_norm_relu(*norm, input), norm(input).relu()), 1e-6);
-  EXPECT_EQ(norm->num_batches_tracked.item<std::int64_t>(), 0);
+  torch::nn::Sequential network(layer(24));
+  auto norm = std::dynamic_pointer_cast<BatchNormImpl>(network[0]);
+  norm->running_mean.uniform_(-1, 1);
+  norm->running_var.uniform_(0.5, 2);
+  freeze_batch_norm(*network);
+  EXPECT_FALSE(norm->is_training());
+  const Tensor input = channels_last(torch::randn({2, 24, 9, 9}));
+  const Tensor addend = channels_last(torch::randn_like(input));
+  for (const Tensor& added : {Tensor(), addend}) {
+    const auto found = step(true, norm, input, added);
+    expect_equal(found, step(false, norm, input, added), 2e-5);
+    EXPECT_TRUE(torch::equal(found[4], norm->running_mean));
+    EXPECT_EQ(found[6].item<std::int64_t>(), 0);
+  }
+  network->train();
+  EXPECT_TRUE(norm->is_training());
 }
 
 }  // namespace

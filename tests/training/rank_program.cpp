@@ -53,6 +53,7 @@ TrainingOptions options_of(const Settings& settings) {
   set("dice_loss", options.dice_loss);
   set("progressive_size", options.progressive_size);
   set("weight_average", options.weight_average);
+  set("freeze_batch_norm", options.freeze_batch_norm);
   set("sync_batch_norm", options.sync_batch_norm);
   set("checkpoint_minutes", options.checkpoint_minutes);
   set("resume", options.resume);

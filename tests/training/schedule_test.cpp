@@ -30,11 +30,27 @@ TEST(ImageSize, GrowsOnlyWhenAsked) {
   EXPECT_EQ(image_size_at(0, 256, options), 256);
   options.progressive_size = true;
   EXPECT_EQ(image_size_at(0, 256, options), 128);
-  EXPECT_EQ(image_size_at(0.599, 256, options), 128);
-  EXPECT_EQ(image_size_at(0.6, 256, options), 192);
-  EXPECT_EQ(image_size_at(0.8, 256, options), 256);
+  EXPECT_EQ(image_size_at(0.333, 256, options), 128);
+  EXPECT_EQ(image_size_at(1.0 / 3, 256, options), 256);
   EXPECT_EQ(image_size_at(1, 256, options), 256);
   EXPECT_EQ(image_size_at(0, 33, options), 17);
+}
+
+TEST(BatchNorm, IsFrozenInTheLastShareOfTheRun) {
+  TrainingOptions options;
+  EXPECT_FALSE(is_batch_norm_frozen_at(0.999, options));
+  options.freeze_batch_norm = 0.25;
+  EXPECT_FALSE(is_batch_norm_frozen_at(0.749, options));
+  EXPECT_TRUE(is_batch_norm_frozen_at(0.75, options));
+  options.freeze_batch_norm = 1;
+  EXPECT_TRUE(is_batch_norm_frozen_at(0, options));
+}
+
+TEST(Length, DecidesOnlyWhereSomethingFollowsIt) {
+  TrainingOptions options;
+  EXPECT_FALSE(depends_on_length(options));
+  options.freeze_batch_norm = 0.1;
+  EXPECT_TRUE(depends_on_length(options));
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ TEST(Train, ShowsGrowingImagesAndKeepsAnEpochOfTheLargest) {
   const test::TemporaryFolder folder;
   const auto dataset = make_dataset(folder / "data", 24);
   auto options = quick_options();
-  options.epochs = 5;
+  options.epochs = 6;
   options.progressive_size = true;
   options.schedule = Schedule::cosine;
   std::vector<std::int64_t> sizes;  // of the training images
@@ -98,13 +98,42 @@ TEST(Train, ShowsGrowingImagesAndKeepsAnEpochOfTheLargest) {
     return network;
   };
   const auto result = train_network(watched, dataset, dataset::split_by_slice(dataset, 0), folder / "run", options);
-  const std::size_t steps = sizes.size() / 5;
-  for (std::size_t i = 0; i < sizes.size(); ++i) EXPECT_EQ(sizes[i], i < 3 * steps ? 8 : i < 4 * steps ? 12 : 16) << i;
+  const std::size_t steps = sizes.size() / 6;
+  for (std::size_t i = 0; i < sizes.size(); ++i) EXPECT_EQ(sizes[i], i < 2 * steps ? 8 : 16) << i;
   std::vector<std::int64_t> validated;
   for (const auto& record : result.history) validated.push_back(record.size);
-  EXPECT_EQ(validated, (std::vector<std::int64_t>{8, 8, 8, 12, 16}));
-  EXPECT_EQ(result.best.epoch, 5);
+  EXPECT_EQ(validated, (std::vector<std::int64_t>{8, 8, 16, 16, 16, 16}));
+  EXPECT_GT(result.best.epoch, 2);
   EXPECT_LT(result.history.back().learning_rate, 0.01 * options.learning_rate);
+}
+
+TEST(Train, FreezesBatchNormInTheLastPartOfTheRun) {
+  const test::TemporaryFolder folder;
+  const auto dataset = make_dataset(folder / "data", 24);
+  auto options = quick_options();
+  options.epochs = 4;
+  options.freeze_batch_norm = 0.5;
+  torch::Tensor batches_counted, weight;
+  const auto watched = [&](std::size_t classes, std::map<std::string, std::string> metadata) {
+    auto network = test::tiny_network(classes, metadata);
+    batches_counted = network.module->named_buffers()["1.num_batches_tracked"];
+    weight = network.module->named_parameters()["1.weight"];
+    return network;
+  };
+  std::vector<std::int64_t> counted;
+  std::vector<double> weights;
+  TrainingCallbacks callbacks;
+  callbacks.on_epoch = [&](const TrainingResult&) {
+    counted.push_back(batches_counted.item<std::int64_t>());
+    weights.push_back(weight.sum().item<double>());
+  };
+  train_network(watched, dataset, dataset::split_by_slice(dataset, 0), folder / "run", options, callbacks);
+  ASSERT_EQ(counted.size(), 4u);
+  EXPECT_GT(counted[0], 0);
+  EXPECT_EQ(counted[1], 2 * counted[0]);
+  EXPECT_EQ(counted[2], counted[1]);
+  EXPECT_EQ(counted[3], counted[1]);
+  EXPECT_NE(weights[3], weights[1]);  // only the statistics stand still
 }
 
 TEST(Train, KeepsTheEpochWithTheLowestValidationLoss) {

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <limits>
+
 #include "pulmoseg/model/batch_norm_kernels.hpp"
 #include "pulmoseg/model/kernel_tensors.hpp"
 
@@ -22,7 +24,7 @@ kernels::Pixels<const T> pixels(const Tensor& images) {
 /// Of each channel, over all samples that are normalised together.
 struct Moments {
   Tensor mean, variance;  ///< the variance is the biased one
-  double count = 0;       ///< of values in a channel
+  double count = 0;       ///< of values in a channel; infinite for moments that no sample moves
 };
 
 /// From the moments of this rank's samples to those of all ranks' samples. Sums are float64, so that the mean's square does not
@@ -141,13 +143,33 @@ void update_running_statistics(BatchNormImpl& norm, const Moments& moments) {
   norm.running_var.lerp_(moments.variance * (moments.count / (moments.count - 1)), momentum);
 }
 
+/// Of a batch, in training mode; moves the running statistics.
+Moments moments_of(BatchNormImpl& norm, const Tensor& input) {
+  const std::int64_t channels = input.size(1);
+  const Moments own{.mean = torch::empty({channels}),
+                    .variance = torch::empty({channels}),
+                    .count = static_cast<double>(input.numel() / channels)};
+  with_number_format<float, kernels::bfloat16_bits>(
+      input, [&]<class T>(T) { kernels::moments(pixels<T>(input), values(own.mean), values(own.variance)); });
+  const Moments moments = over_ranks(norm.sum_over_ranks, own);
+  update_running_statistics(norm, moments);
+  return moments;
+}
+
+/// Those of eval mode, through which no gradient flows: to them, a batch is one among infinitely many.
+Moments running_moments(const BatchNormImpl& norm) {
+  return {.mean = norm.running_mean.clone(),
+          .variance = norm.running_var,
+          .count = std::numeric_limits<double>::infinity()};
+}
+
 bool can_be_fused(const BatchNormImpl& norm, const Tensor& input, const Tensor& addend) {
   const auto suits = [&](const Tensor& images) {
     return images.is_contiguous(torch::MemoryFormat::ChannelsLast) && images.scalar_type() == input.scalar_type() &&
            images.sizes() == input.sizes();
   };
-  const bool enough = norm.sum_over_ranks || input.numel() / input.size(1) > 1;
-  return norm.is_training() && input.device().is_cpu() && input.dim() == 4 && enough &&
+  const bool enough = !norm.is_training() || norm.sum_over_ranks || input.numel() / input.size(1) > 1;
+  return input.device().is_cpu() && input.dim() == 4 && enough &&
          (input.scalar_type() == torch::kFloat32 || input.scalar_type() == torch::kBFloat16) && suits(input) &&
          (!addend.defined() || suits(addend)) && norm.weight.scalar_type() == torch::kFloat32 &&
          norm.options.momentum();
@@ -171,24 +193,23 @@ void synchronise_batch_norm(torch::nn::Module& network, const SumOverRanks& sum_
   }
 }
 
+void freeze_batch_norm(torch::nn::Module& network) {
+  for (const auto& module : network.modules()) {
+    if (auto* norm = dynamic_cast<torch::nn::BatchNorm2dImpl*>(module.get())) norm->eval();
+  }
+}
+
 Tensor batch_norm_relu(BatchNormImpl& norm, const Tensor& input, const Tensor& addend) {
   if (!can_be_fused(norm, input, addend)) {
     Tensor normalised = norm.forward(input);
     if (addend.defined()) normalised += addend;
     return normalised.relu_();
   }
-  const std::int64_t channels = input.size(1);
-  const Moments own{.mean = torch::empty({channels}),
-                    .variance = torch::empty({channels}),
-                    .count = static_cast<double>(input.numel() / channels)};
-  with_number_format<float, kernels::bfloat16_bits>(
-      input, [&]<class T>(T) { kernels::moments(pixels<T>(input), values(own.mean), values(own.variance)); });
-  const Moments moments = over_ranks(norm.sum_over_ranks, own);
-  update_running_statistics(norm, moments);
+  const Moments moments = norm.is_training() ? moments_of(norm, input) : running_moments(norm);
   const Tensor inverse_deviation = (moments.variance + norm.options.eps()).rsqrt();
   return BatchNormRelu::apply(input, norm.weight, norm.bias, moments.mean, inverse_deviation,
                               addend.defined() ? std::optional(addend) : std::nullopt, moments.count,
-                              norm.sum_over_ranks);
+                              norm.is_training() ? norm.sum_over_ranks : nullptr);
 }
 
 }  // namespace pulmoseg::model

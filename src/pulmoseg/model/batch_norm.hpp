@@ -29,11 +29,15 @@ TORCH_MODULE(BatchNorm);
 /// Makes each BatchNorm in a network a synchronised one.
 void synchronise_batch_norm(torch::nn::Module& network, const SumOverRanks& sum_over_ranks);
 
+/// Puts each BatchNorm2d in a network into eval mode until the next network.train(): the network trains with the running
+/// statistics, as the function that it is afterwards.
+void freeze_batch_norm(torch::nn::Module& network);
+
 /// relu(norm(input) + addend), `addend` undefined: relu(norm(input)). Ioffe & Szegedy, "Batch Normalization" (2015).
 ///
-/// In training mode on a CPU, with channels-last float32 or bfloat16 input, one fused autograd function, whose sums run in an
-/// order that does not depend on the number of threads; elsewhere the three operations of LibTorch. Either way the layer's
-/// running statistics are updated as PyTorch does. Differentiable once in input, addend and the layer's weight and bias.
+/// On a CPU, with channels-last float32 or bfloat16 input, one fused autograd function, whose sums run in an order that does
+/// not depend on the number of threads; elsewhere the three operations of LibTorch. Either way the layer's running statistics
+/// are updated as PyTorch does in training mode, and used in eval mode. Differentiable once in input, addend and the layer's weight and bias.
 torch::Tensor batch_norm_relu(BatchNormImpl& norm, const torch::Tensor& input, const torch::Tensor& addend = {});
 
 }  // namespace pulmoseg::model

@@ -39,11 +39,12 @@ TrainingOptions recipe(std::string_view name) {
   options.recipe = name;
   if (name == "original") return options;
   if (name == "fast") {  // docs/training.md has what each of these is worth
-    options.epochs = 4;
+    options.epochs = 3;
     options.learning_rate = 3e-4;
     options.schedule = Schedule::cosine;
     options.warm_up = 0.05;
     options.progressive_size = true;
+    options.freeze_batch_norm = 0.5;
     options.dice_loss = 1;
     return options;
   }
@@ -75,6 +76,8 @@ void check(const TrainingOptions& options, int ranks) {
   require(options.dice_loss >= 0 && std::isfinite(options.dice_loss), "--dice-loss: expected 0 or more");
   require(options.weight_average >= 0 && std::isfinite(options.weight_average),
           "--weight-average: expected 0 (none) or a half-life in steps");
+  require(options.freeze_batch_norm >= 0 && options.freeze_batch_norm <= 1,
+          "--freeze-batch-norm: expected 0 to 1, a share of the run");
   require(options.appearance >= 0 && options.appearance <= 1, "--appearance: expected 0 to 1");
   require(options.rotation >= 0 && options.rotation <= 180, "--rotation: expected 0 to 180 degrees");
   require(options.scaling >= 0 && options.scaling <= 1, "--scaling: expected 0 to 1");

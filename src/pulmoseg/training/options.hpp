@@ -35,6 +35,7 @@ struct TrainingOptions {
   bool progressive_size = false;           ///< begin with small images: image_size_at()
   double dice_loss = 0;                    ///< weight of the soft Dice loss beside the cross-entropy
   double weight_average = 0;      ///< half-life in steps of the average of the weights that is kept; 0: no average
+  double freeze_batch_norm = 0;   ///< last share of the run in which BatchNorm keeps its statistics
   double appearance = 0;          ///< strength of random windows, contrast, blur and noise, 0 to 1: draw_appearance()
   double rotation = 0;            ///< random, up to so many degrees either way
   double scaling = 0;             ///< random, up to this share larger or as much smaller
@@ -81,6 +82,7 @@ void each_result_option(Options& options, Visitor&& visit) {
   visit("progressive_size", options.progressive_size);
   visit("dice_loss", options.dice_loss);
   visit("weight_average", options.weight_average);
+  visit("freeze_batch_norm", options.freeze_batch_norm);
   visit("appearance", options.appearance);
   visit("rotation", options.rotation);
   visit("scaling", options.scaling);

@@ -14,12 +14,16 @@ double learning_rate_at(double progress, const TrainingOptions& options) {
 }
 
 std::int64_t image_size_at(double progress, std::int64_t size, const TrainingOptions& options) {
-  if (!options.progressive_size || progress >= 0.8) return size;
-  return progress < 0.6 ? (size + 1) / 2 : (3 * size + 3) / 4;
+  return options.progressive_size && 3 * progress < 1 ? (size + 1) / 2 : size;
+}
+
+bool is_batch_norm_frozen_at(double progress, const TrainingOptions& options) {
+  return progress >= 1 - options.freeze_batch_norm;
 }
 
 bool depends_on_length(const TrainingOptions& options) {
-  return options.schedule != Schedule::constant || options.warm_up > 0 || options.progressive_size;
+  return options.schedule != Schedule::constant || options.warm_up > 0 || options.progressive_size ||
+         options.freeze_batch_norm > 0;
 }
 
 }  // namespace pulmoseg::training

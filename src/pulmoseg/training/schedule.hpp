@@ -1,5 +1,5 @@
 #pragma once
-// What changes in the course of a run: the learning rate and the size of the images. Pure functions of how far the run is.
+// What changes in the course of a run: learning rate, image size, BatchNorm's mode. Pure functions of how far the run is.
 
 #include <cstdint>
 
@@ -15,10 +15,15 @@ namespace pulmoseg::training {
 double learning_rate_at(double progress, const TrainingOptions& options);
 
 /// Rows and columns of the images that the network is shown: `size`, those of the dataset, but with progressive sizes half of
-/// them for the first 60 % of the run and three quarters of them to 80 % (Howard in the DAWNBench entry of fast.ai, 2018).
+/// them for the first third of the run (after Howard in the DAWNBench entry of fast.ai, 2018).
 std::int64_t image_size_at(double progress, std::int64_t size, const TrainingOptions& options);
 
-/// Whether either changes in the course of a run: then another number of epochs is another run.
+/// Whether BatchNorm keeps its running statistics and trains with them instead of the batch's. A batch mixes patients, and its
+/// statistics hide how these differ in brightness and field of view; a network that has never seen the difference may fail on
+/// new patients (docs/training.md has a case).
+bool is_batch_norm_frozen_at(double progress, const TrainingOptions& options);
+
+/// Whether any of these changes in the course of a run: then another number of epochs is another run.
 bool depends_on_length(const TrainingOptions& options);
 
 }  // namespace pulmoseg::training

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/model/batch_norm.hpp"
 #include "pulmoseg/model/weights.hpp"
 #include "pulmoseg/training/device.hpp"
 #include "pulmoseg/training/loss.hpp"
@@ -121,6 +122,7 @@ std::vector<Rows> Trainer::batches_left() const {
 
 /// The loss of the whole batch, of which `piece` is this rank's.
 double Trainer::train_step(const Batch& piece) {
+  set_batch_norm_mode();
   optimiser_.zero_gradients();  // before the forward pass, whose activations take their memory
   seed_dropout();
   const torch::Tensor sums = group_.total(loss_sums(logits(piece), piece.targets.to(device_)));
@@ -130,6 +132,11 @@ double Trainer::train_step(const Batch& piece) {
   optimiser_.set_learning_rate(rate_of_batch(state_.batch));
   optimiser_.step();
   return value;
+}
+
+void Trainer::set_batch_norm_mode() {
+  const bool frozen = is_batch_norm_frozen_at(progress(static_cast<double>(state_.batch)), options_);
+  if (frozen) model::freeze_batch_norm(*network_.module);
 }
 
 Trainer::Validation Trainer::validate() {

@@ -84,6 +84,7 @@ class Trainer {
   bool train_epoch();
   std::vector<Rows> batches_left() const;
   double train_step(const Batch& piece);
+  void set_batch_norm_mode();
   Validation validate();
   void record_epoch(const Validation& validation, bool is_whole);
   void warn_of_a_cut_schedule() const;
