@@ -24,7 +24,8 @@ same name belong together. Masks are compared voxel by voxel and never resampled
 same grid, whatever their axis orders. Every label but 0 is lesion unless --label names one.
 
 The figures are those of `pulmoseg evaluate`: pooled over all voxels, mean per axial slice, mean per
-slice with lesion, mean per case. Masks that have no partner or another grid are named and left out;
+slice with lesion, mean per case, and the surfaces in space: normalised surface Dice within --tolerance
+and 95 % Hausdorff distance, in mm. Masks that have no partner or another grid are named and left out;
 the rest are scored, and the exit code is 1. With --out, DIR gets metrics.json, slices.csv and
 cases.csv.)";
 
@@ -91,6 +92,9 @@ void add_score_command(CLI::App& app) {
   command->add_option("--label", arguments->label, "the label that means lesion, in both; default: every label but 0");
   command->add_option("--prediction-label", arguments->options.prediction_label, "the same, in PREDICTION only");
   command->add_option("--reference-label", arguments->options.reference_label, "the same, in REFERENCE only");
+  command->add_option("--tolerance", arguments->options.tolerance, "of the surface Dice, in mm")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   command->add_flag("--overwrite", arguments->overwrite, "replace results that are there already, file by file");
   command->add_flag("--json", arguments->json, "print metrics.json instead of a table");
   command->callback([arguments] { run(*arguments); });

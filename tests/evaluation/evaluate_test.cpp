@@ -60,6 +60,22 @@ TEST_F(EvaluateTest, GivesTheFiguresInEveryConvention) {
   EXPECT_NEAR(*figures.pooled.auc_roc, pairs_won / (lesion * other), 1e-12);
 }
 
+TEST_F(EvaluateTest, ComparesOutlinesInPixels) {
+  auto network = engine();
+  const Evaluation evaluation = evaluate(network, data(), every_row, "all");
+  const auto& slices = evaluation.slices;
+  EXPECT_EQ(slices[0].surface.nsd, 1);  // found exactly
+  EXPECT_EQ(slices[0].surface.hausdorff_95, 0);
+  EXPECT_FALSE(slices[2].surface.nsd);    // no lesion, none found
+  EXPECT_EQ(slices[3].surface.nsd, 0);    // no lesion, some found
+  EXPECT_FALSE(slices[3].surface.hausdorff_95);
+  EXPECT_EQ(evaluation.figures.surface.nsd_count, 4);
+  EXPECT_EQ(evaluation.figures.surface.hausdorff_95_count, 3);
+  EXPECT_EQ(evaluation.figures.surface.measure.unit, "pixels");
+  const Evaluation strict = evaluate(network, data(), every_row, "all", {.on_progress = {}, .stop = {}, .tolerance = 0});
+  EXPECT_LT(*strict.figures.surface.nsd, *evaluation.figures.surface.nsd);
+}
+
 TEST_F(EvaluateTest, LossIsTheMeanCrossEntropyOverAllPixels) {
   auto network = engine(2);  // logits 0 and 2 * (x - 0.5) = +-0.8
   const Evaluation evaluation = evaluate(network, data(), every_row, "all");

@@ -49,6 +49,15 @@ TEST_F(ScoreTest, CountsTwoMasksSliceBySlice) {
   EXPECT_FALSE(result.figures.loss);
   EXPECT_FALSE(result.figures.pooled.auc_roc);
   EXPECT_TRUE(result.left_out.empty());
+  // All voxels of both masks are surface. Of each one's four or three, one has its nearest partner 0.7 mm away.
+  EXPECT_EQ(result.figures.surface.measure.of, "case");
+  EXPECT_EQ(result.figures.surface.measure.unit, "mm");
+  EXPECT_DOUBLE_EQ(*result.figures.surface.nsd, 1);
+  EXPECT_EQ(result.figures.cases[0].surface.nsd, result.figures.surface.nsd);
+  ScoreOptions strict;
+  strict.tolerance = 0.5;
+  const Score narrow = score(folder_ / "p.nii.gz", folder_ / "r.nii.gz", strict);
+  EXPECT_DOUBLE_EQ(*narrow.figures.surface.nsd, (2.0 + 2.0) / 7);
 }
 
 TEST_F(ScoreTest, TakesOneLabelWhenAsked) {
@@ -95,6 +104,7 @@ TEST_F(ScoreTest, ComparesVoxelByVoxelWhereAHeaderDeclaresNoPosition) {
   Geometry nowhere{.size = {2, 2, 3}};
   const Score result = score(mask("p.nii.gz", guess, nowhere, false), mask("r.nii.gz", truth));
   EXPECT_EQ(result.figures.pooled.counts, (ConfusionCounts{2, 2, 1, 7}));
+  EXPECT_EQ(result.figures.surface.measure.unit, "voxels or mm");
 }
 
 TEST_F(ScoreTest, RefusesScansAndProbabilityMaps) {

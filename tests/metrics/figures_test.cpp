@@ -20,7 +20,7 @@ const std::vector<SliceResult> example{
 };
 
 TEST(Figures, PooledAreTheRatiosOfAllPixels) {
-  const Figures figures = summarise("test", example, 0.9);
+  const Figures figures = summarise("test", example, RocCurve{.points = {}, .auc = 0.9, .average_precision = 0.8});
   EXPECT_EQ(figures.part, "test");
   EXPECT_EQ(figures.slices, 4);
   EXPECT_DOUBLE_EQ(*figures.loss, 0.15);
@@ -33,10 +33,11 @@ TEST(Figures, PooledAreTheRatiosOfAllPixels) {
   EXPECT_DOUBLE_EQ(*figures.pooled.dice, 14.0 / 25);
   EXPECT_DOUBLE_EQ(*figures.pooled.iou, 7.0 / 18);
   EXPECT_EQ(figures.pooled.auc_roc, 0.9);
+  EXPECT_EQ(figures.pooled.average_precision, 0.8);
 }
 
 TEST(Figures, MeansOverSlicesWithAndWithoutEmptyOnes) {
-  const Figures figures = summarise("test", example, std::nullopt);
+  const Figures figures = summarise("test", example);
   EXPECT_DOUBLE_EQ(*figures.per_slice_mean.dice, (0.75 + 0.4 + 1 + 0) / 4);
   EXPECT_DOUBLE_EQ(*figures.per_slice_mean.iou, (0.6 + 0.25 + 1 + 0) / 4);
   EXPECT_EQ(figures.per_slice_mean.count, 4);
@@ -47,7 +48,7 @@ TEST(Figures, MeansOverSlicesWithAndWithoutEmptyOnes) {
 }
 
 TEST(Figures, CasesSumTheirSlices) {
-  const Figures figures = summarise("test", example, std::nullopt);
+  const Figures figures = summarise("test", example);
   ASSERT_EQ(figures.cases.size(), 2u);
   EXPECT_EQ(figures.cases[0].case_name, "a");
   EXPECT_EQ(figures.cases[0].patient, "pa");
@@ -63,7 +64,7 @@ TEST(Figures, CasesSumTheirSlices) {
 }
 
 TEST(Figures, ACaseWithoutLesionInTruthAndPredictionStaysOutOfTheMean) {
-  const Figures figures = summarise("all", std::vector{slice(0, "a", {1, 0, 0, 3}), slice(1, "b", {0, 0, 0, 4})}, {});
+  const Figures figures = summarise("all", std::vector{slice(0, "a", {1, 0, 0, 3}), slice(1, "b", {0, 0, 0, 4})});
   EXPECT_FALSE(figures.cases[1].dice);
   EXPECT_EQ(figures.case_mean.count, 1);
   EXPECT_EQ(figures.case_mean.dice, 1.0);
@@ -71,7 +72,7 @@ TEST(Figures, ACaseWithoutLesionInTruthAndPredictionStaysOutOfTheMean) {
 }
 
 TEST(Figures, NothingIsInventedWhereThereIsNoLesion) {
-  const Figures figures = summarise("all", std::vector{slice(0, "a", {0, 0, 0, 4})}, {});
+  const Figures figures = summarise("all", std::vector{slice(0, "a", {0, 0, 0, 4})});
   EXPECT_FALSE(figures.pooled.dice);
   EXPECT_FALSE(figures.pooled.precision);
   EXPECT_EQ(figures.pooled.specificity, 1.0);
@@ -82,11 +83,45 @@ TEST(Figures, NothingIsInventedWhereThereIsNoLesion) {
 
 TEST(Figures, ALossThatSomeSlicesLackIsNoLoss) {
   const Figures figures =
-      summarise("all", std::vector{slice(0, "a", {1, 0, 0, 3}, 0.1), slice(1, "a", {1, 0, 0, 3}, {})}, {});
+      summarise("all", std::vector{slice(0, "a", {1, 0, 0, 3}, 0.1), slice(1, "a", {1, 0, 0, 3}, {})});
   EXPECT_FALSE(figures.loss);
 }
 
-TEST(Figures, RefusesAPartWithoutSlices) { EXPECT_THROW(summarise("test", {}, {}), Error); }
+TEST(Figures, SurfacesAreMeansOverWhatHasThem) {
+  auto slices = example;
+  slices[0].surface = {.nsd = 0.5, .hausdorff_95 = 3};
+  slices[1].surface = {.nsd = 0.9, .hausdorff_95 = 5};
+  slices[3].surface = {.nsd = 0, .hausdorff_95 = {}};  // lesion in one of the two only
+  Figures figures = summarise("test", slices, {}, {.tolerance = 1});
+  EXPECT_DOUBLE_EQ(*figures.surface.nsd, 1.4 / 3);
+  EXPECT_EQ(figures.surface.nsd_count, 3);
+  EXPECT_DOUBLE_EQ(*figures.surface.hausdorff_95, 4);
+  EXPECT_EQ(figures.surface.hausdorff_95_count, 2);
+  EXPECT_EQ(figures.surface.measure.of, "slice");
+  EXPECT_EQ(figures.surface.measure.tolerance, 1);
+  set_case_surfaces(figures, std::vector<SurfaceFigures>{{0.25, 10}, {0.75, {}}}, {"case", "mm", 2});
+  EXPECT_DOUBLE_EQ(*figures.surface.nsd, 0.5);
+  EXPECT_DOUBLE_EQ(*figures.surface.hausdorff_95, 10);
+  EXPECT_EQ(figures.surface.measure.unit, "mm");
+  EXPECT_EQ(figures.cases[1].surface.nsd, 0.75);
+}
+
+TEST(Figures, PercentagesAreThoseOfCasesWhoseLungIsKnown) {
+  std::vector<SliceResult> slices{slice(0, "a", {}), slice(1, "b", {}), slice(2, "a", {}), slice(3, "c", {})};
+  slices[0].lung = LungCounts{.lung = 100, .predicted_lesion = 10, .true_lesion = 5};
+  slices[2].lung = LungCounts{.lung = 300, .predicted_lesion = 10, .true_lesion = 15};
+  slices[1].lung = LungCounts{.lung = 200, .predicted_lesion = 50, .true_lesion = 40};
+  const Figures figures = summarise("test", slices);
+  EXPECT_EQ(figures.cases[0].lung->percent(), 5);
+  EXPECT_EQ(figures.cases[0].lung->true_percent(), 5);
+  EXPECT_EQ(figures.cases[1].lung->percent(), 25);
+  EXPECT_FALSE(figures.cases[2].lung);
+  EXPECT_EQ(figures.lesion_percent.cases, 2);
+  EXPECT_DOUBLE_EQ(figures.lesion_percent.bland_altman->bias, 2.5);
+  EXPECT_EQ(figures.lesion_percent.icc, intraclass_correlation(std::vector{5.0, 25.0}, std::vector{5.0, 20.0}));
+}
+
+TEST(Figures, RefusesAPartWithoutSlices) { EXPECT_THROW(summarise("test", {}), Error); }
 
 }  // namespace
 }  // namespace pulmoseg::metrics

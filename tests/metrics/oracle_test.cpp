@@ -69,7 +69,7 @@ TEST_P(MetricsOracle, FiguresEqualScikitLearn) {
                       .loss = {}});
   }
   const RocCurve curve = roc.finish();
-  const Figures figures = summarise("test", slices, curve.auc);
+  const Figures figures = summarise("test", slices, curve);
   const json& expected = *found;
   expect_equal(figures.pooled.accuracy, expected["pooled"]["accuracy"], "accuracy");
   expect_equal(figures.pooled.precision, expected["pooled"]["precision"], "precision");

@@ -16,6 +16,8 @@ import warnings
 
 import numpy as np
 
+import surface
+
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "data" / "metrics" / "golden.json"
 ICC2 = "ICC(A,1)"  # pingouin's name for Shrout & Fleiss' ICC(2,1)
 RATIOS = ("accuracy", "precision", "recall", "specificity", "f1", "iou")
@@ -207,6 +209,31 @@ def compute(arguments):
     return rows, cases, truths, predictions, np.stack(scores), losses
 
 
+def surface_means(predictions, truths):
+    """MONAI's figures of each slice, within 2 pixels."""
+    figures = [surface.monai_figures(p[None], t[None], (1, 1, 1), 2) for p, t in zip(predictions, truths)]
+    nsd, hausdorff_95 = ([f[i] for f in figures if f[i] is not None] for i in (0, 1))
+    return {"nsd": float(np.mean(nsd)), "nsd_count": len(nsd), "hausdorff_95": float(np.mean(hausdorff_95)),
+            "hausdorff_95_count": len(hausdorff_95)}
+
+
+def percent_agreement(arguments, rows, cases, predictions, truths):
+    """pingouin's ICC(A,1) of the cases' percentages of lesion in the lung."""
+    import pandas
+    import pingouin
+
+    lungs = np.load(pathlib.Path(arguments.dataset) / "lung_masks.npy", mmap_mode="r")[rows] != 0
+    ratings = []
+    for name, i in cases.items():
+        for rater, lesion in (("predicted", predictions[i]), ("true", truths[i])):
+            ratings.append((name, rater, 100 * (lesion.astype(bool) & lungs[i]).sum() / lungs[i].sum()))
+    table = pandas.DataFrame(ratings, columns=["case", "rater", "percent"])
+    if len(cases) < 5:
+        return {"cases": len(cases)}  # pingouin wants five
+    icc = pingouin.intraclass_corr(table, targets="case", raters="rater", ratings="percent").set_index("Type")["ICC"]
+    return {"cases": len(cases), "icc": float(icc[[name for name in icc.index if name in ("ICC2", "ICC(A,1)")][0]])}
+
+
 def check(arguments):
     from sklearn import metrics
 
@@ -216,7 +243,10 @@ def check(arguments):
     theirs = {"slices": len(rows), "loss": float(np.mean(losses)), "pooled": ratios(predictions.ravel(), flat)}
     theirs["pooled"]["dice"] = theirs["pooled"]["f1"]
     theirs["pooled"]["auc_roc"] = float(metrics.roc_auc_score(flat, scores.ravel())) if 0 < flat.mean() < 1 else None
+    theirs["pooled"]["average_precision"] = float(metrics.average_precision_score(flat, scores.ravel())) if flat.any() else None
     theirs |= slice_means(predictions, truths)
+    theirs["surface"] = surface_means(predictions, truths)
+    theirs["lesion_percent"] = percent_agreement(arguments, rows, cases, predictions, truths)
     by_case = [ratios(predictions[i].ravel(), truths[i].ravel()) for i in cases.values()]
     theirs["case_mean"] = {"dice": float(np.mean([c["f1"] for c in by_case if c["f1"] is not None])),
                            "iou": float(np.mean([c["iou"] for c in by_case if c["iou"] is not None]))}

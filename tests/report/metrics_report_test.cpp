@@ -15,8 +15,21 @@ namespace {
 using nlohmann::json;
 
 const std::vector<metrics::SliceResult> slices{
-    {.row = 0, .case_name = "a, \"first\"", .patient = "p1", .slice = 3, .counts = {6, 2, 2, 90}, .loss = 0.125},
-    {.row = 5, .case_name = "b", .patient = "p2", .slice = 0, .counts = {0, 0, 0, 100}, .loss = 0.25}};
+    {.row = 0,
+     .case_name = "a, \"first\"",
+     .patient = "p1",
+     .slice = 3,
+     .counts = {6, 2, 2, 90},
+     .loss = 0.125,
+     .surface = {.nsd = 0.5, .hausdorff_95 = 3},
+     .lung = metrics::LungCounts{.lung = 40, .predicted_lesion = 8, .true_lesion = 6}},
+    {.row = 5,
+     .case_name = "b",
+     .patient = "p2",
+     .slice = 0,
+     .counts = {0, 0, 0, 100},
+     .loss = 0.25,
+     .lung = metrics::LungCounts{.lung = 50, .predicted_lesion = 1, .true_lesion = 0}}};
 
 EvaluationProvenance provenance() {
   EvaluationProvenance result;
@@ -27,7 +40,7 @@ EvaluationProvenance provenance() {
   return result;
 }
 
-metrics::Figures figures(const std::string& part = "test") { return metrics::summarise(part, slices, 0.75); }
+metrics::Figures figures(const std::string& part = "test") { return metrics::summarise(part, slices, {.points = {}, .auc = 0.75, .average_precision = 0.5}); }
 
 TEST(MetricsJson, HoldsTheContract) {
   const json file = json::parse(metrics_json(figures(), provenance()));
@@ -37,10 +50,10 @@ TEST(MetricsJson, HoldsTheContract) {
   EXPECT_EQ(file["part"], "test");
   EXPECT_EQ(file["slices"], 2);
   EXPECT_EQ(file["loss"], 0.1875);
-  for (const char* key : {"accuracy", "precision", "recall", "specificity", "f1", "dice", "iou", "auc_roc"}) {
+  for (const char* key : {"accuracy", "precision", "recall", "specificity", "f1", "dice", "iou", "auc_roc", "average_precision"}) {
     EXPECT_TRUE(file["pooled"][key].is_number()) << key;
   }
-  EXPECT_EQ(file["pooled"].size(), 8u);
+  EXPECT_EQ(file["pooled"].size(), 9u);
   EXPECT_EQ(file["pooled"]["dice"], 0.75);
   EXPECT_EQ(file["pooled"]["auc_roc"], 0.75);
   EXPECT_EQ(file["per_slice_mean"], (json{{"dice", 0.875}, {"iou", 0.8}, {"slices", 2}}));
@@ -50,8 +63,21 @@ TEST(MetricsJson, HoldsTheContract) {
   EXPECT_EQ(file["cases"][0]["case"], "a, \"first\"");
   EXPECT_EQ(file["cases"][0]["patient"], "p1");
   EXPECT_EQ(file["cases"][0]["false_positive"], 2);
+  EXPECT_EQ(file["cases"][0]["lesion_percent"], 20);
+  EXPECT_EQ(file["cases"][0]["true_lesion_percent"], 15);
+  EXPECT_EQ(file["surface"], (json{{"of", "slice"},
+                                   {"unit", "pixels"},
+                                   {"tolerance", 2.0},
+                                   {"nsd", 0.5},
+                                   {"nsd_count", 1},
+                                   {"hausdorff_95", 3.0},
+                                   {"hausdorff_95_count", 1}}));
+  EXPECT_EQ(file["lesion_percent"]["cases"], 2);
+  EXPECT_EQ(file["lesion_percent"]["bias"], 3.5);
+  EXPECT_EQ(file["lesion_percent"]["limits_of_agreement"].size(), 2u);
+  EXPECT_TRUE(file["lesion_percent"]["icc"].is_number());
   EXPECT_EQ(file["split"], (json{{"kind", "slice"}, {"seed", 7}, {"patients_on_both_sides", true}}));
-  for (const char* name : {"pooled", "per_slice_mean", "lesion_slice_mean", "case_mean", "loss", "null"}) {
+  for (const char* name : {"pooled", "per_slice_mean", "lesion_slice_mean", "case_mean", "surface", "lesion_percent", "loss", "null"}) {
     EXPECT_TRUE(file["conventions"].contains(name)) << name;
   }
 }
@@ -68,7 +94,7 @@ TEST(MetricsJson, SaysWhichLabelsMeanLesion) {
 }
 
 TEST(MetricsJson, WhatDoesNotExistIsNull) {
-  const auto empty = metrics::summarise("all", std::span(slices).subspan(1), std::nullopt);
+  const auto empty = metrics::summarise("all", std::span(slices).subspan(1));
   const json file = json::parse(metrics_json(empty, {}));
   EXPECT_TRUE(file["pooled"]["dice"].is_null());
   EXPECT_TRUE(file["pooled"]["auc_roc"].is_null());
@@ -76,6 +102,9 @@ TEST(MetricsJson, WhatDoesNotExistIsNull) {
   EXPECT_TRUE(file["case_mean"]["dice"].is_null());
   EXPECT_TRUE(file["case_mean"]["ci95"]["dice"].is_null());
   EXPECT_TRUE(file["cases"][0]["dice"].is_null());
+  EXPECT_TRUE(file["surface"]["nsd"].is_null());
+  EXPECT_TRUE(file["lesion_percent"]["icc"].is_null());
+  EXPECT_TRUE(file["lesion_percent"]["limits_of_agreement"].is_null());
   EXPECT_TRUE(file["split"].is_null());
   EXPECT_TRUE(file["model"].is_null());
   EXPECT_TRUE(file["dataset"].is_null());
@@ -84,7 +113,7 @@ TEST(MetricsJson, WhatDoesNotExistIsNull) {
 TEST(MetricsJson, IntervalIsAPairOfNumbers) {
   auto both = slices;
   both[1].counts = {1, 1, 0, 98};
-  const json file = json::parse(metrics_json(metrics::summarise("test", both, {}), provenance()));
+  const json file = json::parse(metrics_json(metrics::summarise("test", both), provenance()));
   const json interval = file["case_mean"]["ci95"]["dice"];
   ASSERT_EQ(interval.size(), 2u);
   EXPECT_LE(interval[0], file["case_mean"]["dice"]);
@@ -94,7 +123,7 @@ TEST(MetricsJson, IntervalIsAPairOfNumbers) {
 TEST(MetricsJson, TakesNamesThatAreNoUtf8) {
   auto odd = slices;
   odd[0].case_name = "M\xFCller";
-  EXPECT_NO_THROW(json::parse(metrics_json(metrics::summarise("test", odd, {}), {})));
+  EXPECT_NO_THROW(json::parse(metrics_json(metrics::summarise("test", odd), {})));
 }
 
 TEST(EvaluationWarnings, SayWhatFlatters) {
@@ -132,12 +161,12 @@ TEST(MetricsFiles, TablesCanBeReadBack) {
   write_metrics(figures(), slices, provenance(), folder / "new");
   const CsvTable by_slice = read_csv(folder / "new" / "slices.csv");
   EXPECT_EQ(by_slice.columns, (std::vector<std::string>{"row", "case", "patient", "slice", "part", "dice", "iou", "tp",
-                                                        "fp", "fn", "tn", "loss"}));
+                                                        "fp", "fn", "tn", "loss", "nsd", "hausdorff_95"}));
   EXPECT_EQ(by_slice.rows[0], (std::vector<std::string>{"0", "a, \"first\"", "p1", "3", "test", "0.75", "0.6", "6", "2",
-                                                        "2", "90", "0.125"}));
+                                                        "2", "90", "0.125", "0.5", "3"}));
   EXPECT_EQ(by_slice.rows[1][by_slice.column("dice")], "1");
   const CsvTable by_case = read_csv(folder / "new" / "cases.csv");
-  EXPECT_EQ(by_case.rows[1], (std::vector<std::string>{"b", "p2", "1", "", "", "", "", "0", "0", "0", "100"}));
+  EXPECT_EQ(by_case.rows[1], (std::vector<std::string>{"b", "p2", "1", "", "", "", "", "0", "0", "0", "100", "", "", "2", "0"}));
   EXPECT_EQ(read_file(folder / "new" / "metrics.json"), metrics_json(figures(), provenance()));
 }
 

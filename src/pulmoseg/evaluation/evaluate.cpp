@@ -22,14 +22,33 @@ std::vector<float> normalised_images(const inference::Engine& engine, const data
   return images;
 }
 
-metrics::SliceResult judge(const dataset::SliceRecord& slice, const SlicePrediction& prediction,
-                           std::span<const std::uint8_t> truth) {
+metrics::LungCounts count_in_lung(std::span<const std::uint8_t> prediction, std::span<const std::uint8_t> truth,
+                                  std::span<const std::uint8_t> lung) {
+  metrics::LungCounts counts;
+  for (std::size_t i = 0; i < lung.size(); ++i) {
+    if (lung[i] == 0) continue;
+    ++counts.lung;
+    if (prediction[i] != 0) ++counts.predicted_lesion;
+    if (truth[i] != 0) ++counts.true_lesion;
+  }
+  return counts;
+}
+
+metrics::SliceResult judge(const dataset::Dataset& dataset, std::int64_t row, const SlicePrediction& prediction,
+                           double tolerance) {
+  const dataset::SliceRecord& slice = dataset.slices().at(static_cast<std::size_t>(row));
+  const auto truth = dataset.lesion_mask(row);
+  const metrics::MaskGrid grid{.size = {dataset.columns(), dataset.rows(), 1}};
   return {.row = slice.row,
           .case_name = slice.case_name,
           .patient = slice.patient,
           .slice = slice.slice,
           .counts = metrics::count(prediction.lesion, truth),
-          .loss = prediction.loss};
+          .loss = prediction.loss,
+          .surface = metrics::compare_surfaces(prediction.lesion, truth, grid, tolerance),
+          .lung = slice.has_lung_mask
+                      ? std::optional(count_in_lung(prediction.lesion, truth, dataset.lung_mask(row)))
+                      : std::nullopt};
 }
 
 void warn_about_size(const inference::Engine& engine, const dataset::Dataset& dataset) {
@@ -74,16 +93,15 @@ Evaluation evaluate(inference::Engine& engine, const dataset::Dataset& dataset, 
     const auto some = rows.subspan(slices.size(), std::min(batch, rows.size() - slices.size()));
     const auto predictions = predict(engine, dataset, some);
     for (std::size_t i = 0; i < some.size(); ++i) {
-      const auto truth = dataset.lesion_mask(some[i]);
-      roc.add(predictions[i].lesion_probability, truth);
-      slices.push_back(judge(dataset.slices().at(static_cast<std::size_t>(some[i])), predictions[i], truth));
+      roc.add(predictions[i].lesion_probability, dataset.lesion_mask(some[i]));
+      slices.push_back(judge(dataset, some[i], predictions[i], options.tolerance));
     }
     if (options.on_progress) {
       options.on_progress(static_cast<std::int64_t>(slices.size()), static_cast<std::int64_t>(rows.size()));
     }
   }
   metrics::RocCurve curve = roc.finish();
-  metrics::Figures figures = metrics::summarise(part, slices, curve.auc);
+  metrics::Figures figures = metrics::summarise(part, slices, curve, {.tolerance = options.tolerance});
   return {std::move(figures), std::move(slices), std::move(curve)};
 }
 

@@ -25,6 +25,7 @@ struct Evaluation {
 struct EvaluateOptions {
   std::function<void(std::int64_t done, std::int64_t total)> on_progress;  ///< after every few slices
   std::stop_token stop;                                                    ///< looked at between batches
+  double tolerance = 2;                                                    ///< of the surface Dice, in pixels
 };
 
 /// The model's prediction for some rows of a dataset, in the order of the rows. Each slice is on its own: the others of the

@@ -47,14 +47,15 @@ std::vector<std::uint8_t> binary(const AxialSlice& slice, const std::optional<st
   return mask;
 }
 
-using Masks = std::vector<std::vector<std::uint8_t>>;  // by slice index
-
-Masks read_masks(VolumeReader& reader, const std::optional<std::int64_t>& label) {
-  Masks masks(static_cast<std::size_t>(reader.geometry().size[2]));
+/// A whole mask, slice after slice.
+std::vector<std::uint8_t> read_mask(VolumeReader& reader, const std::optional<std::int64_t>& label) {
+  const auto& size = reader.geometry().size;
+  const std::int64_t pixels = size[0] * size[1];
+  std::vector<std::uint8_t> mask(static_cast<std::size_t>(pixels * size[2]));
   for (AxialSlice slice; reader.next(slice);) {
-    masks[static_cast<std::size_t>(slice.index)] = binary(slice, label, reader.source().file);
+    std::ranges::copy(binary(slice, label, reader.source().file), mask.begin() + slice.index * pixels);
   }
-  return masks;
+  return mask;
 }
 
 /// Where truth and prediction are both empty, every Dice is 1.
@@ -67,22 +68,26 @@ void warn_about_label(const Score& score, const ScoreOptions& options, const std
 
 }  // namespace
 
-std::vector<metrics::SliceResult> score_pair(const MaskPair& pair, const ScoreOptions& options) {
+PairScore score_pair(const MaskPair& pair, const ScoreOptions& options) {
   VolumeReader reference = VolumeReader::open(pair.reference);
   VolumeReader prediction = open_on(reference, pair.prediction);
-  const Masks truth = read_masks(reference, options.reference_label);
-  std::vector<metrics::SliceResult> slices(truth.size());
-  for (AxialSlice slice; prediction.next(slice);) {
-    const auto k = static_cast<std::size_t>(slice.index);
-    const auto mask = binary(slice, options.prediction_label, pair.prediction);
-    slices[k] = {.row = slice.index,
-                 .case_name = pair.name,
-                 .patient = {},
-                 .slice = slice.index,
-                 .counts = metrics::count(mask, truth[k]),
-                 .loss = {}};
+  const auto truth = read_mask(reference, options.reference_label);
+  const auto found = read_mask(prediction, options.prediction_label);
+  const auto& geometry = reference.geometry();
+  PairScore score{.slices = {}, .surface = {}, .in_mm = reference.source().has_geometry};
+  const auto pixels = static_cast<std::size_t>(geometry.size[0] * geometry.size[1]);
+  for (std::int64_t k = 0; k < geometry.size[2]; ++k) {
+    const std::size_t first = static_cast<std::size_t>(k) * pixels;
+    score.slices.push_back({.row = k,
+                            .case_name = pair.name,
+                            .patient = {},
+                            .slice = k,
+                            .counts = metrics::count(std::span(found).subspan(first, pixels),
+                                                     std::span(truth).subspan(first, pixels))});
   }
-  return slices;
+  const auto spacing = score.in_mm ? geometry.spacing : volume::Vector3{1, 1, 1};
+  score.surface = metrics::compare_surfaces(found, truth, {geometry.size, spacing}, options.tolerance);
+  return score;
 }
 
 Score score(const std::filesystem::path& prediction, const std::filesystem::path& reference,
@@ -90,11 +95,15 @@ Score score(const std::filesystem::path& prediction, const std::filesystem::path
   const MaskPairs matched = pair_masks(prediction, reference);
   const bool one_pair = !std::filesystem::is_directory(prediction);
   Score result{.figures = {}, .slices = {}, .left_out = matched.unpaired};
+  std::vector<metrics::SurfaceFigures> surfaces;
+  bool all_in_mm = true;
   for (std::size_t i = 0; i < matched.pairs.size(); ++i) {
     if (options.stop.stop_requested()) throw Interrupted("stopped on request; nothing was written");
     try {
-      const auto slices = score_pair(matched.pairs[i], options);
-      std::ranges::copy(slices, std::back_inserter(result.slices));
+      const PairScore pair = score_pair(matched.pairs[i], options);
+      std::ranges::copy(pair.slices, std::back_inserter(result.slices));
+      surfaces.push_back(pair.surface);
+      all_in_mm = all_in_mm && pair.in_mm;
     } catch (const Interrupted&) {
       throw;
     } catch (const std::exception& error) {
@@ -111,7 +120,10 @@ Score score(const std::filesystem::path& prediction, const std::filesystem::path
   }
   warn_about_label(result, options, reference);
   for (std::size_t row = 0; row < result.slices.size(); ++row) result.slices[row].row = static_cast<std::int64_t>(row);
-  result.figures = metrics::summarise("all", result.slices, std::nullopt);
+  result.figures = metrics::summarise("all", result.slices);
+  metrics::set_case_surfaces(
+      result.figures, surfaces,
+      {.of = "case", .unit = all_in_mm ? "mm" : "voxels or mm", .tolerance = options.tolerance});
   return result;
 }
 

@@ -8,6 +8,9 @@
 //   case_mean          mean over cases of the ratio of the counts summed over the case's slices in this part, with a 95 %
 //                      bootstrap interval over cases (bootstrap.hpp). A case without lesion in truth and prediction has no
 //                      Dice and stays out of the mean.
+//   surface            means of the normalised surface Dice and of the 95 % Hausdorff distance (surface.hpp): over slices, whose
+//                      outlines are compared in the plane and in pixels, or over cases, in space and in millimetres.
+//   lesion_percent     how the percentage of the lung that is lesion, case by case, agrees with the truth's (agreement.hpp).
 //
 // A ratio or mean that does not exist is nullopt (confusion.hpp says when).
 
@@ -17,10 +20,31 @@
 #include <string>
 #include <vector>
 
+#include "pulmoseg/metrics/agreement.hpp"
 #include "pulmoseg/metrics/bootstrap.hpp"
 #include "pulmoseg/metrics/confusion.hpp"
+#include "pulmoseg/metrics/roc.hpp"
+#include "pulmoseg/metrics/surface.hpp"
 
 namespace pulmoseg::metrics {
+
+/// How far outlines or surfaces lie apart: normalised surface Dice and 95 % Hausdorff distance; nullopt as surface.hpp says.
+struct SurfaceFigures {
+  std::optional<double> nsd, hausdorff_95;
+};
+
+/// Memory and errors as surface_distances(); `tolerance` in the unit of the grid's spacing.
+SurfaceFigures compare_surfaces(std::span<const std::uint8_t> prediction, std::span<const std::uint8_t> truth,
+                                const MaskGrid& grid, double tolerance);
+
+/// Pixels of the lung, and of lesion within it.
+struct LungCounts {
+  std::uint64_t lung = 0, predicted_lesion = 0, true_lesion = 0;
+
+  LungCounts& operator+=(const LungCounts& other);
+  std::optional<double> percent() const;       ///< of the lung that is predicted to be lesion; nullopt without lung
+  std::optional<double> true_percent() const;  ///< that is lesion
+};
 
 /// What one slice contributes.
 struct SliceResult {
@@ -28,7 +52,9 @@ struct SliceResult {
   std::string case_name, patient;
   std::int64_t slice = 0;  ///< index within the case's volume
   ConfusionCounts counts;
-  std::optional<double> loss;  ///< mean cross-entropy over the slice's pixels
+  std::optional<double> loss{};      ///< mean cross-entropy over the slice's pixels
+  SurfaceFigures surface{};          ///< in the plane, in pixels
+  std::optional<LungCounts> lung{};  ///< nullopt: the lung is not known
 };
 
 /// All slices of one case that are in the part.
@@ -37,11 +63,13 @@ struct CaseResult {
   std::int64_t slices = 0;
   ConfusionCounts counts;
   std::optional<double> dice, iou;
+  SurfaceFigures surface{};          ///< in space
+  std::optional<LungCounts> lung{};  ///< nullopt: not known of some slice
 };
 
 struct Pooled {
   ConfusionCounts counts;
-  std::optional<double> accuracy, precision, recall, specificity, f1, dice, iou, auc_roc;
+  std::optional<double> accuracy, precision, recall, specificity, f1, dice, iou, auc_roc, average_precision;
 };
 
 struct MeanPair {
@@ -53,6 +81,24 @@ struct CaseMean : MeanPair {
   std::optional<Interval> dice_ci95, iou_ci95;
 };
 
+/// What the surface figures are measured in.
+struct SurfaceMeasure {
+  std::string of = "slice";     ///< or "case"
+  std::string unit = "pixels";  ///< or "mm"
+  double tolerance = 2;         ///< of the normalised surface Dice, in that unit
+};
+
+struct SurfaceMean : SurfaceFigures {
+  SurfaceMeasure measure;
+  std::int64_t nsd_count = 0, hausdorff_95_count = 0;  ///< slices or cases that the means are over
+};
+
+struct PercentAgreement {
+  std::int64_t cases = 0;  ///< whose lung is known
+  std::optional<BlandAltman> bland_altman;
+  std::optional<double> icc;
+};
+
 struct Figures {
   std::string part;  ///< "test", "validation", "training", "all"
   std::int64_t slices = 0;
@@ -60,10 +106,17 @@ struct Figures {
   Pooled pooled;
   MeanPair per_slice_mean, lesion_slice_mean;
   CaseMean case_mean;
+  SurfaceMean surface;
+  PercentAgreement lesion_percent;
   std::vector<CaseResult> cases;  ///< in the order in which they first appear
 };
 
+/// `roc` of all pixels of the slices; masks have none. The surface figures are those of the slices, measured as `surface` says.
 /// Error when there are no slices. Slices of one case may stand apart from each other.
-Figures summarise(std::string part, std::span<const SliceResult> slices, std::optional<double> auc_roc);
+Figures summarise(std::string part, std::span<const SliceResult> slices, const RocCurve& roc = {},
+                  const SurfaceMeasure& surface = {});
+
+/// Puts the surface figures of whole cases, in the order of `figures.cases`, in the place of those of slices.
+void set_case_surfaces(Figures& figures, std::span<const SurfaceFigures> of_cases, const SurfaceMeasure& measure);
 
 }  // namespace pulmoseg::metrics

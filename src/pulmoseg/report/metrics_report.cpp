@@ -39,7 +39,8 @@ ordered_json pooled_json(const metrics::Pooled& pooled) {
           {"f1", value(pooled.f1)},
           {"dice", value(pooled.dice)},
           {"iou", value(pooled.iou)},
-          {"auc_roc", value(pooled.auc_roc)}};
+          {"auc_roc", value(pooled.auc_roc)},
+          {"average_precision", value(pooled.average_precision)}};
 }
 
 ordered_json slice_mean_json(const metrics::MeanPair& mean) {
@@ -53,6 +54,31 @@ ordered_json case_mean_json(const metrics::CaseMean& mean) {
           {"ci95", {{"dice", value(mean.dice_ci95)}, {"iou", value(mean.iou_ci95)}}}};
 }
 
+ordered_json surface_json(const metrics::SurfaceMean& surface) {
+  return {{"of", surface.measure.of},
+          {"unit", surface.measure.unit},
+          {"tolerance", surface.measure.tolerance},
+          {"nsd", value(surface.nsd)},
+          {"nsd_count", surface.nsd_count},
+          {"hausdorff_95", value(surface.hausdorff_95)},
+          {"hausdorff_95_count", surface.hausdorff_95_count}};
+}
+
+ordered_json percent_json(const metrics::PercentAgreement& agreement) {
+  ordered_json json{{"cases", agreement.cases}, {"icc", value(agreement.icc)}};
+  const auto& limits = agreement.bland_altman;
+  json["bias"] = limits ? ordered_json(limits->bias) : ordered_json();
+  json["limits_of_agreement"] =
+      limits ? ordered_json::array({limits->lower_limit, limits->upper_limit}) : ordered_json();
+  return json;
+}
+
+/// Predicted and true percentage of a case.
+std::pair<std::optional<double>, std::optional<double>> percents(const metrics::CaseResult& result) {
+  if (!result.lung) return {};
+  return {result.lung->percent(), result.lung->true_percent()};
+}
+
 ordered_json cases_json(std::span<const metrics::CaseResult> cases) {
   ordered_json list = ordered_json::array();
   for (const metrics::CaseResult& result : cases) {
@@ -62,7 +88,11 @@ ordered_json cases_json(std::span<const metrics::CaseResult> cases) {
                        {"dice", value(result.dice)},
                        {"iou", value(result.iou)},
                        {"precision", value(metrics::precision(result.counts))},
-                       {"recall", value(metrics::recall(result.counts))}};
+                       {"recall", value(metrics::recall(result.counts))},
+                       {"nsd", value(result.surface.nsd)},
+                       {"hausdorff_95", value(result.surface.hausdorff_95)},
+                       {"lesion_percent", value(percents(result).first)},
+                       {"true_lesion_percent", value(percents(result).second)}};
     entry.update(counts_json(result.counts));
     list.push_back(std::move(entry));
   }
@@ -104,6 +134,15 @@ ordered_json conventions_json(const EvaluationProvenance& provenance) {
           {"case_mean",
            "mean over cases, each from its counts summed over its slices in this part; a case without lesion in "
            "truth and prediction has none; ci95: percentile bootstrap over cases, 10000 resamples, seed 0"},
+          {"surface",
+           "means over slices (outlines, in pixels) or over cases (surfaces in space), as `of` says; nsd: normalised "
+           "surface Dice, the share of both surfaces' voxels within the tolerance of the other; hausdorff_95: 95th "
+           "percentile of the distances, the larger of both directions. Lesion in one of the two only: nsd 0 and no "
+           "distance; in neither: none of both"},
+          {"lesion_percent",
+           "of each case, lesion in the lung as percentage of the lung, over its slices in this part: intraclass "
+           "correlation ICC(A,1) of prediction and truth over cases, bias (mean of prediction - truth) and 95 % "
+           "limits of agreement (Bland-Altman)"},
           {"loss", "mean cross-entropy over all pixels, natural logarithm"},
           {"null", "the figure does not exist, e.g. a ratio whose denominator is 0"}};
 }
@@ -147,6 +186,23 @@ std::string heading(const metrics::Figures& figures, const EvaluationProvenance&
   return text;
 }
 
+std::string surface_text(const metrics::SurfaceMean& surface) {
+  const auto& [of, unit, tolerance] = surface.measure;
+  return fmt::format("\nsurfaces, mean over {}s, in {}\n  {:<30}{:>8}  within {} {}, {} {}s\n  {:<30}{:>8}  {} {}s\n", of, unit,
+                     "normalised surface Dice", shown(surface.nsd), tolerance, unit, surface.nsd_count, of,
+                     "95 % Hausdorff distance", shown(surface.hausdorff_95), surface.hausdorff_95_count, of);
+}
+
+std::string percent_text(const metrics::PercentAgreement& agreement) {
+  const auto& limits = agreement.bland_altman;
+  if (!limits) return "";
+  return fmt::format(
+      "\npercentage of lesion in the lung, prediction against truth, {} cases\n  {:<30}{:>8}\n  {:<30}{:>8.4f}  95 % "
+      "of differences {:.4f} to {:.4f}\n",
+      agreement.cases, "ICC(A,1)", shown(agreement.icc), "bias (points)", limits->bias, limits->lower_limit,
+      limits->upper_limit);
+}
+
 }  // namespace
 
 std::vector<std::string> evaluation_warnings(const std::string& part, const EvaluationProvenance& provenance) {
@@ -181,6 +237,8 @@ std::string metrics_json(const metrics::Figures& figures, const EvaluationProven
                     {"per_slice_mean", slice_mean_json(figures.per_slice_mean)},
                     {"lesion_slice_mean", slice_mean_json(figures.lesion_slice_mean)},
                     {"case_mean", case_mean_json(figures.case_mean)},
+                    {"surface", surface_json(figures.surface)},
+                    {"lesion_percent", percent_json(figures.lesion_percent)},
                     {"pixels", counts_json(figures.pooled.counts)},
                     {"split", split_json(provenance.split)},
                     {"warnings", evaluation_warnings(figures.part, provenance)},
@@ -206,7 +264,7 @@ void write_metrics_json(const metrics::Figures& figures, const EvaluationProvena
 
 void write_slices_csv(std::span<const metrics::SliceResult> slices, const std::string& part,
                       const std::filesystem::path& csv) {
-  std::string text = "row,case,patient,slice,part,dice,iou,tp,fp,fn,tn,loss\n";
+  std::string text = "row,case,patient,slice,part,dice,iou,tp,fp,fn,tn,loss,nsd,hausdorff_95\n";
   for (const metrics::SliceResult& slice : slices) {
     std::vector<std::string> cells{fmt::format("{}", slice.row),
                                    slice.case_name,
@@ -216,14 +274,14 @@ void write_slices_csv(std::span<const metrics::SliceResult> slices, const std::s
                                    fmt::format("{}", metrics::slice_dice(slice.counts)),
                                    fmt::format("{}", metrics::slice_iou(slice.counts))};
     append_counts(cells, slice.counts);
-    cells.push_back(cell(slice.loss));
+    for (const auto& number : {slice.loss, slice.surface.nsd, slice.surface.hausdorff_95}) cells.push_back(cell(number));
     text += csv_line(cells);
   }
   write_file(csv, text);
 }
 
 void write_cases_csv(std::span<const metrics::CaseResult> cases, const std::filesystem::path& csv) {
-  std::string text = "case,patient,slices,dice,iou,precision,recall,tp,fp,fn,tn\n";
+  std::string text = "case,patient,slices,dice,iou,precision,recall,tp,fp,fn,tn,nsd,hausdorff_95,lesion_percent,true_lesion_percent\n";
   for (const metrics::CaseResult& result : cases) {
     std::vector<std::string> cells{result.case_name,
                                    result.patient,
@@ -233,6 +291,9 @@ void write_cases_csv(std::span<const metrics::CaseResult> cases, const std::file
                                    cell(metrics::precision(result.counts)),
                                    cell(metrics::recall(result.counts))};
     append_counts(cells, result.counts);
+    const auto [percent, true_percent] = percents(result);
+    for (const auto& number : {result.surface.nsd, result.surface.hausdorff_95, percent, true_percent})
+      cells.push_back(cell(number));
     text += csv_line(cells);
   }
   write_file(csv, text);
@@ -278,9 +339,10 @@ std::string metrics_text(const metrics::Figures& figures, const EvaluationProven
                                                                              {"specificity", pooled.specificity},
                                                                              {"F1", pooled.f1},
                                                                              {"AUC-ROC", pooled.auc_roc},
+                                                                             {"average precision", pooled.average_precision},
                                                                              {"loss (cross-entropy)", figures.loss}};
   for (const auto& [name, number] : figures_of_pixels) text += fmt::format("  {:<30}{:>8}\n", name, shown(number));
-  return text;
+  return text + surface_text(figures.surface) + percent_text(figures.lesion_percent);
 }
 
 }  // namespace pulmoseg::report

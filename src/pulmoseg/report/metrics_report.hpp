@@ -2,14 +2,17 @@
 // The figures of an evaluation as files: metrics.json (schema "pulmoseg.metrics/1"), slices.csv and cases.csv, and as a table
 // for a terminal.
 //
-//   metrics.json  part, slices, loss; pooled {accuracy, precision, recall, specificity, f1, dice, iou, auc_roc};
+//   metrics.json  part, slices, loss; pooled {accuracy, precision, recall, specificity, f1, dice, iou, auc_roc, average_precision};
 //                 per_slice_mean and lesion_slice_mean {dice, iou, slices}; case_mean {dice, iou, cases, ci95 {dice, iou}};
-//                 pixels (the four counts); cases [{case, patient, slices, dice, iou, precision, recall, counts}]; left_out
+//                 surface {of, unit, tolerance, nsd, nsd_count, hausdorff_95, hausdorff_95_count};
+//                 lesion_percent {cases, icc, bias, limits_of_agreement [lower, upper]};
+//                 pixels (the four counts); cases [{case, patient, slices, dice, iou, precision, recall, nsd, hausdorff_95,
+//                 lesion_percent, true_lesion_percent, counts}]; left_out
 //                 [{case, reason}]; split {kind, seed, fold, folds, patients_on_both_sides}, warnings [sentence];
 //                 model, model_metadata, dataset, dataset_fingerprint, prediction, reference, prediction_label,
 //                 reference_label; conventions (what each name means). All figures are of lesion against all else.
-//   slices.csv    row,case,patient,slice,part,dice,iou,tp,fp,fn,tn,loss; dice and iou as in per_slice_mean
-//   cases.csv     case,patient,slices,dice,iou,precision,recall,tp,fp,fn,tn
+//   slices.csv    row,case,patient,slice,part,dice,iou,tp,fp,fn,tn,loss,nsd,hausdorff_95; dice and iou as in per_slice_mean
+//   cases.csv     case,patient,slices,dice,iou,precision,recall,tp,fp,fn,tn,nsd,hausdorff_95,lesion_percent,true_lesion_percent
 //
 // What does not exist (metrics/confusion.hpp says when) is null in JSON and an empty cell in CSV.
 // Errors: Error naming the file when it cannot be written; a file appears whole or not at all.
