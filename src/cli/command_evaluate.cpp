@@ -167,7 +167,8 @@ void draw_pictures(inference::Engine& engine, const dataset::Dataset& dataset, c
     const metrics::SliceResult& slice = evaluation.slices[choice.slice];
     const auto prediction = evaluation::predict(engine, dataset, std::array{slice.row});
     const std::string name = evaluation::picture_name(choice, slice);
-    draw_picture(dataset, choice, slice, prediction.front().lesion, caption, folder / name);
+    draw_picture(dataset, choice, slice, evaluation::mask_of(prediction.front().classes, engine.classes().lesion()),
+                 caption, folder / name);
     names.insert(name);
     progress.update(static_cast<std::int64_t>(names.size()));
   }

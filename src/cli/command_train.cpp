@@ -4,11 +4,14 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "commands.hpp"
 #include "common.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/dataset/class_map.hpp"
 #include "pulmoseg/training/ranks.hpp"
 #include "pulmoseg/training/train.hpp"
 #ifdef PULMOSEG_IMAGING
@@ -26,6 +29,12 @@ struct Arguments {
   bool json = false;
   training::TrainingOptions options;
 };
+
+/// The map's own text, so that a run does not depend on the file that it came from.
+std::string read_classes(const std::string& name_or_file) {
+  const bool is_file = std::filesystem::is_regular_file(name_or_file);
+  return dataset::ClassMap::parse(is_file ? read_file(name_or_file) : name_or_file).text();
+}
 
 /// "2/5" -> {2, 5}.
 std::pair<int, int> parse_fold(std::string_view text) {
@@ -187,7 +196,13 @@ void add_data_options(CLI::App& command, Arguments& arguments) {
                   "Set of defaults: original, or fast (small images first, soft Dice, a falling learning rate, BatchNorm frozen)")
       ->capture_default_str()
       ->group(group);
-  command.add_option("--classes", options.classes, "What is segmented: lesion")->capture_default_str()->group(group);
+  command
+      .add_option_function<std::string>(
+          "--classes", [&](const std::string& text) { options.classes = read_classes(text); },
+          "What is told apart: lesion, lung+lesion, ggo+consolidation+effusion, or a file of lines NAME = lung, "
+          "NAME = lesion, NAME = label 1 2")
+      ->default_str("lesion")
+      ->group(group);
   command.add_option("--init", options.init, "Start from the weights of another model (.pth, .safetensors)")
       ->group(group);
   command.add_option("--split", arguments.split, "slice: 70/15/15 % of the slices at random; patient: whole patients")

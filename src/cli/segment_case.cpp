@@ -56,6 +56,17 @@ class LungMask {
   std::vector<std::uint8_t> current_, whole_;
 };
 
+/// classes x pixels, summed over the classes of a region.
+std::vector<float> sum_of(std::span<const float> probabilities, const dataset::Region& region, std::size_t pixels) {
+  std::vector<float> sum(pixels);
+  for (std::size_t c = 0; c < region.has.size(); ++c) {
+    if (!region.has[c]) continue;
+    const auto of_class = probabilities.subspan(c * pixels, pixels);
+    std::ranges::transform(sum, of_class, sum.begin(), std::plus());
+  }
+  return sum;
+}
+
 void write_picture(const SegmentCase& planned, const volume::SourceInfo& source,
                    const quantify::Measurements& measurements, const report::SliceGallery& gallery,
                    const report::Provenance& provenance) {
@@ -85,16 +96,15 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
   quantify::Measurer measurer(reader.geometry(), lung_mask.given(), quantify::known_spacing(source));
   report::SliceGallery gallery(slices);
 
-  const std::size_t lesion_class = evaluation::lesion_class(engine.classes(), engine.file());
+  evaluation::require_lesion(engine.classes(), engine.file());
+  const dataset::Region lesion_classes = engine.classes().lesion();
   std::int64_t done = 0;
   inference::segment(reader, engine, [&](const inference::SegmentedSlice& slice) {
     const std::size_t pixels = slice.labels.size();
-    std::vector<std::uint8_t> lesion(pixels);
-    std::ranges::transform(slice.labels, lesion.begin(), [&](std::uint8_t label) { return label == lesion_class; });
+    const auto lesion = evaluation::mask_of(slice.labels, lesion_classes);
     const auto lung = lung_mask.next(slice.index, pixels);
     mask.write(slice.index, std::vector<float>(lesion.begin(), lesion.end()));
-    if (probabilities)
-      probabilities->write(slice.index, std::span(slice.probabilities).subspan(lesion_class * pixels, pixels));
+    if (probabilities) probabilities->write(slice.index, sum_of(slice.probabilities, lesion_classes, pixels));
     measurer.add_slice(slice.index, lesion, lung);
     gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, lesion, lung);
     on_slice(++done, slices);

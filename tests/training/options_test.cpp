@@ -19,7 +19,7 @@ TEST(TrainingOptions, DefaultsAreTheOriginals) {
   EXPECT_TRUE(options.quarter_turns);
   EXPECT_EQ(options.mean, 0.0);
   EXPECT_EQ(options.standard_deviation, 1.0);
-  EXPECT_EQ(class_names(options.classes), (std::vector<std::string>{"background", "lesion"}));
+  EXPECT_EQ(options.classes, "lesion");
 }
 
 TEST(TrainingOptions, EveryRecipeIsPossible) {
@@ -31,7 +31,6 @@ TEST(TrainingOptions, EveryRecipeIsPossible) {
 
 TEST(TrainingOptions, WhatIsUnknownIsAnsweredWithWhatThereIs) {
   EXPECT_EQ(message_of<UsageError>([] { recipe("slow"); }), "--recipe slow: there are original and fast");
-  EXPECT_EQ(message_of<UsageError>([] { class_names("liver"); }), "--classes liver: there is lesion");
   EXPECT_EQ(message_of<UsageError>([] { parse_schedule("step"); }), "--schedule step: there are constant and cosine");
   EXPECT_EQ(message_of<UsageError>([] { parse_precision("fp8"); }), "--precision fp8: there are auto, fp32 and bf16");
 }

@@ -22,6 +22,15 @@ std::vector<float> normalised_images(const inference::Engine& engine, const data
   return images;
 }
 
+/// The class of each pixel; nothing where the dataset cannot tell it.
+std::vector<std::uint8_t> targets_of(const dataset::Dataset& dataset, const dataset::ClassMap& classes,
+                                     std::int64_t row) {
+  if (!classes.knows_targets(dataset.slices().at(static_cast<std::size_t>(row)))) return {};
+  std::vector<std::uint8_t> targets(static_cast<std::size_t>(dataset.rows() * dataset.columns()));
+  classes.targets(dataset, row, targets);
+  return targets;
+}
+
 metrics::LungCounts count_in_lung(std::span<const std::uint8_t> prediction, std::span<const std::uint8_t> truth,
                                   std::span<const std::uint8_t> lung) {
   metrics::LungCounts counts;
@@ -34,21 +43,35 @@ metrics::LungCounts count_in_lung(std::span<const std::uint8_t> prediction, std:
   return counts;
 }
 
+/// Region by region; nothing where the truth is not known.
+std::vector<metrics::ConfusionCounts> count_regions(const dataset::Dataset& dataset, std::int64_t row,
+                                                    const SlicePrediction& prediction,
+                                                    const dataset::ClassMap& classes) {
+  std::vector<metrics::ConfusionCounts> counts;
+  const auto targets = targets_of(dataset, classes, row);
+  if (targets.empty()) return counts;
+  for (const dataset::Region& region : classes.further_regions())
+    counts.push_back(metrics::count(mask_of(prediction.classes, region), mask_of(targets, region)));
+  return counts;
+}
+
 metrics::SliceResult judge(const dataset::Dataset& dataset, std::int64_t row, const SlicePrediction& prediction,
-                           double tolerance) {
+                           const dataset::ClassMap& classes, double tolerance) {
   const dataset::SliceRecord& slice = dataset.slices().at(static_cast<std::size_t>(row));
   const auto truth = dataset.lesion_mask(row);
+  const auto lesion = mask_of(prediction.classes, classes.lesion());
   const metrics::MaskGrid grid{.size = {dataset.columns(), dataset.rows(), 1}};
   return {.row = slice.row,
           .case_name = slice.case_name,
           .patient = slice.patient,
           .slice = slice.slice,
-          .counts = metrics::count(prediction.lesion, truth),
+          .counts = metrics::count(lesion, truth),
           .loss = prediction.loss,
-          .surface = metrics::compare_surfaces(prediction.lesion, truth, grid, tolerance),
+          .surface = metrics::compare_surfaces(lesion, truth, grid, tolerance),
           .lung = slice.has_lung_mask
-                      ? std::optional(count_in_lung(prediction.lesion, truth, dataset.lung_mask(row)))
-                      : std::nullopt};
+                      ? std::optional(count_in_lung(lesion, truth, dataset.lung_mask(row)))
+                      : std::nullopt,
+          .regions = count_regions(dataset, row, prediction, classes)};
 }
 
 void warn_about_size(const inference::Engine& engine, const dataset::Dataset& dataset) {
@@ -64,16 +87,16 @@ void warn_about_size(const inference::Engine& engine, const dataset::Dataset& da
 std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::Dataset& dataset,
                                      std::span<const std::int64_t> rows) {
   if (rows.empty()) return {};
-  const std::size_t classes = engine.classes().size(), lesion = lesion_class(engine.classes(), engine.file());
+  require_lesion(engine.classes(), engine.file());
   const std::vector<float> logits =
       engine.run(normalised_images(engine, dataset, rows), static_cast<std::int64_t>(rows.size()), dataset.rows(),
                  dataset.columns());
   std::vector<SlicePrediction> predictions;
-  const std::size_t length = logits.size() / rows.size();
+  const std::size_t length = logits.size() / rows.size(), pixels = length / engine.classes().size();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     try {
-      predictions.push_back(
-          interpret(std::span(logits).subspan(i * length, length), classes, lesion, dataset.lesion_mask(rows[i])));
+      predictions.push_back(interpret(std::span(logits).subspan(i * length, length), pixels, engine.classes(),
+                                      targets_of(dataset, engine.classes(), rows[i])));
     } catch (const Error& error) {
       throw Error(fmt::format("{}: row {} of {}: {}", engine.file().string(), rows[i], dataset.folder().string(),
                               error.what()));
@@ -94,7 +117,7 @@ Evaluation evaluate(inference::Engine& engine, const dataset::Dataset& dataset, 
     const auto predictions = predict(engine, dataset, some);
     for (std::size_t i = 0; i < some.size(); ++i) {
       roc.add(predictions[i].lesion_probability, dataset.lesion_mask(some[i]));
-      slices.push_back(judge(dataset, some[i], predictions[i], options.tolerance));
+      slices.push_back(judge(dataset, some[i], predictions[i], engine.classes(), options.tolerance));
     }
     if (options.on_progress) {
       options.on_progress(static_cast<std::int64_t>(slices.size()), static_cast<std::int64_t>(rows.size()));
@@ -102,6 +125,9 @@ Evaluation evaluate(inference::Engine& engine, const dataset::Dataset& dataset, 
   }
   metrics::RocCurve curve = roc.finish();
   metrics::Figures figures = metrics::summarise(part, slices, curve, {.tolerance = options.tolerance});
+  std::vector<std::string> names;
+  for (const dataset::Region& region : engine.classes().further_regions()) names.push_back(region.name);
+  figures.regions = metrics::summarise_regions(names, slices);
   return {std::move(figures), std::move(slices), std::move(curve)};
 }
 

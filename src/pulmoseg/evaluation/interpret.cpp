@@ -29,36 +29,45 @@ Pixel read_pixel(std::span<const float> logits, std::size_t classes, std::size_t
 
 }  // namespace
 
-std::size_t lesion_class(std::span<const std::string> classes, const std::filesystem::path& model) {
-  const auto found = std::ranges::find(classes, "lesion");
-  if (found == classes.end()) {
-    throw Error(
-        fmt::format("{}: knows the classes {}, expected one named lesion; take a model that was trained on lesions",
-                    model.string(), fmt::join(classes, ", ")));
-  }
-  return static_cast<std::size_t>(found - classes.begin());
+std::vector<std::uint8_t> mask_of(std::span<const std::uint8_t> classes, const dataset::Region& region) {
+  std::vector<std::uint8_t> mask(classes.size());
+  std::ranges::transform(classes, mask.begin(), [&](std::uint8_t of) { return region.has[of]; });
+  return mask;
 }
 
-SlicePrediction interpret(std::span<const float> logits, std::size_t classes, std::size_t lesion,
-                          std::span<const std::uint8_t> truth) {
-  const std::size_t pixels = truth.size();
-  if (logits.size() != classes * pixels || lesion >= classes || pixels == 0) {
+void require_lesion(const dataset::ClassMap& classes, const std::filesystem::path& model) {
+  const auto lesion = classes.lesion().has;
+  if (std::ranges::find(lesion, true) != lesion.end()) return;
+  throw Error(
+      fmt::format("{}: knows the classes {}, expected one named lesion; take a model that was trained on lesions",
+                  model.string(), fmt::join(classes.names(), ", ")));
+}
+
+SlicePrediction interpret(std::span<const float> logits, std::size_t pixels, const dataset::ClassMap& classes,
+                          std::span<const std::uint8_t> targets) {
+  const std::size_t count = classes.size();
+  if (logits.size() != count * pixels || pixels == 0 || (!targets.empty() && targets.size() != pixels)) {
     throw Error(fmt::format("the model gave {} logits, expected {} for {} classes and {} pixels", logits.size(),
-                            classes * pixels, classes, pixels));
+                            count * pixels, count, pixels));
   }
-  SlicePrediction prediction{
-      .lesion_probability = std::vector<float>(pixels), .lesion = std::vector<std::uint8_t>(pixels), .loss = {}};
+  const std::vector<bool> is_lesion = classes.lesion().has;
+  SlicePrediction prediction{.classes = std::vector<std::uint8_t>(pixels),
+                             .lesion_probability = std::vector<float>(pixels),
+                             .loss = {}};
   double loss = 0;
   for (std::size_t i = 0; i < pixels; ++i) {
-    const Pixel pixel = read_pixel(logits, classes, pixels, i);
+    const Pixel pixel = read_pixel(logits, count, pixels, i);
     if (!std::isfinite(pixel.log_sum))
       throw Error("the model gave logits that are not finite; its weights are damaged");
-    prediction.lesion_probability[i] = static_cast<float>(std::exp(logits[lesion * pixels + i] - pixel.log_sum));
-    prediction.lesion[i] = pixel.strongest == lesion;
-    const std::size_t target = truth[i] != 0 ? lesion : 1 - lesion;
-    if (classes == 2) loss += pixel.log_sum - logits[target * pixels + i];
+    double probability = 0;
+    for (std::size_t c = 0; c < count; ++c) {
+      if (is_lesion[c]) probability += std::exp(logits[c * pixels + i] - pixel.log_sum);
+    }
+    prediction.lesion_probability[i] = static_cast<float>(probability);
+    prediction.classes[i] = static_cast<std::uint8_t>(pixel.strongest);
+    if (!targets.empty()) loss += pixel.log_sum - logits[targets[i] * pixels + i];
   }
-  if (classes == 2) prediction.loss = loss / static_cast<double>(pixels);
+  if (!targets.empty()) prediction.loss = loss / static_cast<double>(pixels);
   return prediction;
 }
 

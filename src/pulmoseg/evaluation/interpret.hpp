@@ -5,27 +5,27 @@
 #include <filesystem>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
-#include "pulmoseg/metrics/confusion.hpp"
+#include "pulmoseg/dataset/class_map.hpp"
 
 namespace pulmoseg::evaluation {
 
 struct SlicePrediction {
-  std::vector<float> lesion_probability;  ///< softmax of the lesion class, one a pixel
-  std::vector<std::uint8_t> lesion;       ///< 1 where lesion has the highest logit (of equals the lowest class wins)
-  std::optional<double> loss;             ///< mean cross-entropy against the truth; see interpret()
+  std::vector<std::uint8_t> classes;      ///< of each pixel the one with the highest logit (of equals the lowest)
+  std::vector<float> lesion_probability;  ///< softmax, summed over the classes that are lesion
+  std::optional<double> loss;             ///< mean cross-entropy against the truth; nullopt: the truth is not known
 };
 
-/// Where "lesion" stands among a model's classes. Error naming the model and its classes when there is none.
-std::size_t lesion_class(std::span<const std::string> classes, const std::filesystem::path& model);
+/// 1 where the class of a pixel belongs to the region.
+std::vector<std::uint8_t> mask_of(std::span<const std::uint8_t> classes, const dataset::Region& region);
 
-/// `logits`: classes x pixels of one slice; `truth`: its lesion mask, non-zero is lesion. Sums run in double.
-/// The loss exists for models of two classes only (background and lesion): of more, the lesion mask does not tell which class
-/// a pixel without lesion has.
-/// Error when the logits are not finite or the sizes do not fit.
-SlicePrediction interpret(std::span<const float> logits, std::size_t classes, std::size_t lesion,
-                          std::span<const std::uint8_t> truth);
+/// Error naming the model and its classes when none of them is lesion.
+void require_lesion(const dataset::ClassMap& classes, const std::filesystem::path& model);
+
+/// `logits`: classes x pixels of one slice; `targets`: the class of each pixel, or nothing when it is not known. Sums run in
+/// double. Error when the logits are not finite or the sizes do not fit.
+SlicePrediction interpret(std::span<const float> logits, std::size_t pixels, const dataset::ClassMap& classes,
+                          std::span<const std::uint8_t> targets);
 
 }  // namespace pulmoseg::evaluation

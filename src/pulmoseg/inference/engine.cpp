@@ -15,7 +15,7 @@
 namespace pulmoseg::inference {
 namespace {
 
-constexpr const char* classes_key = "pulmoseg.classes";
+constexpr const char *classes_key = "pulmoseg.classes", *class_map_key = "pulmoseg.class_map";
 
 /// More requests than this take memory and make nothing faster: beyond it, several threads share a slice.
 constexpr std::uint32_t most_requests = 16;
@@ -89,7 +89,7 @@ std::vector<std::string> split_names(const std::string& text) {
 }
 
 struct Description {
-  std::vector<std::string> classes;
+  dataset::ClassMap classes;
   dataset::Preprocessing preprocessing;
 };
 
@@ -99,7 +99,7 @@ Description guess_description(const ov::Model& network, std::int64_t classes, co
     throw Error(fmt::format("{}: has {} classes and no {} in its metadata that names them; export it with pulmoseg",
                             file.string(), classes, classes_key));
   }
-  Description guess{.classes = {"background", "lesion"}, .preprocessing = {}};
+  Description guess{.classes = dataset::ClassMap::parse("lesion"), .preprocessing = {}};
   const auto shape = network.input().get_partial_shape();
   if (shape[2].is_static() && shape[3] == shape[2]) guess.preprocessing.size = shape[2].get_length();
   spdlog::warn(
@@ -109,13 +109,24 @@ Description guess_description(const ov::Model& network, std::int64_t classes, co
   return guess;
 }
 
+/// Models of pulmoseg 0.1's first weeks, and those of other hands, have the names alone.
+dataset::ClassMap read_classes(const std::map<std::string, std::string>& metadata, const std::string& names,
+                               const std::filesystem::path& file) {
+  const auto map = metadata.find(class_map_key);
+  try {
+    return map == metadata.end() ? dataset::ClassMap::of_names(split_names(names)) : dataset::ClassMap::parse(map->second);
+  } catch (const UsageError& error) {
+    throw Error(fmt::format("{}: its metadata's {}", file.string(), error.what()));
+  }
+}
+
 Description read_description(const std::map<std::string, std::string>& metadata, const ov::Model& network,
                              const std::filesystem::path& file) {
   const std::int64_t classes = check_network(network, file);
   const auto names = metadata.find(classes_key);
   if (names == metadata.end()) return guess_description(network, classes, file);
-  Description description{.classes = split_names(names->second), .preprocessing = {}};
-  if (std::ssize(description.classes) != classes) {
+  Description description{.classes = read_classes(metadata, names->second, file), .preprocessing = {}};
+  if (static_cast<std::int64_t>(description.classes.size()) != classes) {
     throw Error(fmt::format("{}: has {} classes, but its metadata names {} ({})", file.string(), classes,
                             description.classes.size(), names->second));
   }
@@ -154,7 +165,7 @@ void Engine::State::compile(std::int64_t new_rows, std::int64_t new_columns) {
   if (rows == new_rows && columns == new_columns) return;
   rows = columns = 0;
   requests.clear();
-  const auto classes = std::ssize(description.classes);
+  const auto classes = static_cast<std::int64_t>(description.classes.size());
   ov::AnyMap settings{ov::hint::inference_precision(ov::element::f32),
                       ov::hint::performance_mode(ov::hint::PerformanceMode::THROUGHPUT),
                       ov::hint::num_requests(most_requests),
@@ -221,7 +232,7 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
 const std::filesystem::path& Engine::file() const { return state_->file; }
-const std::vector<std::string>& Engine::classes() const { return state_->description.classes; }
+const dataset::ClassMap& Engine::classes() const { return state_->description.classes; }
 const dataset::Preprocessing& Engine::preprocessing() const { return state_->description.preprocessing; }
 const std::map<std::string, std::string>& Engine::metadata() const { return state_->metadata; }
 std::int64_t Engine::slices_in_flight() const { return std::max<std::int64_t>(1, std::ssize(state_->requests)); }

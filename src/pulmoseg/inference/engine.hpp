@@ -3,7 +3,7 @@
 //
 // The network: one float32 input N x 1 x rows x columns (preprocessed slices), one float32 output N x C x rows x columns
 // (logits of C >= 2 classes, class 0 is the background). Which classes, and how slices are preprocessed, stands in the
-// file's metadata (pulmoseg.classes, dataset::Preprocessing).
+// file's metadata (pulmoseg.classes, pulmoseg.class_map: dataset::ClassMap; dataset::Preprocessing).
 
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "pulmoseg/dataset/class_map.hpp"
 #include "pulmoseg/dataset/preprocessing.hpp"
 
 namespace pulmoseg::inference {
@@ -40,7 +41,7 @@ class Engine {
   ~Engine();
 
   const std::filesystem::path& file() const;
-  const std::vector<std::string>& classes() const;  ///< class 0 first
+  const dataset::ClassMap& classes() const;
   const dataset::Preprocessing& preprocessing() const;
   const std::map<std::string, std::string>& metadata() const;  ///< all of the file's
 

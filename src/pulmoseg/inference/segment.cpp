@@ -43,7 +43,7 @@ SegmentedSlice finish(volume::AxialSlice&& slice, std::span<const float> probabi
 
 void segment(volume::VolumeReader& reader, Engine& engine, const std::function<void(const SegmentedSlice&)>& on_slice) {
   const auto& preprocessing = engine.preprocessing();
-  const std::int64_t size = preprocessing.size, classes = std::ssize(engine.classes());
+  const std::int64_t size = preprocessing.size, classes = static_cast<std::int64_t>(engine.classes().size());
   const auto outputs = static_cast<std::size_t>(classes * size * size);
   for (bool more = true; more;) {
     std::vector<volume::AxialSlice> slices;

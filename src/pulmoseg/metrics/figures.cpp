@@ -141,10 +141,35 @@ Figures summarise(std::string part, std::span<const SliceResult> slices, const R
                   .case_mean = {},
                   .surface = mean_of(outlines, surface),
                   .lesion_percent = {},
+                  .regions = {},
                   .cases = sum_cases(slices)};
   figures.case_mean = mean_over_cases(figures.cases);
   figures.lesion_percent = agreement(figures.cases);
   return figures;
+}
+
+std::vector<RegionFigures> summarise_regions(std::span<const std::string> names, std::span<const SliceResult> slices) {
+  std::vector<RegionFigures> regions;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    std::vector<SliceResult> of_region;
+    for (const SliceResult& slice : slices) {
+      if (slice.regions.empty()) continue;
+      SliceResult& result = of_region.emplace_back();
+      result.case_name = slice.case_name;
+      result.counts = slice.regions.at(i);
+    }
+    ConfusionCounts all;
+    for (const SliceResult& slice : of_region) all += slice.counts;
+    regions.push_back({.name = names[i],
+                       .slices = std::ssize(of_region),
+                       .counts = all,
+                       .dice = dice(all),
+                       .iou = iou(all),
+                       .precision = precision(all),
+                       .recall = recall(all),
+                       .case_mean = mean_over_cases(sum_cases(of_region))});
+  }
+  return regions;
 }
 
 void set_case_surfaces(Figures& figures, std::span<const SurfaceFigures> of_cases, const SurfaceMeasure& measure) {

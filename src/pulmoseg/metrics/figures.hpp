@@ -55,6 +55,7 @@ struct SliceResult {
   std::optional<double> loss{};      ///< mean cross-entropy over the slice's pixels
   SurfaceFigures surface{};          ///< in the plane, in pixels
   std::optional<LungCounts> lung{};  ///< nullopt: the lung is not known
+  std::vector<ConfusionCounts> regions{};  ///< of each further region (summarise_regions()); empty: their truth is not known
 };
 
 /// All slices of one case that are in the part.
@@ -99,6 +100,15 @@ struct PercentAgreement {
   std::optional<double> icc;
 };
 
+/// A region beside the lesion, "lung" or a kind of lesion, over the slices whose truth is known.
+struct RegionFigures {
+  std::string name;
+  std::int64_t slices = 0;
+  ConfusionCounts counts;
+  std::optional<double> dice, iou, precision, recall;  ///< pooled
+  CaseMean case_mean;
+};
+
 struct Figures {
   std::string part;  ///< "test", "validation", "training", "all"
   std::int64_t slices = 0;
@@ -108,6 +118,7 @@ struct Figures {
   CaseMean case_mean;
   SurfaceMean surface;
   PercentAgreement lesion_percent;
+  std::vector<RegionFigures> regions;
   std::vector<CaseResult> cases;  ///< in the order in which they first appear
 };
 
@@ -115,6 +126,9 @@ struct Figures {
 /// Error when there are no slices. Slices of one case may stand apart from each other.
 Figures summarise(std::string part, std::span<const SliceResult> slices, const RocCurve& roc = {},
                   const SurfaceMeasure& surface = {});
+
+/// Of regions with these names, in the order of SliceResult::regions.
+std::vector<RegionFigures> summarise_regions(std::span<const std::string> names, std::span<const SliceResult> slices);
 
 /// Puts the surface figures of whole cases, in the order of `figures.cases`, in the place of those of slices.
 void set_case_surfaces(Figures& figures, std::span<const SurfaceFigures> of_cases, const SurfaceMeasure& measure);

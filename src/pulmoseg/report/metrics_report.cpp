@@ -64,6 +64,19 @@ ordered_json surface_json(const metrics::SurfaceMean& surface) {
           {"hausdorff_95_count", surface.hausdorff_95_count}};
 }
 
+ordered_json regions_json(std::span<const metrics::RegionFigures> regions) {
+  ordered_json list = ordered_json::array();
+  for (const metrics::RegionFigures& region : regions) {
+    ordered_json entry{{"name", region.name},           {"slices", region.slices},
+                       {"dice", value(region.dice)},    {"iou", value(region.iou)},
+                       {"precision", value(region.precision)}, {"recall", value(region.recall)},
+                       {"case_mean", case_mean_json(region.case_mean)}};
+    entry.update(counts_json(region.counts));
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
 ordered_json percent_json(const metrics::PercentAgreement& agreement) {
   ordered_json json{{"cases", agreement.cases}, {"icc", value(agreement.icc)}};
   const auto& limits = agreement.bland_altman;
@@ -139,6 +152,9 @@ ordered_json conventions_json(const EvaluationProvenance& provenance) {
            "surface Dice, the share of both surfaces' voxels within the tolerance of the other; hausdorff_95: 95th "
            "percentile of the distances, the larger of both directions. Lesion in one of the two only: nsd 0 and no "
            "distance; in neither: none of both"},
+          {"regions",
+           "what the model tells apart beside lesion and background, pooled over the slices whose truth is known; lung "
+           "includes the lesions within it"},
           {"lesion_percent",
            "of each case, lesion in the lung as percentage of the lung, over its slices in this part: intraclass "
            "correlation ICC(A,1) of prediction and truth over cases, bias (mean of prediction - truth) and 95 % "
@@ -239,6 +255,7 @@ std::string metrics_json(const metrics::Figures& figures, const EvaluationProven
                     {"case_mean", case_mean_json(figures.case_mean)},
                     {"surface", surface_json(figures.surface)},
                     {"lesion_percent", percent_json(figures.lesion_percent)},
+                    {"regions", regions_json(figures.regions)},
                     {"pixels", counts_json(figures.pooled.counts)},
                     {"split", split_json(provenance.split)},
                     {"warnings", evaluation_warnings(figures.part, provenance)},
@@ -332,6 +349,10 @@ std::string metrics_text(const metrics::Figures& figures, const EvaluationProven
   row("mean per slice with lesion", figures.lesion_slice_mean, "");
   row("mean per case", figures.case_mean,
       fmt::format("{} cases; 95 % interval of Dice {}", figures.case_mean.count, shown(figures.case_mean.dice_ci95)));
+  for (const metrics::RegionFigures& region : figures.regions) {
+    row(region.name + ", pooled", {region.dice, region.iou, 0}, "");
+    row(region.name + ", mean per case", region.case_mean, fmt::format("{} cases", region.case_mean.count));
+  }
   text += "\npooled over all pixels\n";
   const std::pair<const char*, std::optional<double>> figures_of_pixels[] = {{"accuracy", pooled.accuracy},
                                                                              {"precision", pooled.precision},

@@ -6,6 +6,7 @@
 //                 per_slice_mean and lesion_slice_mean {dice, iou, slices}; case_mean {dice, iou, cases, ci95 {dice, iou}};
 //                 surface {of, unit, tolerance, nsd, nsd_count, hausdorff_95, hausdorff_95_count};
 //                 lesion_percent {cases, icc, bias, limits_of_agreement [lower, upper]};
+//                 regions [{name, slices, dice, iou, precision, recall, case_mean, counts}];
 //                 pixels (the four counts); cases [{case, patient, slices, dice, iou, precision, recall, nsd, hausdorff_95,
 //                 lesion_percent, true_lesion_percent, counts}]; left_out
 //                 [{case, reason}]; split {kind, seed, fold, folds, patients_on_both_sides}, warnings [sentence];

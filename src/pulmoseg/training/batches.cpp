@@ -1,25 +1,13 @@
 #include "pulmoseg/training/batches.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <utility>
 
-#include "pulmoseg/base/error.hpp"
 #include "pulmoseg/training/appearance.hpp"
 #include "pulmoseg/training/augment.hpp"
 #include "pulmoseg/training/random.hpp"
 
 namespace pulmoseg::training {
 namespace {
-
-void check_labels(std::span<const std::uint8_t> labels, std::size_t classes, std::int64_t row,
-                  const std::filesystem::path& dataset) {
-  const std::uint8_t highest = std::ranges::max(labels);
-  if (highest < classes) return;
-  throw Error(fmt::format("{}: row {} has a pixel of class {}, expected classes 0 to {}; prepare the dataset again",
-                          (dataset / "lesion_masks.npy").string(), row, highest, classes - 1));
-}
 
 struct Slice {
   std::vector<float> pixels;
@@ -28,11 +16,13 @@ struct Slice {
       : pixels(static_cast<std::size_t>(size * size)), labels(static_cast<std::size_t>(size * size)) {}
 };
 
-Slice resized(const dataset::Dataset& dataset, std::int64_t row, std::int64_t size) {
+Slice resized(const dataset::Dataset& dataset, const dataset::ClassMap& classes, std::int64_t row, std::int64_t size) {
   Slice slice(size);
+  std::vector<std::uint8_t> targets(dataset.image(row).size());
+  classes.targets(dataset, row, targets);
   dataset::resize_bilinear(dataset.image(row), dataset.rows(), dataset.columns(), slice.pixels, size, size);
-  dataset::resize_nearest(dataset.lesion_mask(row), dataset.rows(), dataset.columns(), std::span(slice.labels), size,
-                          size);
+  dataset::resize_nearest(std::span<const std::uint8_t>(targets), dataset.rows(), dataset.columns(),
+                          std::span(slice.labels), size, size);
   return slice;
 }
 
@@ -80,7 +70,7 @@ BatchLoader::BatchLoader(const dataset::Dataset& dataset, const TrainingOptions&
     : dataset_(dataset),
       options_(options),
       preprocessing_(preprocessing_for(dataset.rows(), options)),
-      classes_(class_names(options.classes).size()),
+      classes_(dataset::ClassMap::parse(options.classes)),
       batches_(std::move(batches)),
       augmented_epoch_(augmented_epoch),
       size_of_batch_(std::move(size_of_batch)) {
@@ -116,8 +106,7 @@ Batch BatchLoader::load(const Rows& rows, std::int64_t size) const {
 
 void BatchLoader::load_slice(std::int64_t row, std::int64_t size, std::span<float> image,
                              std::span<std::int64_t> target) const {
-  check_labels(dataset_.lesion_mask(row), classes_, row, dataset_.folder());
-  Slice slice = resized(dataset_, row, size);
+  Slice slice = resized(dataset_, classes_, row, size);
   const Deformation deformation = augmented_epoch_ ? draw_deformation(options_, *augmented_epoch_, row) : Deformation{};
   if (!deformation.changes_nothing()) slice = deformed(slice, size, deformation);
   const Orientation orientation = augmented_epoch_ ? draw_orientation(options_, *augmented_epoch_, row) : Orientation{};

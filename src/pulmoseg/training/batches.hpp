@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "pulmoseg/dataset/class_map.hpp"
 #include "pulmoseg/dataset/dataset.hpp"
 #include "pulmoseg/dataset/preprocessing.hpp"
 #include "pulmoseg/training/options.hpp"
@@ -38,7 +39,7 @@ using SizeOfBatch = std::function<std::int64_t(std::size_t)>;
 
 /// Hands out batches in order and prepares the next one in a thread of its own meanwhile.
 ///
-/// The dataset must outlive the loader. Errors (a label beyond the classes, a row that is not there) come out of next().
+/// The dataset must outlive the loader, and know the targets of the rows. Errors (a row that is not there) come out of next().
 class BatchLoader {
  public:
   /// `augmented_epoch`: the epoch whose random orientations are applied; nothing: slices as they are. Slices of another size
@@ -56,7 +57,7 @@ class BatchLoader {
   const dataset::Dataset& dataset_;
   TrainingOptions options_;
   dataset::Preprocessing preprocessing_;
-  std::size_t classes_;
+  dataset::ClassMap classes_;
   std::vector<Rows> batches_;
   std::optional<std::int64_t> augmented_epoch_;
   std::size_t position_ = 0;

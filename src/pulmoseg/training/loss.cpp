@@ -26,10 +26,11 @@ torch::Tensor segmentation_loss(const torch::Tensor& sums, double dice_weight) {
   return cross_entropy + dice_weight * (1 - (smoothed.select(1, 0) / smoothed.select(1, 1)).mean());
 }
 
-metrics::ConfusionCounts count(const torch::Tensor& logits, const torch::Tensor& targets, std::int64_t class_index) {
-  const auto mask = [class_index](const torch::Tensor& classes) {
-    return classes.eq(class_index).to(torch::kCPU, torch::kUInt8).contiguous();
-  };
+metrics::ConfusionCounts count(const torch::Tensor& logits, const torch::Tensor& targets,
+                               const dataset::Region& region) {
+  const std::vector<std::uint8_t> has(region.has.begin(), region.has.end());
+  const torch::Tensor belongs = torch::tensor(has, torch::kUInt8);
+  const auto mask = [&](const torch::Tensor& classes) { return belongs.take(classes.cpu()).contiguous(); };
   const auto pixels = [](const torch::Tensor& of) {
     return std::span<const std::uint8_t>(of.data_ptr<std::uint8_t>(), static_cast<std::size_t>(of.numel()));
   };

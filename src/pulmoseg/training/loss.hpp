@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "pulmoseg/dataset/class_map.hpp"
 #include "pulmoseg/metrics/confusion.hpp"
 
 namespace pulmoseg::training {
@@ -20,7 +21,8 @@ torch::Tensor loss_sums(const torch::Tensor& logits, const torch::Tensor& target
 /// without lesion a meaning).
 torch::Tensor segmentation_loss(const torch::Tensor& sums, double dice_weight);
 
-/// How far the class with the largest logit is `class_index` where the target is.
-metrics::ConfusionCounts count(const torch::Tensor& logits, const torch::Tensor& targets, std::int64_t class_index);
+/// How far the class with the largest logit belongs to `region` where the target does.
+metrics::ConfusionCounts count(const torch::Tensor& logits, const torch::Tensor& targets,
+                               const dataset::Region& region);
 
 }  // namespace pulmoseg::training

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/dataset/class_map.hpp"
 
 namespace pulmoseg::training {
 
@@ -51,11 +52,6 @@ TrainingOptions recipe(std::string_view name) {
   throw UsageError(fmt::format("--recipe {}: there are original and fast", name));
 }
 
-std::vector<std::string> class_names(std::string_view classes) {
-  if (classes == "lesion") return {"background", "lesion"};
-  throw UsageError(fmt::format("--classes {}: there is lesion", classes));
-}
-
 std::int64_t smallest_batch(const TrainingOptions& options, int ranks) {
   return options.sync_batch_norm ? std::max(ranks, 2) : 2 * ranks;
 }
@@ -65,7 +61,7 @@ void check(const TrainingOptions& options, int ranks) {
     if (!holds) throw UsageError(std::string(message));
   };
   recipe(options.recipe);
-  class_names(options.classes);
+  dataset::ClassMap::parse(options.classes);
   const std::int64_t smallest = smallest_batch(options, ranks);
   require(options.batch_size >= smallest,
           fmt::format("--batch-size: expected at least {}{}, since BatchNorm cannot train on a single sample", smallest,

@@ -27,7 +27,7 @@ Schedule parse_schedule(std::string_view text);  ///< "constant", "cosine"; Usag
 struct TrainingOptions {
   // What is learnt. These decide the result, so a resumed run must have the same.
   std::string recipe = "original";
-  std::string classes = "lesion";          ///< see class_names()
+  std::string classes = "lesion";          ///< dataset::ClassMap::parse()
   std::int64_t batch_size = 4;             ///< of all ranks together; see smallest_batch()
   double learning_rate = 1e-4;             ///< of Adam (betas 0.9 and 0.999, epsilon 1e-8, no weight decay)
   Schedule schedule = Schedule::constant;  ///< of the learning rate
@@ -59,9 +59,6 @@ struct TrainingOptions {
 
 /// The defaults of a recipe. UsageError naming the recipes there are.
 TrainingOptions recipe(std::string_view name);
-
-/// The classes of `--classes NAME`, background first: "lesion" is {"background", "lesion"}. UsageError naming what there is.
-std::vector<std::string> class_names(std::string_view classes);
 
 /// Samples that a batch must have: BatchNorm of the pooled ASPP branch has one value a sample and channel, and cannot train on
 /// a single one. That is, two a rank; with synchronised BatchNorm two in all, and one a rank.

@@ -12,6 +12,7 @@
 #include "pulmoseg/base/own_name.hpp"
 #include "pulmoseg/base/research_use.hpp"
 #include "pulmoseg/base/sha256.hpp"
+#include "pulmoseg/dataset/class_map.hpp"
 #include "pulmoseg/training/batches.hpp"
 #include "pulmoseg/training/device.hpp"
 #include "pulmoseg/training/schedule.hpp"
@@ -114,7 +115,7 @@ void write_config(const RunConfig& config, const dataset::Dataset& dataset, cons
                   {"ranks", config.ranks},
                   {"threads", config.threads},
                   {"options", options_to_json(config.options)},
-                  {"classes", class_names(config.options.classes)},
+                  {"classes", dataset::ClassMap::parse(config.options.classes).names()},
                   {"preprocessing", preprocessing_for(config.size, config.options).to_metadata()},
                   {"dataset",
                    {{"name", config.dataset_name},
@@ -203,7 +204,9 @@ void write_history(std::span<const EpochRecord> history, const std::filesystem::
 
 std::map<std::string, std::string> model_metadata(const RunConfig& config) {
   auto metadata = preprocessing_for(config.size, config.options).to_metadata();
-  metadata["pulmoseg.classes"] = fmt::format("{}", fmt::join(class_names(config.options.classes), ","));
+  const auto classes = dataset::ClassMap::parse(config.options.classes);
+  metadata["pulmoseg.classes"] = fmt::format("{}", fmt::join(classes.names(), ","));
+  metadata["pulmoseg.class_map"] = classes.text();
   metadata["pulmoseg.version"] = PULMOSEG_VERSION;
   metadata["pulmoseg.recipe"] = config.options.recipe;
   metadata["pulmoseg.trained_on"] = fmt::format("{} ({})", config.dataset_name, config.dataset_fingerprint);

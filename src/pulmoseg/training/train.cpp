@@ -5,6 +5,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/dataset/class_map.hpp"
 #include "pulmoseg/model/batch_norm.hpp"
 #include "pulmoseg/model/deeplabv3.hpp"
 #include "pulmoseg/model/export_onnx.hpp"
@@ -134,7 +135,7 @@ TrainingResult run_training(const NetworkFactory& make_network, const dataset::D
 
   keep_freed_memory();
   torch::manual_seed(options.seed);
-  Network network = make_network(class_names(options.classes).size(), model_metadata(config));
+  Network network = make_network(dataset::ClassMap::parse(options.classes).size(), model_metadata(config));
   if (options.sync_batch_norm && group.ranks() > 1)
     model::synchronise_batch_norm(*network.module, [&group](torch::Tensor& tensor) { group.sum(tensor); });
   if (!group.is_first()) return Trainer(network, dataset, split, folder, options, callbacks, group).run();

@@ -19,8 +19,6 @@
 namespace pulmoseg::training {
 namespace {
 
-constexpr std::int64_t lesion_class = 1;  // of class_names()
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -40,6 +38,7 @@ Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset
       callbacks_(callbacks),
       group_(group),
       device_(open_device(options.device, group.local_rank())),
+      classes_(dataset::ClassMap::parse(options.classes)),
       training_rows_(split.rows(dataset::Part::training)),
       validation_rows_(split.rows(dataset::Part::validation)),
       optimiser_(placed(*network_.module, device_), options.learning_rate),
@@ -51,8 +50,20 @@ Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset
                     "slices or split otherwise",
                     dataset.folder().string(), training_rows_.size(), validation_rows_.size(), smallest_batch_));
   }
+  for (const Rows* rows : {&training_rows_, &validation_rows_}) check_targets(*rows);
   for (const auto& slice : dataset.slices()) patients_.push_back(slice.patient);
   if (options_.weight_average > 0) average_.emplace(*network_.module, options_.weight_average);
+}
+
+void Trainer::check_targets(const Rows& rows) const {
+  for (const std::int64_t row : rows) {
+    const auto& slice = dataset_.slices().at(static_cast<std::size_t>(row));
+    if (classes_.knows_targets(slice)) continue;
+    throw Error(
+        fmt::format("{}: slice {} of case {} has no lung mask, which the classes {} need; prepare the dataset with lung "
+                    "masks, or train --classes lesion",
+                    dataset_.folder().string(), slice.slice, slice.case_name, classes_.text()));
+  }
 }
 
 TrainingResult Trainer::run() {
@@ -145,7 +156,7 @@ Trainer::Validation Trainer::validate() {
   for (const auto& buffer : network_.module->buffers())
     group_.broadcast(buffer);  // BatchNorm's, where not synchronised
   const auto start = Clock::now();
-  torch::Tensor sums = torch::zeros({std::ssize(class_names(options_.classes)), 2}, torch::kFloat64);
+  torch::Tensor sums = torch::zeros({static_cast<std::int64_t>(classes_.size()), 2}, torch::kFloat64);
   metrics::ConfusionCounts lesion;
   const auto batches = make_batches(validation_rows_, options_.batch_size);
   BatchLoader loader(dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), std::nullopt,
@@ -154,7 +165,7 @@ Trainer::Validation Trainer::validate() {
     if (batch->size() > 0) {
       const torch::Tensor found = logits(*batch), targets = batch->targets.to(device_);
       sums += loss_sums(found, targets).cpu();
-      lesion += count(found, targets, lesion_class);
+      lesion += count(found, targets, classes_.lesion());
     }
     stop_if_asked();
   }

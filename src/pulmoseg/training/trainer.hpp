@@ -85,6 +85,7 @@ class Trainer {
   std::vector<Rows> batches_left() const;
   double train_step(const Batch& piece);
   void set_batch_norm_mode();
+  void check_targets(const Rows& rows) const;
   Validation validate();
   void record_epoch(const Validation& validation, bool is_whole);
   void warn_of_a_cut_schedule() const;
@@ -108,6 +109,7 @@ class Trainer {
   TrainingCallbacks callbacks_;
   ProcessGroup& group_;
   torch::Device device_;
+  dataset::ClassMap classes_;
   Rows training_rows_, validation_rows_;
   std::vector<std::string> patients_;  // of each row of the dataset
   Adam optimiser_;
