@@ -31,6 +31,7 @@ Each INPUT is a NIfTI or NRRD file (3-D, or one 2-D slice) or a folder with one 
 spacing and orientation. For an input called NAME, FOLDER gets
 
   NAME_lesion.nii.gz              the mask, 0 or 1, on exactly the input's grid, axis order and header
+  NAME_lung.nii.gz                the lung, lesions included, where the model knows it and no --lung-mask is given
   NAME_lesion_probability.nii.gz  with --probabilities: how probable lesion is, 0 to 1
   NAME.json                       voxels, volume, areas by slice, and with a lung mask the percentage of it
   NAME.png                        slices through the scan with the lesions outlined
@@ -38,7 +39,10 @@ spacing and orientation. For an input called NAME, FOLDER gets
 
 Two inputs of one name get two names (NAME, NAME_2). A result that exists is an error before anything is
 computed, unless --overwrite says otherwise. A case that fails is reported, the others go on, and the exit
-code is 1. Memory: a few slices, however long the scan, if it is stored slice by slice.
+code is 1. Memory: a few slices, and a byte a voxel for each mask, if the scan is stored slice by slice.
+
+The masks are what the network says, put right: the lung is its two largest parts, solid in each slice,
+lesion is inside of it, and parts of lesion below --speck-ml are dropped; --as-found leaves all as it is.
 
 Research use only. Not a medical device.)";
 
@@ -47,6 +51,8 @@ struct Arguments {
   fs::path model;
   SegmentPlan plan;
   inference::EngineOptions engine;
+  masks::RefineOptions refinement;
+  bool as_found = false;
   bool json = false;
 };
 
@@ -78,6 +84,7 @@ class CohortTable {
 
 nlohmann::ordered_json case_json(const SegmentCase& planned, const SegmentedCase& segmented) {
   nlohmann::ordered_json files{{"mask", planned.mask.string()}};
+  if (!planned.lung.empty()) files["lung"] = planned.lung.string();
   if (!planned.probabilities.empty()) files["probabilities"] = planned.probabilities.string();
   files["measurements"] = planned.measurements.string();
   files["picture"] = planned.picture.string();
@@ -92,15 +99,18 @@ void print_case(const SegmentCase& planned, const SegmentedCase& segmented) {
   print_line(planned.name);
   std::string text = report::measurements_text(segmented.measurements);
   text += fmt::format("mask              {}\n", planned.mask.string());
+  if (!planned.lung.empty()) text += fmt::format("lung mask         {}\n", planned.lung.string());
   if (!planned.probabilities.empty()) text += fmt::format("probabilities     {}\n", planned.probabilities.string());
   text += fmt::format("measurements      {}\npicture           {}", planned.measurements.string(),
                       planned.picture.string());
   print_line(text);
 }
 
-SegmentedCase run_case(const SegmentCase& planned, inference::Engine& engine, const report::Provenance& model) {
+SegmentedCase run_case(const SegmentCase& planned, inference::Engine& engine, const report::Provenance& model,
+                       const Arguments& arguments) {
   std::optional<Progress> progress;
-  return segment_case(planned, engine, model, [&](std::int64_t done, std::int64_t total) {
+  const auto refinement = arguments.as_found ? std::nullopt : std::optional(arguments.refinement);
+  return segment_case(planned, engine, model, refinement, [&](std::int64_t done, std::int64_t total) {
     stop_if_asked();
     if (!progress) progress.emplace(planned.name, total);
     progress->update(done, "slices,");
@@ -118,7 +128,7 @@ Outcome run_cases(const std::vector<SegmentCase>& cases, inference::Engine& engi
   for (const auto& planned : cases) {
     stop_if_asked();
     try {
-      const SegmentedCase segmented = run_case(planned, engine, model);
+      const SegmentedCase segmented = run_case(planned, engine, model, arguments);
       cohort.add(report::cohort_row(planned.name, segmented.measurements));
       if (arguments.json)
         outcome.cases.push_back(case_json(planned, segmented));
@@ -139,9 +149,11 @@ void run(const Arguments& arguments) {
   stop_token();  // from here on Ctrl-C waits for the slice in hand
   const fs::path file = inference::find_model(arguments.model);
   const FolderLock lock(arguments.plan.folder);
-  const auto cases = plan_cases(arguments.inputs, arguments.lung_masks, arguments.plan);
   auto hash = std::async(std::launch::async, sha256_of_file, file);
   inference::Engine engine(file, arguments.engine);
+  SegmentPlan plan = arguments.plan;
+  plan.lung = engine.classes().has_lung();
+  const auto cases = plan_cases(arguments.inputs, arguments.lung_masks, plan);
   report::Provenance model;
   model.version = PULMOSEG_VERSION;
   model.model = file;
@@ -173,6 +185,10 @@ void add_segment_command(CLI::App& app) {
                    "lung mask of the input at the same place; repeat for more inputs")
       ->allow_extra_args(false);
   command->add_flag("--probabilities", arguments->plan.probabilities, "write the probability of lesion too");
+  command->add_option("--speck-ml", arguments->refinement.speck_ml, "smallest part of lesion that is kept, in ml")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command->add_flag("--as-found", arguments->as_found, "leave the masks as the network says");
   command->add_option("--format", arguments->plan.format, "of masks and probabilities")
       ->capture_default_str()
       ->check(CLI::IsMember({"nii.gz", "nii", "nrrd"}));

@@ -18,8 +18,8 @@
 namespace pulmoseg::cli {
 namespace {
 
-/// The slices of a lung mask beside those of its image. A mask that is stored as its image is read along with it; any other
-/// is held whole, one byte a voxel.
+/// The slices of a given lung mask beside those of its image. A mask that is stored as its image is read along with it; any
+/// other is held whole, one byte a voxel.
 class LungMask {
  public:
   LungMask(const std::optional<std::filesystem::path>& file, const volume::VolumeReader& image) {
@@ -82,42 +82,77 @@ void write_picture(const SegmentCase& planned, const volume::SourceInfo& source,
                        planned.picture);
 }
 
+/// What the network found in a scan, slice after slice. The lung is empty when the network does not know it.
+struct Found {
+  std::vector<std::uint8_t> lesion, lung;
+  std::optional<volume::VolumeWriter> probabilities;  ///< written, not yet in place
+};
+
+Found find(const SegmentCase& planned, inference::Engine& engine, const OnSlice& on_slice) {
+  evaluation::require_lesion(engine.classes(), engine.file());
+  auto reader = volume::VolumeReader::open(planned.input);
+  const masks::Size size = reader.geometry().size;
+  const auto pixels = static_cast<std::size_t>(size[0] * size[1]), voxels = pixels * static_cast<std::size_t>(size[2]);
+  const dataset::Region lesion = engine.classes().lesion(), lung = engine.classes().lung();
+  Found found{.lesion = std::vector<std::uint8_t>(voxels),
+              .lung = std::vector<std::uint8_t>(engine.classes().has_lung() ? voxels : 0),
+              .probabilities = {}};
+  if (!planned.probabilities.empty())
+    found.probabilities.emplace(planned.probabilities, reader.source(), volume::VoxelType::float32);
+  std::int64_t done = 0;
+  inference::segment(reader, engine, [&](const inference::SegmentedSlice& slice) {
+    const auto place = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(slice.index) * pixels);
+    std::ranges::copy(evaluation::mask_of(slice.labels, lesion), found.lesion.begin() + place);
+    if (!found.lung.empty()) std::ranges::copy(evaluation::mask_of(slice.labels, lung), found.lung.begin() + place);
+    if (found.probabilities) found.probabilities->write(slice.index, sum_of(slice.probabilities, lesion, pixels));
+    on_slice(++done, size[2]);
+  });
+  return found;
+}
+
 }  // namespace
 
 SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine, const report::Provenance& model,
-                           const OnSlice& on_slice) {
+                           const std::optional<masks::RefineOptions>& refinement, const OnSlice& on_slice) {
+  Found found = find(planned, engine, on_slice);
   auto reader = volume::VolumeReader::open(planned.input);
   const volume::SourceInfo source = reader.source();
-  const auto slices = reader.geometry().size[2];
-  LungMask lung_mask(planned.lung_mask, reader);
-  volume::VolumeWriter mask(planned.mask, source, volume::VoxelType::uint8);
-  std::optional<volume::VolumeWriter> probabilities;
-  if (!planned.probabilities.empty()) probabilities.emplace(planned.probabilities, source, volume::VoxelType::float32);
-  quantify::Measurer measurer(reader.geometry(), lung_mask.given(), quantify::known_spacing(source));
-  report::SliceGallery gallery(slices);
+  const volume::Geometry& grid = reader.geometry();
+  const auto spacing = quantify::known_spacing(source);
+  if (refinement) {
+    const bool has_volume = spacing == quantify::KnownSpacing::complete;
+    masks::refine(found.lesion, found.lung, grid.size, has_volume ? volume::voxel_volume_mm3(grid) / 1000 : 0,
+                  *refinement);
+  }
 
-  evaluation::require_lesion(engine.classes(), engine.file());
-  const dataset::Region lesion_classes = engine.classes().lesion();
-  std::int64_t done = 0;
-  inference::segment(reader, engine, [&](const inference::SegmentedSlice& slice) {
-    const std::size_t pixels = slice.labels.size();
-    const auto lesion = evaluation::mask_of(slice.labels, lesion_classes);
-    const auto lung = lung_mask.next(slice.index, pixels);
+  LungMask given_lung(planned.lung_mask, reader);
+  const bool own_lung = !planned.lung.empty();
+  volume::VolumeWriter mask(planned.mask, source, volume::VoxelType::uint8);
+  std::optional<volume::VolumeWriter> lung_mask;
+  if (own_lung) lung_mask.emplace(planned.lung, source, volume::VoxelType::uint8);
+  quantify::Measurer measurer(grid, given_lung.given() || own_lung, spacing);
+  report::SliceGallery gallery(grid.size[2]);
+  for (volume::AxialSlice slice; reader.next(slice);) {
+    const std::size_t pixels = slice.pixels.size(), place = static_cast<std::size_t>(slice.index) * pixels;
+    const auto lesion = std::span<const std::uint8_t>(found.lesion).subspan(place, pixels);
+    const auto lung = own_lung ? std::span<const std::uint8_t>(found.lung).subspan(place, pixels)
+                               : given_lung.next(slice.index, pixels);
     mask.write(slice.index, std::vector<float>(lesion.begin(), lesion.end()));
-    if (probabilities) probabilities->write(slice.index, sum_of(slice.probabilities, lesion_classes, pixels));
+    if (lung_mask) lung_mask->write(slice.index, std::vector<float>(lung.begin(), lung.end()));
     measurer.add_slice(slice.index, lesion, lung);
     gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, lesion, lung);
-    on_slice(++done, slices);
-  });
+  }
 
   SegmentedCase result{.measurements = measurer.finish(), .provenance = model};
   result.provenance.image = planned.input;
   result.provenance.lesion_mask = planned.mask;
+  if (own_lung) result.provenance.lung_mask = planned.lung;
   if (planned.lung_mask) result.provenance.lung_mask = *planned.lung_mask;
   // Stopped from here on, no measurements and no picture of an earlier run stand beside this mask.
   for (const auto& old : {planned.measurements, planned.picture}) std::filesystem::remove(old);
   mask.commit();
-  if (probabilities) probabilities->commit();
+  if (lung_mask) lung_mask->commit();
+  if (found.probabilities) found.probabilities->commit();
   write_picture(planned, source, result.measurements, gallery, result.provenance);
   report::write_measurements_json(result.measurements, result.provenance, planned.measurements);
   return result;

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "pulmoseg/inference/engine.hpp"
+#include "pulmoseg/masks/refine.hpp"
 #include "pulmoseg/quantify/measurements.hpp"
 #include "pulmoseg/report/measurement_report.hpp"
 #include "segment_plan.hpp"
@@ -20,9 +22,11 @@ struct SegmentedCase {
   report::Provenance provenance;
 };
 
-/// Writes the files that `planned` names, each whole, the measurements last. Holds a few slices of the scan at a time.
-/// `model` says which model `engine` runs. Errors: those of volume/, inference/, quantify/ and report/.
+/// Writes the files that `planned` names, each whole, the measurements last. `model` says which model `engine` runs; `refinement`
+/// what is done to its masks, nullopt: nothing.
+/// Reads the scan twice, first for the network, then beside the finished masks. Memory: a few slices of it, and one byte a voxel
+/// for each mask. Errors: those of volume/, inference/, masks/, quantify/ and report/.
 SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine, const report::Provenance& model,
-                           const OnSlice& on_slice);
+                           const std::optional<masks::RefineOptions>& refinement, const OnSlice& on_slice);
 
 }  // namespace pulmoseg::cli

@@ -29,11 +29,13 @@ SegmentCase name_results(std::string name, const fs::path& input, const SegmentP
                      .lung_mask = {},
                      .name = std::move(name),
                      .mask = {},
-                     .probabilities = {},
                      .measurements = {},
-                     .picture = {}};
+                     .picture = {},
+                     .lung = {},
+                     .probabilities = {}};
   const auto in_folder = [&](std::string_view ending) { return plan.folder / (result.name + std::string(ending)); };
   result.mask = in_folder("_lesion." + plan.format);
+  if (plan.lung) result.lung = in_folder("_lung." + plan.format);
   if (plan.probabilities) result.probabilities = in_folder("_lesion_probability." + plan.format);
   result.measurements = in_folder(".json");
   result.picture = in_folder(".png");
@@ -42,7 +44,9 @@ SegmentCase name_results(std::string name, const fs::path& input, const SegmentP
 
 std::vector<fs::path> results_of(const SegmentCase& planned) {
   std::vector<fs::path> files{planned.mask, planned.measurements, planned.picture};
-  if (!planned.probabilities.empty()) files.push_back(planned.probabilities);
+  for (const auto& file : {planned.lung, planned.probabilities}) {
+    if (!file.empty()) files.push_back(file);
+  }
   return files;
 }
 
@@ -63,7 +67,8 @@ void check_results(const SegmentCase& planned, const std::set<fs::path>& read, b
 }  // namespace
 
 std::vector<SegmentCase> plan_cases(const std::vector<fs::path>& inputs, const std::vector<fs::path>& lung_masks,
-                                    const SegmentPlan& plan) {
+                                    SegmentPlan plan) {
+  plan.lung = plan.lung && lung_masks.empty();
   if (!lung_masks.empty() && lung_masks.size() != inputs.size()) {
     throw UsageError(fmt::format("--lung-mask is given {} times for {} inputs, expected one for each or none",
                                  lung_masks.size(), inputs.size()));

@@ -8,12 +8,11 @@
 
 namespace pulmoseg::masks {
 
-/// The defaults are what docs/masks.md measures.
 struct RefineOptions {
   bool lungs = true;                  ///< the lung is its two largest parts, and what they enclose in a slice
   double smallest_lung_share = 0.05;  ///< a second part with less of the first one's voxels is no lung
   bool lesion_in_lung = true;         ///< lesion outside of the lung is none
-  double speck_ml = 0.05;             ///< parts of the lesion smaller than this are none; 0 keeps all
+  double speck_ml = 0;                ///< parts of the lesion smaller than this are none; 0 keeps all
 };
 
 /// Changes both masks in place: first the lung, then the lesion. `lung` may be empty: not known, and lesions are only freed from
