@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "pulmoseg/base/error.hpp"
+
 namespace pulmoseg {
 
 /// A file in the making: bytes go to a hidden neighbour of `path`, commit() flushes it to disk and renames it into place.
@@ -42,8 +44,14 @@ void write_file(const std::filesystem::path& path, std::string_view text);
 /// The whole content of `path`. Error when it cannot be read.
 std::string read_file(const std::filesystem::path& path);
 
+/// Another run holds the folder's lock.
+class FolderInUse : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Creates `folder` (with its parents) and keeps every other pulmoseg process out of it until the lock is destroyed.
-/// Error when another run holds it. The lock is the kernel's (flock): a killed process leaves none behind.
+/// FolderInUse when another run holds it. The lock is the kernel's (flock): a killed process leaves none behind.
 class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);

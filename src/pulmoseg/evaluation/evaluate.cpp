@@ -105,30 +105,46 @@ std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::D
   return predictions;
 }
 
-Evaluation evaluate(inference::Engine& engine, const dataset::Dataset& dataset, std::span<const std::int64_t> rows,
-                    const std::string& part, const EvaluateOptions& options) {
+Evaluator::Evaluator(std::int64_t expected_rows, EvaluateOptions options)
+    : options_(std::move(options)), expected_rows_(expected_rows) {}
+
+void Evaluator::add(inference::Engine& engine, const dataset::Dataset& dataset, std::span<const std::int64_t> rows) {
   warn_about_size(engine, dataset);
-  metrics::RocAccumulator roc(rows.size() * static_cast<std::size_t>(dataset.rows() * dataset.columns()));
-  std::vector<metrics::SliceResult> slices;
+  if (classes_ && *classes_ != engine.classes()) {
+    throw Error(fmt::format("{}: tells {} apart, the models before it {}; measure them one by one",
+                            engine.file().string(), engine.classes().text(), classes_->text()));
+  }
+  classes_ = engine.classes();
   const auto batch = static_cast<std::size_t>(engine.slices_in_flight());
-  while (slices.size() < rows.size()) {
-    if (options.stop.stop_requested()) throw Interrupted("stopped on request; this part has no figures yet");
-    const auto some = rows.subspan(slices.size(), std::min(batch, rows.size() - slices.size()));
+  for (std::size_t done = 0; done < rows.size();) {
+    if (options_.stop.stop_requested()) throw Interrupted("stopped on request; this part has no figures yet");
+    const auto some = rows.subspan(done, std::min(batch, rows.size() - done));
     const auto predictions = predict(engine, dataset, some);
     for (std::size_t i = 0; i < some.size(); ++i) {
-      roc.add(predictions[i].lesion_probability, dataset.lesion_mask(some[i]));
-      slices.push_back(judge(dataset, some[i], predictions[i], engine.classes(), options.tolerance));
+      roc_.add(predictions[i].lesion_probability, dataset.lesion_mask(some[i]));
+      slices_.push_back(judge(dataset, some[i], predictions[i], engine.classes(), options_.tolerance));
     }
-    if (options.on_progress) {
-      options.on_progress(static_cast<std::int64_t>(slices.size()), static_cast<std::int64_t>(rows.size()));
-    }
+    done += some.size();
+    if (options_.on_progress) options_.on_progress(std::ssize(slices_), expected_rows_);
   }
-  metrics::RocCurve curve = roc.finish();
-  metrics::Figures figures = metrics::summarise(part, slices, curve, {.tolerance = options.tolerance});
+}
+
+Evaluation Evaluator::finish(const std::string& part) {
+  metrics::RocCurve curve = roc_.finish();
+  metrics::Figures figures = metrics::summarise(part, slices_, curve, {.tolerance = options_.tolerance});
   std::vector<std::string> names;
-  for (const dataset::Region& region : engine.classes().further_regions()) names.push_back(region.name);
-  figures.regions = metrics::summarise_regions(names, slices);
-  return {std::move(figures), std::move(slices), std::move(curve)};
+  if (classes_) {
+    for (const dataset::Region& region : classes_->further_regions()) names.push_back(region.name);
+  }
+  figures.regions = metrics::summarise_regions(names, slices_);
+  return {std::move(figures), std::move(slices_), std::move(curve)};
+}
+
+Evaluation evaluate(inference::Engine& engine, const dataset::Dataset& dataset, std::span<const std::int64_t> rows,
+                    const std::string& part, const EvaluateOptions& options) {
+  Evaluator evaluator(std::ssize(rows), options);
+  evaluator.add(engine, dataset, rows);
+  return evaluator.finish(part);
 }
 
 }  // namespace pulmoseg::evaluation

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -33,11 +34,31 @@ struct EvaluateOptions {
 std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::Dataset& dataset,
                                      std::span<const std::int64_t> rows);
 
-/// The figures of `rows` (as Split::rows() gives them), which are called `part`. Images go through the model's own mean and
-/// standard deviation at the dataset's size; a warning is logged when the model was trained at another size.
+/// Collects what models say about rows of a dataset, each model about its own, and then has the figures of all of them together:
+/// of one model, or of the folds of a cross-validation.
 ///
-/// Memory: a few slices and 4 bytes a pixel (metrics/roc.hpp). Interrupted when `stop` is asked for.
-/// Errors: as predict(); Error when there are no rows.
+/// Images go through the model's own mean and standard deviation at the dataset's size; a warning is logged when the model was
+/// trained at another size. Memory: a few slices and 4 bytes a pixel (metrics/roc.hpp).
+class Evaluator {
+ public:
+  /// `expected_rows` in all: they are what progress counts.
+  Evaluator(std::int64_t expected_rows, EvaluateOptions options);
+
+  /// Interrupted when `stop` is asked for. Errors: as predict(); Error when a model has other classes than the one before.
+  void add(inference::Engine& engine, const dataset::Dataset& dataset, std::span<const std::int64_t> rows);
+
+  /// The rows are called `part`. Error when there were none.
+  Evaluation finish(const std::string& part);
+
+ private:
+  EvaluateOptions options_;
+  std::int64_t expected_rows_;
+  metrics::RocAccumulator roc_;
+  std::optional<dataset::ClassMap> classes_;
+  std::vector<metrics::SliceResult> slices_;
+};
+
+/// The figures of one model on `rows` (as Split::rows() gives them).
 Evaluation evaluate(inference::Engine& engine, const dataset::Dataset& dataset, std::span<const std::int64_t> rows,
                     const std::string& part, const EvaluateOptions& options = {});
 

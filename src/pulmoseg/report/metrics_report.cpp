@@ -121,7 +121,10 @@ ordered_json left_out_json(std::span<const LeftOut> left_out) {
 ordered_json split_json(const std::optional<SplitFacts>& split) {
   if (!split) return nullptr;
   ordered_json json{{"kind", split->kind}, {"seed", split->seed}};
-  if (split->folds > 0) json.update({{"fold", split->fold}, {"folds", split->folds}});
+  if (split->folds > 0) {
+    json["fold"] = split->fold > 0 ? ordered_json(split->fold) : ordered_json();  // null: all of them
+    json["folds"] = split->folds;
+  }
   const auto& leak = split->patients_on_both_sides;
   json["patients_on_both_sides"] = leak ? ordered_json(*leak) : ordered_json();
   return json;
@@ -180,7 +183,9 @@ std::string shown(const std::optional<metrics::Interval>& interval) {
 
 std::string describe(const std::optional<SplitFacts>& split) {
   if (!split) return "none";
-  const std::string fold = split->folds > 0 ? fmt::format(", fold {}/{}", split->fold, split->folds) : "";
+  std::string fold;
+  if (split->folds > 0) fold = fmt::format(", fold {}/{}", split->fold, split->folds);
+  if (split->folds > 0 && split->fold == 0) fold = fmt::format(", all {} folds, each by its own model", split->folds);
   const auto& leak = split->patients_on_both_sides;
   const char* sides = !leak ? "patients not known" : *leak ? "patients on both sides" : "no patient on both sides";
   return fmt::format("{}-wise, seed {}{} ({})", split->kind, split->seed, fold, sides);

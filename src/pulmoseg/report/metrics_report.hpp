@@ -34,7 +34,7 @@ namespace pulmoseg::report {
 struct SplitFacts {
   std::string kind;  ///< "slice" or "patient"
   std::uint64_t seed = 0;
-  int fold = 0, folds = 0;                     ///< 0/0: no folds
+  int fold = 0, folds = 0;                     ///< 0/0: no folds; 0/n: the test parts of all of them
   std::optional<bool> patients_on_both_sides;  ///< nullopt: the dataset does not know its patients
 };
 

@@ -1,0 +1,184 @@
+// pulmoseg cross-validate: every patient tested by a model that has never seen them.
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+#include <numeric>
+#include <optional>
+#include <vector>
+
+#include "commands.hpp"
+#include "common.hpp"
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/dataset/split.hpp"
+#include "pulmoseg/evaluation/evaluate.hpp"
+#include "pulmoseg/report/metrics_report.hpp"
+#include "pulmoseg/training/run_folder.hpp"
+#include "train_options.hpp"
+#include "train_run.hpp"
+
+namespace pulmoseg::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* manual =
+    R"(Trains one model a fold of a patient-wise split, each without the patients of its fold, and measures each on
+them. DIR gets fold-1, fold-2, ..., the folders of these trainings, and once all are done metrics.json,
+slices.csv and cases.csv of all patients together, as `pulmoseg evaluate` writes them.
+
+Folds that are finished are not trained again, and one that was interrupted goes on: the same command
+again does what is left. Several at once, on one machine or on several that share DIR, take different
+folds; --only takes those that it names. --max-minutes is the time of each fold.
+
+  pulmoseg cross-validate dataset --out cv --recipe fast --init backbone.pth)";
+
+struct Arguments {
+  fs::path dataset, out;
+  int folds = 5;
+  std::vector<int> only;
+  std::optional<std::uint64_t> split_seed;
+  double tolerance = 2;
+  bool json = false;
+  training::TrainingOptions options;
+};
+
+fs::path folder_of(const Arguments& arguments, int fold) { return arguments.out / fmt::format("fold-{}", fold); }
+
+/// Written last: a fold that has it is finished.
+fs::path figures_of(const Arguments& arguments, int fold) { return folder_of(arguments, fold) / "test"; }
+
+bool is_finished(const Arguments& arguments, int fold) {
+  return fs::exists(figures_of(arguments, fold) / "metrics.json");
+}
+
+dataset::Split split_of(const Arguments& arguments, const dataset::Dataset& dataset, int fold) {
+  return dataset::split_by_patient(dataset, arguments.split_seed.value_or(arguments.options.seed), fold,
+                                   arguments.folds);
+}
+
+evaluation::EvaluateOptions evaluation_options(const Arguments& arguments, Progress& progress) {
+  return {.on_progress = [&progress](std::int64_t done, std::int64_t) { progress.update(done); },
+          .stop = stop_token(),
+          .tolerance = arguments.tolerance};
+}
+
+/// `fold` 0: of all folds.
+report::EvaluationProvenance provenance_of(const Arguments& arguments, const dataset::Dataset& dataset,
+                                           const inference::Engine& engine, int fold) {
+  report::EvaluationProvenance provenance;
+  provenance.version = PULMOSEG_VERSION;
+  const std::string run = fold > 0 ? fmt::format("fold-{}", fold) : "fold-*";
+  provenance.model = (fs::path(own_name(arguments.out)) / run / "model.onnx").string();
+  provenance.model_metadata = engine.metadata();
+  provenance.dataset = own_name(dataset.folder());
+  provenance.dataset_fingerprint = dataset.fingerprint();
+  provenance.split = report::SplitFacts{.kind = "patient",
+                                        .seed = arguments.split_seed.value_or(arguments.options.seed),
+                                        .fold = fold,
+                                        .folds = arguments.folds,
+                                        .patients_on_both_sides = {}};
+  if (!dataset.info().unrelated_slices) provenance.split->patients_on_both_sides = false;
+  return provenance;
+}
+
+inference::Engine engine_of(const Arguments& arguments, int fold) {
+  return inference::Engine(inference::find_model(folder_of(arguments, fold)), {.threads = arguments.options.threads});
+}
+
+void measure_fold(const Arguments& arguments, const dataset::Dataset& dataset, int fold) {
+  const auto rows = split_of(arguments, dataset, fold).rows(dataset::Part::test);
+  auto engine = engine_of(arguments, fold);
+  Progress progress(fmt::format("fold {}, test", fold), std::ssize(rows));
+  const auto evaluation =
+      evaluation::evaluate(engine, dataset, rows, "test", evaluation_options(arguments, progress));
+  report::write_metrics(evaluation.figures, evaluation.slices, provenance_of(arguments, dataset, engine, fold),
+                        figures_of(arguments, fold));
+}
+
+/// False when another process trains it.
+bool finish_fold(const Arguments& arguments, const dataset::Dataset& dataset, int fold) {
+  const fs::path run = folder_of(arguments, fold);
+  training::TrainingOptions options = arguments.options;
+  options.resume = fs::exists(training::RunFolder{run}.config());
+  spdlog::info("fold {} of {}: {}", fold, arguments.folds, options.resume ? "goes on" : "begins");
+  try {
+    training::ProcessGroup alone;
+    train_and_show(dataset, split_of(arguments, dataset, fold), run, options, alone);
+    measure_fold(arguments, dataset, fold);
+    return true;
+  } catch (const FolderInUse& error) {
+    spdlog::info("fold {} of {}: {}", fold, arguments.folds, error.what());
+    return false;
+  }
+}
+
+/// All test parts together, which are all slices of the dataset.
+void pool(const Arguments& arguments, const dataset::Dataset& dataset) {
+  Progress progress("all folds", dataset.size());
+  evaluation::Evaluator evaluator(dataset.size(), evaluation_options(arguments, progress));
+  std::optional<report::EvaluationProvenance> provenance;
+  for (int fold = 1; fold <= arguments.folds; ++fold) {
+    auto engine = engine_of(arguments, fold);
+    evaluator.add(engine, dataset, split_of(arguments, dataset, fold).rows(dataset::Part::test));
+    provenance = provenance_of(arguments, dataset, engine, 0);
+  }
+  const auto evaluation = evaluator.finish("cross-validation");
+  report::write_metrics(evaluation.figures, evaluation.slices, *provenance, arguments.out);
+  if (arguments.json)
+    return print_json(nlohmann::ordered_json::parse(report::metrics_json(evaluation.figures, *provenance)));
+  print_line(report::metrics_text(evaluation.figures, *provenance));
+  print_line(fmt::format("{}: metrics.json, slices.csv, cases.csv", arguments.out.string()));
+}
+
+std::vector<int> chosen_folds(const Arguments& arguments) {
+  if (arguments.folds < 2) throw UsageError("--folds: expected at least 2");
+  for (const int fold : arguments.only) {
+    if (fold < 1 || fold > arguments.folds)
+      throw UsageError(fmt::format("--only {}: expected 1 to {}", fold, arguments.folds));
+  }
+  if (!arguments.only.empty()) return arguments.only;
+  std::vector<int> all(static_cast<std::size_t>(arguments.folds));
+  std::iota(all.begin(), all.end(), 1);
+  return all;
+}
+
+void run(const CLI::App& command, Arguments& arguments) {
+  const auto folds = chosen_folds(arguments);
+  apply_given_options(command, arguments.options, training::recipe(arguments.options.recipe));
+  const auto dataset = dataset::Dataset::open(arguments.dataset);
+  split_of(arguments, dataset, 1);  // so many folds can be made
+  for (const int fold : folds) {
+    if (!is_finished(arguments, fold)) finish_fold(arguments, dataset, fold);
+  }
+  int finished = 0;
+  for (int fold = 1; fold <= arguments.folds; ++fold) finished += is_finished(arguments, fold) ? 1 : 0;
+  if (finished == arguments.folds) return pool(arguments, dataset);
+  print_line(fmt::format("{}: {} of {} folds are finished; the same command does what is left", arguments.out.string(),
+                         finished, arguments.folds));
+}
+
+}  // namespace
+
+void add_cross_validate_command(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("cross-validate", "Train and measure a model for each fold of the patients");
+  command->footer(manual);
+  command->add_option("DATASET", arguments->dataset, "Folder that `pulmoseg prepare` made")->required();
+  command->add_option("--out", arguments->out, "Folder for the folds and their figures")->required();
+  command->add_option("--folds", arguments->folds, "How many; as many as patients: leave one patient out")
+      ->capture_default_str();
+  command->add_option("--only", arguments->only, "A fold; repeat for more. The others are left to other calls")
+      ->allow_extra_args(false);
+  command->add_option("--split-seed", arguments->split_seed, "Of the folds, where it is not to be --seed");
+  command->add_option("--tolerance", arguments->tolerance, "Of the surface Dice, in pixels")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command->add_flag("--json", arguments->json, "Print metrics.json instead of a table");
+  add_training_options(*command, arguments->options);
+  command->callback([command, arguments] { run(*command, *arguments); });
+}
+
+}  // namespace pulmoseg::cli
