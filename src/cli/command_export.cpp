@@ -26,12 +26,13 @@ using Metadata = std::map<std::string, std::string>;
 
 constexpr const char* manual =
     R"(SOURCE is a run of `pulmoseg train` (its best epoch is taken), or the weights of a DeepLabV3-ResNet50
-under torchvision's names: a .pth (a state_dict, or a checkpoint that holds one) or a .safetensors. An
-auxiliary classifier is left out.
+under torchvision's names: a .pth (a state_dict, or a checkpoint that holds one), a .safetensors, or an .onnx
+that was exported. An auxiliary classifier is left out.
 
 An .onnx has the input "image" (batch x 1 x rows x columns, preprocessed) and the output "logits"; batch,
 rows and columns are free. It carries the names of the classes and the preprocessing: those given here,
-else those of the run.
+else those of the run or of the .onnx. --int8 stores its kernels in a quarter of the space, as whole numbers and
+a scale for each channel; the arithmetic stays in float.
 
 A .pth opens with torch.load(weights_only=True). It fits torchvision's deeplabv3_resnet50 with
 load_state_dict(strict=True), after its conv1 is replaced by a one-channel one where the weights are
@@ -44,7 +45,7 @@ struct Arguments {
   std::vector<std::string> classes;
   std::optional<std::int64_t> size;
   std::optional<double> mean, standard_deviation;
-  bool json = false;
+  bool int8 = false, json = false;
 };
 
 /// The run that SOURCE is, or that a file of weights lies in.
@@ -87,7 +88,10 @@ std::string name_classes(const std::vector<std::string>& given, const Metadata& 
 Metadata make_metadata(const Arguments& arguments, std::int64_t classes, const fs::path& weights) {
   Metadata metadata;
   dataset::Preprocessing preprocessing;
-  if (const auto run = find_run(arguments.source)) {
+  if (arguments.source.extension() == ".onnx") {
+    metadata = onnx::read_header(arguments.source).metadata;
+    preprocessing = dataset::Preprocessing::from_metadata(metadata, arguments.source.string());
+  } else if (const auto run = find_run(arguments.source)) {
     metadata = metadata_of_run(*run);
     preprocessing = dataset::Preprocessing::from_metadata(metadata, run->folder.string());
   }
@@ -95,6 +99,7 @@ Metadata make_metadata(const Arguments& arguments, std::int64_t classes, const f
   preprocessing.mean = arguments.mean.value_or(preprocessing.mean);
   preprocessing.standard_deviation = arguments.standard_deviation.value_or(preprocessing.standard_deviation);
   for (const auto& [key, value] : preprocessing.to_metadata()) metadata[key] = value;
+  if (!arguments.classes.empty()) metadata.erase("pulmoseg.class_map");
   metadata[classes_key] = name_classes(arguments.classes, metadata, classes, weights);
   metadata["pulmoseg.version"] = PULMOSEG_VERSION;
   metadata["pulmoseg.research_use"] = research_use;
@@ -109,11 +114,14 @@ void write_onnx(const model::DeepLabV3& network, const Arguments& arguments, con
                     "with pulmoseg train --init",
                     weights.string(), options.channels));
   }
-  onnx::write(model::to_onnx(network, make_metadata(arguments, options.classes, weights)), arguments.out);
+  onnx::write(model::to_onnx(network, make_metadata(arguments, options.classes, weights),
+                              arguments.int8 ? model::KernelFormat::int8 : model::KernelFormat::float32),
+              arguments.out);
 }
 
 void run_export(const Arguments& arguments) {
   const std::string suffix = arguments.out.extension().string();
+  if (arguments.int8 && suffix != ".onnx") throw UsageError("--int8: needs an --out that ends in .onnx");
   if (suffix != ".onnx" && suffix != ".pth" && suffix != ".pt" && suffix != ".safetensors") {
     throw UsageError(
         fmt::format("--out {}: expected a name that ends in .onnx, .pth or .safetensors", arguments.out.string()));
@@ -166,6 +174,7 @@ void add_export_command(CLI::App& app) {
       ->add_option("--standard-deviation", arguments->standard_deviation,
                    "Divided by after that (default: the run's, or 1)")
       ->check(CLI::PositiveNumber);
+  command->add_flag("--int8", arguments->int8, "Store the kernels of an .onnx in a quarter of the space");
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->callback([arguments] { run_export(*arguments); });
 }

@@ -16,13 +16,13 @@ const std::map<std::string, std::string> metadata{{"pulmoseg.classes", "backgrou
                                                   {"pulmoseg.mean", "0"},
                                                   {"pulmoseg.standard_deviation", "1"}};
 
-TEST(ToOnnx, FoldsBatchNormAndNamesWeightsAsTheStateDict) {
+TEST(ToOnnx, KeepsBatchNormAndNamesWeightsAsTheStateDict) {
   const onnx::Model model = to_onnx(formula_network(), metadata);
   const auto count = [&](const std::string& type) {
     return std::ranges::count(model.nodes, type, &onnx::Node::op_type);
   };
   EXPECT_EQ(count("Conv"), 61);
-  EXPECT_EQ(count("BatchNormalization"), 0);
+  EXPECT_EQ(count("BatchNormalization"), 60);
   EXPECT_EQ(count("Dropout"), 0);
   EXPECT_EQ(model.metadata, metadata);
   EXPECT_TRUE(std::ranges::any_of(model.initializers, [](const auto& item) {
@@ -33,18 +33,64 @@ TEST(ToOnnx, FoldsBatchNormAndNamesWeightsAsTheStateDict) {
   EXPECT_EQ(model.inputs.front().shape, image);
 }
 
+TEST(ToOnnx, HoldsTheWholeStateDict) {
+  const test::TemporaryFolder folder;
+  const DeepLabV3 network = formula_network();
+  onnx::write(to_onnx(network, metadata), folder / "a.onnx");
+  const StateDict state = state_dict(*network), found = read_weights(folder / "a.onnx");
+  EXPECT_EQ(found.size(), state.size());
+  for (const auto& [name, tensor] : state) {
+    const torch::Tensor* read = find(found, name);
+    ASSERT_TRUE(read) << name;
+    if (!name.ends_with("num_batches_tracked")) EXPECT_TRUE(torch::equal(*read, tensor)) << name;
+  }
+}
+
+TEST(ToOnnx, Int8KernelsAreWithinHalfAStepInAQuarterOfTheSpace) {
+  const test::TemporaryFolder folder;
+  const DeepLabV3 network = formula_network();
+  onnx::write(to_onnx(network, metadata, KernelFormat::int8), folder / "a.onnx");
+  EXPECT_LT(std::filesystem::file_size(folder / "a.onnx"), 45'000'000u);
+  const StateDict found = read_weights(folder / "a.onnx");
+  for (const auto& [name, tensor] : state_dict(*network)) {
+    if (name.ends_with("num_batches_tracked")) continue;
+    const torch::Tensor difference = (*find(found, name) - tensor).abs();
+    if (tensor.dim() == 4) {
+      const torch::Tensor step = tensor.abs().amax({1, 2, 3}, true) / 127;
+      EXPECT_TRUE((difference <= 0.501 * step).all().item<bool>()) << name;
+    } else {
+      EXPECT_EQ(difference.max().item<float>(), 0) << name;
+    }
+  }
+}
+
+TEST(ReadWeights, AFoldedOnnxIsRefused) {
+  const test::TemporaryFolder folder;
+  onnx::Model model;
+  model.initializers = {{.name = "w", .shape = {1, 1, 1, 1}, .data = std::vector<float>{1}}};
+  model.nodes = {{"Conv", "c", {"image", "w"}, {"logits"}, {}}};
+  onnx::write(model, folder / "a.onnx");
+  try {
+    read_weights(folder / "a.onnx");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("has no BatchNorm of its own"), std::string::npos) << error.what();
+  }
+}
+
 TEST(ExportCommand, GoesRoundThroughEveryFormat) {
   const test::TemporaryFolder folder;
   const StateDict state = state_dict(*formula_network());
   write_weights(state, folder / "a.pth");
   const std::vector<std::pair<std::string, std::string>> steps{
-      {"a.pth", "b.safetensors"}, {"b.safetensors", "c.pth"}, {"c.pth", "d.onnx"}};
+      {"a.pth", "b.safetensors"}, {"b.safetensors", "d.onnx"}, {"d.onnx", "c.pth"}};
   for (const auto& [source, target] : steps) {
     const auto result = test::run_program({"export", folder / source, "--out", folder / target});
     ASSERT_EQ(result.exit_code, 0) << result.messages;
   }
-  for (const auto& [name, tensor] : read_weights(folder / "c.pth"))
-    EXPECT_TRUE(torch::equal(tensor, *find(state, name))) << name;
+  for (const auto& [name, tensor] : read_weights(folder / "c.pth")) {
+    if (!name.ends_with("num_batches_tracked")) EXPECT_TRUE(torch::equal(tensor, *find(state, name))) << name;
+  }
   const auto header = onnx::read_header(folder / "d.onnx");
   EXPECT_EQ(header.metadata.at("pulmoseg.classes"), "background,lesion");
   EXPECT_EQ(header.metadata.at("pulmoseg.size"), "256");

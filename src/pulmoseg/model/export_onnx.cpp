@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pulmoseg/model/state_dict.hpp"
+#include "pulmoseg/model/weight_formats.hpp"
 
 namespace pulmoseg::model {
 namespace {
@@ -15,32 +16,34 @@ struct Convolution {
   std::int64_t stride = 1, dilation = 1;
 };
 
-std::vector<float> to_floats(const at::Tensor& values) {
-  const at::Tensor floats = values.to(at::kFloat).contiguous();
-  return {floats.const_data_ptr<float>(), floats.const_data_ptr<float>() + floats.numel()};
+template <class Value>
+std::vector<Value> to_vector(const at::Tensor& contiguous) {
+  const Value* values = contiguous.const_data_ptr<Value>();
+  return {values, values + contiguous.numel()};
 }
 
 /// Adds nodes one after the other; each function returns the name of its output.
 class GraphBuilder {
  public:
-  explicit GraphBuilder(const StateDict& state) : state_(state) {}
+  GraphBuilder(const StateDict& state, KernelFormat kernels) : state_(state), kernels_(kernels) {}
 
   std::string image(std::int64_t channels) {
     model_.inputs.push_back({"image", {"batch", channels, "rows", "columns"}});
     return "image";
   }
 
-  /// The convolution `name` with the BatchNorm `norm` that follows it.
+  /// The convolution `name` and the BatchNorm `norm` that follows it.
   std::string convolution(const std::string& name, const std::string& norm, const std::string& input,
                           const Convolution& options = {}) {
-    const at::Tensor kernel = weight(name + ".weight");
-    const at::Tensor scale = weight(norm + ".weight") / (weight(norm + ".running_var") + batch_norm_epsilon).sqrt();
-    const at::Tensor bias = weight(norm + ".bias") - weight(norm + ".running_mean") * scale;
-    return convolution_node(name, kernel * scale.view({-1, 1, 1, 1}), bias, input, options);
+    const std::string convolved = convolution_node(name, {input, kernel(name)}, options);
+    return node("BatchNormalization", norm,
+                {convolved, tensor(norm + ".weight"), tensor(norm + ".bias"), tensor(norm + ".running_mean"),
+                 tensor(norm + ".running_var")},
+                {{"epsilon", static_cast<float>(batch_norm_epsilon)}});
   }
 
   std::string convolution_with_bias(const std::string& name, const std::string& input) {
-    return convolution_node(name, weight(name + ".weight"), weight(name + ".bias"), input, {});
+    return convolution_node(name, {input, kernel(name), tensor(name + ".bias")}, {});
   }
 
   std::string node(const std::string& type, const std::string& name, std::vector<std::string> inputs,
@@ -63,14 +66,30 @@ class GraphBuilder {
   }
 
  private:
-  at::Tensor weight(const std::string& name) const { return find(state_, name)->to(at::kCPU, at::kDouble); }
+  at::Tensor stored(const std::string& name) const { return find(state_, name)->to(at::kCPU, at::kFloat).contiguous(); }
 
-  std::string convolution_node(const std::string& name, const at::Tensor& kernel, const at::Tensor& bias,
-                               const std::string& input, const Convolution& options) {
-    model_.initializers.push_back({name + ".weight", kernel.sizes().vec(), to_floats(kernel)});
-    model_.initializers.push_back({name + ".bias", bias.sizes().vec(), to_floats(bias)});
-    const std::int64_t size = kernel.size(2), padding = options.dilation * (size - 1) / 2;
-    return node("Conv", name, {input, name + ".weight", name + ".bias"},
+  /// A tensor of the state dict as it is; returns its name.
+  std::string tensor(const std::string& name) {
+    const at::Tensor values = stored(name);
+    model_.initializers.push_back({name, values.sizes().vec(), to_vector<float>(values)});
+    return name;
+  }
+
+  std::string kernel(const std::string& convolution) {
+    const std::string name = convolution + ".weight";
+    if (kernels_ == KernelFormat::float32) return tensor(name);
+    const at::Tensor values = stored(name);
+    const at::Tensor largest = values.abs().amax({1, 2, 3});
+    const at::Tensor scale = at::where(largest > 0, largest, at::ones_like(largest)) / 127;
+    const at::Tensor whole = (values / scale.view({-1, 1, 1, 1})).round().to(at::kChar);
+    model_.initializers.push_back({name + onnx_int8_suffix, values.sizes().vec(), to_vector<std::int8_t>(whole)});
+    model_.initializers.push_back({name + onnx_scale_suffix, scale.sizes().vec(), to_vector<float>(scale)});
+    return node("DequantizeLinear", name, {name + onnx_int8_suffix, name + onnx_scale_suffix}, {{"axis", std::int64_t{0}}});
+  }
+
+  std::string convolution_node(const std::string& name, std::vector<std::string> inputs, const Convolution& options) {
+    const std::int64_t size = find(state_, name + ".weight")->size(2), padding = options.dilation * (size - 1) / 2;
+    return node("Conv", name, std::move(inputs),
                 {{"kernel_shape", Integers{size, size}},
                  {"strides", Integers(2, options.stride)},
                  {"pads", Integers(4, padding)},
@@ -78,6 +97,7 @@ class GraphBuilder {
   }
 
   const StateDict& state_;
+  KernelFormat kernels_;
   onnx::Model model_;
 };
 
@@ -139,9 +159,9 @@ void resize_to_image(GraphBuilder& graph, const std::string& input, const std::s
 
 }  // namespace
 
-onnx::Model to_onnx(const DeepLabV3& network, std::map<std::string, std::string> metadata) {
+onnx::Model to_onnx(const DeepLabV3& network, std::map<std::string, std::string> metadata, KernelFormat kernels) {
   const StateDict state = state_dict(*network);
-  GraphBuilder graph(state);
+  GraphBuilder graph(state, kernels);
   const std::string image = graph.image(network->options().channels);
   std::string x = aspp(graph, resnet50(graph, image));
   x = relu(graph, graph.convolution("classifier.1", "classifier.2", x));

@@ -1,5 +1,5 @@
 #pragma once
-// The two formats behind weights.hpp, for weights.cpp only.
+// The formats behind weights.hpp.
 
 #include <filesystem>
 
@@ -12,5 +12,10 @@ void write_pth(const StateDict& state, const std::filesystem::path& file);
 
 StateDict read_safetensors(const std::filesystem::path& file);
 void write_safetensors(const StateDict& state, const std::filesystem::path& file);
+
+/// Of a kernel that export_onnx.hpp stores as int8, after the kernel's own name.
+inline constexpr const char *onnx_int8_suffix = ".int8", *onnx_scale_suffix = ".scale";
+
+StateDict read_onnx_weights(const std::filesystem::path& file);
 
 }  // namespace pulmoseg::model

@@ -38,12 +38,15 @@ StateDict read_weights(const std::filesystem::path& file) {
   std::error_code error;
   if (!std::filesystem::exists(file, error)) throw Error(fmt::format("{}: there is no such file", file.string()));
   if (std::filesystem::is_directory(file, error)) {
-    throw Error(fmt::format("{}: is a folder, expected a file of weights (.pth or .safetensors)", file.string()));
+    throw Error(fmt::format("{}: is a folder, expected a file of weights (.pth, .safetensors or .onnx)", file.string()));
   }
   if (std::filesystem::file_size(file, error) == 0) {
     throw Error(fmt::format("{}: is empty, expected a file of weights", file.string()));
   }
-  StateDict state = file.extension() == ".safetensors" ? read_safetensors(file) : read_pth(file);
+  const auto extension = file.extension();
+  StateDict state = extension == ".safetensors" ? read_safetensors(file)
+                    : extension == ".onnx"      ? read_onnx_weights(file)
+                                                : read_pth(file);
   remove_wrappers(state);
   check_names(state, file);
   return state;

@@ -1,6 +1,8 @@
 #pragma once
 // Files of weights: PyTorch's .pth (torch.save of a state_dict, zip format, PyTorch 1.6 and later) and .safetensors
-// (https://huggingface.co/docs/safetensors, format of the header). Neither ever runs code: see pickle.hpp.
+// (https://huggingface.co/docs/safetensors, format of the header). Neither ever runs code: see pickle.hpp. Also .onnx, as
+// export_onnx.hpp makes it, which is only read: its weights are those of the network that was exported, int8 kernels
+// multiplied out.
 //
 // Errors: pulmoseg::Error that names the file, for anything that is not whole and plain.
 // Threads: functions of their arguments.

@@ -38,6 +38,7 @@ enum : protozero::pbf_tag_type {
   dims = 1,
   data_type = 2,
   float_data = 4,
+  int32_data = 5,
   int64_data = 7,
   name = 8,
   raw_data = 9,
@@ -61,6 +62,6 @@ enum : protozero::pbf_tag_type { value = 1, parameter = 2 };
 }
 
 enum class AttributeType { float_value = 1, integer = 2, string = 3, floats = 6, integers = 7 };
-enum class ElementType { float32 = 1, int64 = 7 };
+enum class ElementType { float32 = 1, int8 = 3, int64 = 7 };
 
 }  // namespace pulmoseg::onnx::field

@@ -1,7 +1,7 @@
 #pragma once
 // An ONNX file as plain structs: what the network export fills in, and what is read back from a file.
 //
-// Only what our own networks need of the format: one graph, the default operator domain, dense float32 and int64 tensors
+// Only what our own networks need of the format: one graph, the default operator domain, dense float32, int64 and int8 tensors
 // stored inside the file. Field numbers follow onnx.proto of ONNX 1.23 (IR version 8 for opset 17).
 //
 // Errors: Error, one line that begins with the file. Threads: the functions share nothing.
@@ -32,7 +32,7 @@ struct Initializer {
   std::string name;
   std::vector<std::int64_t> shape;
   /// Row-major. The span borrows its values from the caller (a network's weights, not copied) and never comes from read().
-  std::variant<std::vector<float>, std::vector<std::int64_t>, std::span<const float>> data;
+  std::variant<std::vector<float>, std::vector<std::int64_t>, std::vector<std::int8_t>, std::span<const float>> data;
 };
 
 constexpr std::int32_t float32_elements = 1;  ///< TensorProto.DataType FLOAT

@@ -188,6 +188,7 @@ Initializer read_initializer(pbf_reader message) {
       case field::tensor::data_type: type = read_integer(message); break;
       case field::tensor::name: initializer.name = read_text(message); break;
       case field::tensor::float_data: read_floats(message, floats); break;
+      case field::tensor::int32_data:
       case field::tensor::int64_data: read_integers(message, integers); break;
       case field::tensor::raw_data: raw = read_bytes(message); break;
       case field::tensor::data_location: location = read_integer(message); break;
@@ -201,7 +202,13 @@ Initializer read_initializer(pbf_reader message) {
   switch (static_cast<field::ElementType>(type)) {
     case field::ElementType::float32: initializer.data = take_values(std::move(floats), raw, *count, name); break;
     case field::ElementType::int64: initializer.data = take_values(std::move(integers), raw, *count, name); break;
-    default: refuse(fmt::format("initializer '{}' has element type {}, expected 1 (float32) or 7 (int64)", name, type));
+    case field::ElementType::int8:
+      initializer.data =
+          take_values(std::vector<std::int8_t>(integers.begin(), integers.end()), raw, *count, name);
+      break;
+    default:
+      refuse(fmt::format("initializer '{}' has element type {}, expected 1 (float32), 3 (int8) or 7 (int64)", name,
+                         type));
   }
   return initializer;
 }

@@ -108,14 +108,16 @@ void add_value(std::string& graph, protozero::pbf_tag_type tag, const ValueInfo&
   }
 }
 
+field::ElementType element_type_of(float) { return field::ElementType::float32; }
+field::ElementType element_type_of(std::int64_t) { return field::ElementType::int64; }
+field::ElementType element_type_of(std::int8_t) { return field::ElementType::int8; }
+
 void add_initializer(Message& graph, const Initializer& initializer, const std::filesystem::path& file) {
   std::int64_t expected = 1;
   for (const auto size : initializer.shape) expected *= size;
   const auto [count, bytes, type] = std::visit(
       [](const auto& data) {
-        const bool floating = sizeof(data[0]) == sizeof(float);
-        return std::tuple(std::ssize(data), std::as_bytes(std::span(data)),
-                          floating ? field::ElementType::float32 : field::ElementType::int64);
+        return std::tuple(std::ssize(data), std::as_bytes(std::span(data)), element_type_of(typename std::decay_t<decltype(data)>::value_type()));
       },
       initializer.data);
   if (count != expected) {
