@@ -67,6 +67,11 @@ void add_optimisation_options(CLI::App& command, training::TrainingOptions& opti
                   "Keep the average of the weights: its half-life in steps, 0: none")
       ->capture_default_str()
       ->group(group);
+  command
+      .add_option("--focal-loss", options.focal_loss,
+                  "Gamma of a focal cross-entropy, in which pixels that are right already count less; 0: all alike")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--dice-loss", options.dice_loss, "Weight of the soft Dice loss beside the cross-entropy")
       ->capture_default_str()
       ->group(group);

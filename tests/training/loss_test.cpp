@@ -48,6 +48,15 @@ TEST(SegmentationLoss, OfThreeClassesTakesTheMeanDiceOfTwo) {
   EXPECT_NEAR((loss(logits, targets, 2) - loss(logits, targets, 0)).item<double>(), 2 * (1 - dice), 1e-5);
 }
 
+TEST(SegmentationLoss, FocalCrossEntropyWeighsPixelsByTheirError) {
+  double sum = 0;
+  for (const double of_target : {0.9, 0.8, 0.4, 0.5, 0.9, 0.7, 0.8, 0.75})
+    sum -= std::pow(1 - of_target, 2) * std::log(of_target);
+  const Tensor sums = loss_sums(logits_of(probabilities), truth(), 2);
+  EXPECT_NEAR(segmentation_loss(sums, 0).item<double>(), sum / 8, 1e-6);
+  EXPECT_TRUE(torch::equal(sums.slice(0, 1), loss_sums(logits_of(probabilities), truth()).slice(0, 1)));
+}
+
 TEST(SegmentationLoss, OfPiecesIsThatOfTheWhole) {
   const Tensor logits = logits_of(probabilities);
   const Tensor sums = loss_sums(logits.slice(0, 0, 1), truth().slice(0, 0, 1)) +

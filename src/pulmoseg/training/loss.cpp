@@ -7,9 +7,19 @@
 
 namespace pulmoseg::training {
 
-torch::Tensor loss_sums(const torch::Tensor& logits, const torch::Tensor& targets) {
+namespace {
+
+torch::Tensor sum_of_cross_entropy(const torch::Tensor& log_probabilities, const torch::Tensor& targets, double focus) {
+  if (focus == 0) return torch::nll_loss2d(log_probabilities, targets, {}, at::Reduction::Sum);
+  const torch::Tensor of_pixels = torch::nll_loss2d(log_probabilities, targets, {}, at::Reduction::None);
+  return ((1 - (-of_pixels).exp()).pow(focus) * of_pixels).sum();
+}
+
+}  // namespace
+
+torch::Tensor loss_sums(const torch::Tensor& logits, const torch::Tensor& targets, double focus) {
   const torch::Tensor log_probabilities = torch::log_softmax(logits, 1);
-  const torch::Tensor cross_entropy = torch::nll_loss2d(log_probabilities, targets, {}, at::Reduction::Sum);
+  const torch::Tensor cross_entropy = sum_of_cross_entropy(log_probabilities, targets, focus);
   std::vector<torch::Tensor> sums{cross_entropy, torch::full_like(cross_entropy, targets.numel())};
   for (std::int64_t c = 1; c < logits.size(1); ++c) {
     const torch::Tensor predicted = log_probabilities.select(1, c).exp(),

@@ -136,7 +136,7 @@ double Trainer::train_step(const Batch& piece) {
   set_batch_norm_mode();
   optimiser_.zero_gradients();  // before the forward pass, whose activations take their memory
   seed_dropout();
-  const torch::Tensor sums = group_.total(loss_sums(logits(piece), piece.targets.to(device_)));
+  const torch::Tensor sums = group_.total(loss_sums(logits(piece), piece.targets.to(device_), options_.focal_loss));
   const torch::Tensor loss = segmentation_loss(sums, options_.dice_loss);
   const double value = require_number(loss.item<double>(), "training");
   group_.backward(loss);
@@ -164,7 +164,7 @@ Trainer::Validation Trainer::validate() {
   while (const auto batch = loader.next()) {
     if (batch->size() > 0) {
       const torch::Tensor found = logits(*batch), targets = batch->targets.to(device_);
-      sums += loss_sums(found, targets).cpu();
+      sums += loss_sums(found, targets, options_.focal_loss).cpu();
       lesion += count(found, targets, classes_.lesion());
     }
     stop_if_asked();
