@@ -1,0 +1,95 @@
+// pulmoseg cross-validate as a user runs it, on real slices.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "pulmoseg/base/csv.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "support/contains.hpp"
+#include "support/data.hpp"
+
+namespace pulmoseg {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using test::ProgramResult;
+using test::run_program;
+
+class CrossValidateProgram : public testing::Test {
+ protected:
+  CrossValidateProgram() {
+    const auto prepared = run_program({"prepare", "--image", test::repository_file("data/medseg/tr_im.nii.gz").string(),
+                                       "--lesion-mask", test::repository_file("data/medseg/tr_mask.nii.gz").string(),
+                                       "--unrelated-slices", "--size", "32", data_});
+    EXPECT_EQ(prepared.exit_code, 0) << prepared.messages;
+  }
+  ProgramResult cross_validate(std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments{"cross-validate", data_,     "--out", out_.string(), "--folds", "3",
+                                       "--epochs",       "1",       "--threads", "2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  }
+  Json figures(const fs::path& folder) const { return Json::parse(read_file(folder / "metrics.json")); }
+
+  test::TemporaryFolder folder_;
+  const std::string data_ = (folder_ / "data").string();
+  const fs::path out_ = folder_ / "cross validation";
+};
+
+TEST_F(CrossValidateProgram, TestsEverySliceOnceAndPoolsTheFolds) {
+  const ProgramResult one = cross_validate({"--only", "2"});
+  ASSERT_EQ(one.exit_code, 0) << one.messages;
+  EXPECT_CONTAINS(one.output, "1 of 3 folds are finished");
+  EXPECT_FALSE(fs::exists(out_ / "metrics.json"));
+  EXPECT_FALSE(fs::exists(out_ / "fold-1"));
+  const std::string weights = read_file(out_ / "fold-2" / "last.pth");
+
+  const ProgramResult all = cross_validate({"--json"});
+  ASSERT_EQ(all.exit_code, 0) << all.messages;
+  EXPECT_EQ(all.messages.find("fold 2 of 3"), std::string::npos) << all.messages;  // it is finished
+  EXPECT_EQ(read_file(out_ / "fold-2" / "last.pth"), weights);
+  const Json pooled = figures(out_);
+  EXPECT_EQ(Json::parse(all.output), pooled);
+  EXPECT_EQ(pooled["part"], "cross-validation");
+  EXPECT_EQ(pooled["slices"], 36);
+  EXPECT_EQ(pooled["cases"].size(), 36u);
+  EXPECT_EQ(pooled["split"]["folds"], 3);
+  EXPECT_TRUE(pooled["split"]["fold"].is_null());
+  EXPECT_EQ(pooled["model"], "cross validation/fold-*/model.onnx");
+  for (const char* count : {"true_positive", "false_positive", "false_negative", "true_negative"}) {
+    std::int64_t sum = 0;
+    for (const char* fold : {"fold-1", "fold-2", "fold-3"})
+      sum += figures(out_ / fold / "test")["pixels"][count].get<std::int64_t>();
+    EXPECT_EQ(pooled["pixels"][count], sum) << count;
+  }
+  EXPECT_EQ(read_csv(out_ / "slices.csv").rows.size(), 36u);
+}
+
+TEST_F(CrossValidateProgram, GoesOnWithAFoldThatWasInterrupted) {
+  const ProgramResult stopped = run_program(
+      {"cross-validate", data_, "--out", out_.string(), "--folds", "3", "--only", "1", "--epochs", "200", "--threads", "2"},
+      [&] { return fs::exists(out_ / "fold-1" / "history.csv"); });
+  EXPECT_EQ(stopped.exit_code, 130) << stopped.messages;
+  const auto done = read_csv(out_ / "fold-1" / "history.csv").rows.size();
+  const ProgramResult resumed = run_program({"cross-validate", data_, "--out", out_.string(), "--folds", "3", "--only",
+                                             "1", "--epochs", std::to_string(done + 1), "--threads", "2"});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.messages;
+  EXPECT_CONTAINS(resumed.messages, "fold 1 of 3: goes on");
+  EXPECT_EQ(read_csv(out_ / "fold-1" / "history.csv").rows.size(), done + 1);
+}
+
+TEST_F(CrossValidateProgram, ImpossibleFoldsAreRefusedBeforeAnythingIsTrained) {
+  const ProgramResult none = cross_validate({"--only", "4"});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_CONTAINS(none.messages, "--only 4: expected 1 to 3");
+  const ProgramResult many = run_program({"cross-validate", data_, "--out", out_.string(), "--folds", "37"});
+  EXPECT_EQ(many.exit_code, 1) << many.messages;
+  EXPECT_FALSE(fs::exists(out_));
+}
+
+}  // namespace
+}  // namespace pulmoseg
