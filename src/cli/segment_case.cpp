@@ -1,6 +1,7 @@
 #include "segment_case.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <optional>
@@ -86,6 +87,7 @@ void write_picture(const SegmentCase& planned, const volume::SourceInfo& source,
 struct Found {
   std::vector<std::uint8_t> lesion, lung;
   std::optional<volume::VolumeWriter> probabilities;  ///< written, not yet in place
+  dataset::CaseAppearance appearance;
 };
 
 Found find(const SegmentCase& planned, inference::Engine& engine, const OnSlice& on_slice) {
@@ -96,7 +98,8 @@ Found find(const SegmentCase& planned, inference::Engine& engine, const OnSlice&
   const dataset::Region lesion = engine.classes().lesion(), lung = engine.classes().lung();
   Found found{.lesion = std::vector<std::uint8_t>(voxels),
               .lung = std::vector<std::uint8_t>(engine.classes().has_lung() ? voxels : 0),
-              .probabilities = {}};
+              .probabilities = {},
+              .appearance = {}};
   if (!planned.probabilities.empty())
     found.probabilities.emplace(planned.probabilities, reader.source(), volume::VoxelType::float32);
   std::int64_t done = 0;
@@ -105,9 +108,23 @@ Found find(const SegmentCase& planned, inference::Engine& engine, const OnSlice&
     std::ranges::copy(evaluation::mask_of(slice.labels, lesion), found.lesion.begin() + place);
     if (!found.lung.empty()) std::ranges::copy(evaluation::mask_of(slice.labels, lung), found.lung.begin() + place);
     if (found.probabilities) found.probabilities->write(slice.index, sum_of(slice.probabilities, lesion, pixels));
+    found.appearance.add(slice.appearance);
     on_slice(++done, size[2]);
   });
   return found;
+}
+
+/// What a reader must know when the scan does not look like what the model was trained on.
+std::optional<quantify::Note> unfamiliarity(const Found& found, const inference::Engine& engine) {
+  const auto familiarity = dataset::Familiarity::from_metadata(engine.metadata(), engine.file().string());
+  const auto appearance = found.appearance.mean();
+  if (!familiarity || !appearance) return std::nullopt;
+  const auto reasons = familiarity->strangeness(*appearance);
+  if (reasons.empty()) return std::nullopt;
+  return quantify::Note{"unfamiliar_input",
+                        fmt::format("the scan does not look like those that the model was trained on, so its masks may be "
+                                    "wrong: {}",
+                                    fmt::join(reasons, ", "))};
 }
 
 }  // namespace
@@ -144,6 +161,7 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
   }
 
   SegmentedCase result{.measurements = measurer.finish(), .provenance = model};
+  if (auto note = unfamiliarity(found, engine)) result.measurements.notes.push_back(std::move(*note));
   result.provenance.image = planned.input;
   result.provenance.lesion_mask = planned.mask;
   if (own_lung) result.provenance.lung_mask = planned.lung;

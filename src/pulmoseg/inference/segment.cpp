@@ -21,7 +21,8 @@ std::vector<std::uint8_t> most_probable(std::span<const float> probabilities, st
 }
 
 /// From the network's grid back to the slice's own.
-SegmentedSlice finish(volume::AxialSlice&& slice, std::span<const float> probabilities, std::int64_t size) {
+SegmentedSlice finish(volume::AxialSlice&& slice, const dataset::Appearance& appearance,
+                      std::span<const float> probabilities, std::int64_t size) {
   const auto pixels = static_cast<std::size_t>(slice.rows * slice.columns),
              inner = static_cast<std::size_t>(size * size);
   const std::size_t classes = probabilities.size() / inner;
@@ -30,7 +31,8 @@ SegmentedSlice finish(volume::AxialSlice&& slice, std::span<const float> probabi
                         .columns = slice.columns,
                         .pixels = std::move(slice.pixels),
                         .probabilities = std::vector<float>(classes * pixels),
-                        .labels = {}};
+                        .labels = {},
+                        .appearance = appearance};
   for (std::size_t c = 0; c < classes; ++c) {
     dataset::resize_bilinear(probabilities.subspan(c * inner, inner), size, size,
                              std::span(result.probabilities).subspan(c * pixels, pixels), slice.rows, slice.columns);
@@ -48,9 +50,11 @@ void segment(volume::VolumeReader& reader, Engine& engine, const std::function<v
   for (bool more = true; more;) {
     std::vector<volume::AxialSlice> slices;
     std::vector<float> images;
+    std::vector<dataset::Appearance> appearances;
     while (std::ssize(slices) < engine.slices_in_flight() && (more = reader.next(slices.emplace_back()))) {
       const auto& slice = slices.back();
       auto image = dataset::preprocess(slice.pixels, slice.rows, slice.columns, preprocessing);
+      appearances.push_back(dataset::appearance_of(image, size));
       dataset::normalise(image, preprocessing);
       images.insert(images.end(), image.begin(), image.end());
     }
@@ -59,7 +63,7 @@ void segment(volume::VolumeReader& reader, Engine& engine, const std::function<v
     auto probabilities = engine.run(images, n, size, size);
     softmax(probabilities, n, classes, size * size);
     for (std::size_t i = 0; i < slices.size(); ++i) {
-      on_slice(finish(std::move(slices[i]), std::span(probabilities).subspan(i * outputs, outputs), size));
+      on_slice(finish(std::move(slices[i]), appearances[i], std::span(probabilities).subspan(i * outputs, outputs), size));
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "pulmoseg/dataset/familiarity.hpp"
 #include "pulmoseg/inference/engine.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
 
@@ -17,6 +18,7 @@ struct SegmentedSlice {
   std::vector<float> pixels;         ///< rows x columns, as read
   std::vector<float> probabilities;  ///< classes x rows x columns; they sum to 1
   std::vector<std::uint8_t> labels;  ///< rows x columns: the most probable class, the lowest of equals
+  dataset::Appearance appearance;    ///< of what the network was shown, before its mean and deviation
 };
 
 /// Hands every slice of `reader` to `on_slice`, in the order in which the reader has them: preprocessing, logits, softmax,

@@ -6,6 +6,7 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/dataset/class_map.hpp"
+#include "pulmoseg/dataset/familiarity.hpp"
 #include "pulmoseg/model/batch_norm.hpp"
 #include "pulmoseg/model/deeplabv3.hpp"
 #include "pulmoseg/model/export_onnx.hpp"
@@ -135,7 +136,10 @@ TrainingResult run_training(const NetworkFactory& make_network, const dataset::D
 
   keep_freed_memory();
   torch::manual_seed(options.seed);
-  Network network = make_network(dataset::ClassMap::parse(options.classes).size(), model_metadata(config));
+  auto metadata = model_metadata(config);
+  if (const auto rows = split.rows(dataset::Part::training); !rows.empty())
+    metadata.merge(dataset::Familiarity::of(dataset, rows).to_metadata());
+  Network network = make_network(dataset::ClassMap::parse(options.classes).size(), std::move(metadata));
   if (options.sync_batch_norm && group.ranks() > 1)
     model::synchronise_batch_norm(*network.module, [&group](torch::Tensor& tensor) { group.sum(tensor); });
   if (!group.is_first()) return Trainer(network, dataset, split, folder, options, callbacks, group).run();

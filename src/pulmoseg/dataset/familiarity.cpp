@@ -1,0 +1,113 @@
+#include "pulmoseg/dataset/familiarity.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/number.hpp"
+
+namespace pulmoseg::dataset {
+namespace {
+
+constexpr double margin = 0.5;  ///< of a range's width, on either side
+
+std::string key_of(const char* name) {
+  std::string key = std::string("pulmoseg.seen.") + name;
+  std::ranges::replace(key, ' ', '_');
+  return key;
+}
+
+/// "0.31 0.46".
+std::optional<SeenRange> parse_range(const std::string& text) {
+  const auto space = text.find(' ');
+  if (space == std::string::npos) return std::nullopt;
+  const auto low = parse_number<double>(text.substr(0, space)), high = parse_number<double>(text.substr(space + 1));
+  if (!low || !high || !(*low <= *high)) return std::nullopt;
+  return SeenRange{*low, *high};
+}
+
+}  // namespace
+
+Appearance appearance_of(std::span<const float> pixels, std::int64_t columns) {
+  double sum = 0, squares = 0, dark = 0, bright = 0, differences = 0;
+  for (std::size_t i = 0; i < pixels.size(); ++i) {
+    const double value = pixels[i];
+    sum += value;
+    squares += value * value;
+    dark += value < 0.15 ? 1 : 0;
+    bright += value > 0.85 ? 1 : 0;
+    if (i % static_cast<std::size_t>(columns) > 0) differences += std::abs(value - pixels[i - 1]);
+  }
+  const auto count = static_cast<double>(std::max<std::size_t>(pixels.size(), 1));
+  const double mean = sum / count;
+  return {mean, std::sqrt(std::max(0.0, squares / count - mean * mean)), dark / count, bright / count,
+          differences / count};
+}
+
+void CaseAppearance::add(const Appearance& slice) {
+  std::ranges::transform(sum_, slice, sum_.begin(), std::plus());
+  ++slices_;
+}
+
+std::optional<Appearance> CaseAppearance::mean() const {
+  if (slices_ == 0) return std::nullopt;
+  Appearance mean = sum_;
+  for (double& value : mean) value /= static_cast<double>(slices_);
+  return mean;
+}
+
+Familiarity Familiarity::of(const Dataset& dataset, std::span<const std::int64_t> rows) {
+  std::map<std::string, CaseAppearance> cases;
+  for (const std::int64_t row : rows) {
+    const auto& slice = dataset.slices().at(static_cast<std::size_t>(row));
+    cases[slice.case_name].add(appearance_of(dataset.image(row), dataset.columns()));
+  }
+  if (cases.empty()) throw Error(fmt::format("{}: no slices to learn from", dataset.folder().string()));
+  Familiarity familiarity;
+  for (std::size_t i = 0; i < familiarity.ranges_.size(); ++i) {
+    std::vector<double> values;
+    for (const auto& [name, appearance] : cases) values.push_back((*appearance.mean())[i]);
+    const auto [low, high] = std::ranges::minmax(values);
+    familiarity.ranges_[i] = {low, high};
+  }
+  return familiarity;
+}
+
+std::map<std::string, std::string> Familiarity::to_metadata() const {
+  std::map<std::string, std::string> metadata;
+  for (std::size_t i = 0; i < ranges_.size(); ++i)
+    metadata[key_of(appearance_names[i])] = fmt::format("{:.6g} {:.6g}", ranges_[i].low, ranges_[i].high);
+  return metadata;
+}
+
+std::optional<Familiarity> Familiarity::from_metadata(const std::map<std::string, std::string>& metadata,
+                                                      const std::string& source) {
+  Familiarity familiarity;
+  for (std::size_t i = 0; i < familiarity.ranges_.size(); ++i) {
+    const std::string key = key_of(appearance_names[i]);
+    const auto found = metadata.find(key);
+    if (found == metadata.end()) return std::nullopt;
+    const auto range = parse_range(found->second);
+    if (!range)
+      throw Error(fmt::format("{}: its metadata says {} = '{}', expected two numbers, the lower first", source, key,
+                              found->second));
+    familiarity.ranges_[i] = *range;
+  }
+  return familiarity;
+}
+
+std::vector<std::string> Familiarity::strangeness(const Appearance& of_case) const {
+  std::vector<std::string> reasons;
+  for (std::size_t i = 0; i < ranges_.size(); ++i) {
+    const auto& [low, high] = ranges_[i];
+    const double tolerated = margin * (high - low);
+    if (of_case[i] >= low - tolerated && of_case[i] <= high + tolerated) continue;
+    reasons.push_back(
+        fmt::format("{} {:.3g} (seen in training: {:.3g} to {:.3g})", appearance_names[i], of_case[i], low, high));
+  }
+  return reasons;
+}
+
+}  // namespace pulmoseg::dataset

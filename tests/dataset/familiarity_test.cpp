@@ -1,0 +1,61 @@
+#include "pulmoseg/dataset/familiarity.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "dataset/small_dataset.hpp"
+#include "pulmoseg/base/error.hpp"
+#include "support/data.hpp"
+
+namespace pulmoseg::dataset {
+namespace {
+
+TEST(Appearance, AHandComputedExample) {
+  const std::vector<float> pixels{0.1F, 0.9F, 0.5F, 0.5F};  // two rows
+  const Appearance found = appearance_of(pixels, 2);
+  EXPECT_NEAR(found[0], 0.5, 1e-6);
+  EXPECT_NEAR(found[1], std::sqrt(0.08), 1e-6);
+  EXPECT_EQ(found[2], 0.25);
+  EXPECT_EQ(found[3], 0.25);
+  EXPECT_NEAR(found[4], 0.8 / 4, 1e-6);
+}
+
+/// Rows 0 to 2 are case a (brightness 0, 0.01, 0.02), rows 3 and 4 case b (0.03, 0.04).
+class FamiliarityTest : public testing::Test {
+ protected:
+  FamiliarityTest() { test::write_small_dataset(folder_ / "set", {{"a", "p", 3}, {"b", "q", 2}}); }
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(FamiliarityTest, RangesAreThoseOfTheCases) {
+  const auto dataset = Dataset::open(folder_ / "set");
+  const auto familiarity = Familiarity::of(dataset, std::vector<std::int64_t>{0, 1, 2, 3, 4});
+  EXPECT_EQ(familiarity.to_metadata().at("pulmoseg.seen.brightness"), "0.01 0.035");
+  EXPECT_EQ(familiarity.to_metadata().at("pulmoseg.seen.dark_share"), "1 1");
+  EXPECT_THROW(Familiarity::of(dataset, {}), Error);
+}
+
+TEST_F(FamiliarityTest, NamesWhatIsStrange) {
+  const auto dataset = Dataset::open(folder_ / "set");
+  const auto metadata = Familiarity::of(dataset, std::vector<std::int64_t>{0, 1, 2, 3, 4}).to_metadata();
+  const auto familiarity = *Familiarity::from_metadata(metadata, "m.onnx");
+  EXPECT_TRUE(familiarity.strangeness({0.035, 0, 1, 0, 0}).empty());
+  EXPECT_TRUE(familiarity.strangeness({0.047, 0, 1, 0, 0}).empty()) << "within half the range's width";
+  EXPECT_EQ(familiarity.strangeness({0.05, 0, 1, 0, 0}),
+            std::vector<std::string>{"brightness 0.05 (seen in training: 0.01 to 0.035)"});
+  EXPECT_EQ(familiarity.strangeness({0.02, 0.3, 0.4, 0, 0}).size(), 2u);
+}
+
+TEST_F(FamiliarityTest, MetadataIsOptionalButNotDamaged) {
+  EXPECT_FALSE(Familiarity::from_metadata({{"pulmoseg.size", "256"}}, "m.onnx"));
+  std::map<std::string, std::string> damaged;
+  for (const char* name : {"brightness", "contrast", "dark_share", "bright_share", "sharpness"})
+    damaged[std::string("pulmoseg.seen.") + name] = "0.5 0.25";
+  EXPECT_THROW(Familiarity::from_metadata(damaged, "m.onnx"), Error);
+}
+
+TEST(CaseAppearance, HasNoMeanWithoutSlices) { EXPECT_FALSE(CaseAppearance().mean()); }
+
+}  // namespace
+}  // namespace pulmoseg::dataset
