@@ -89,7 +89,7 @@ std::vector<std::string> split_names(const std::string& text) {
 }
 
 struct Description {
-  dataset::ClassMap classes;
+  dataset::ClassMap classes = dataset::ClassMap::parse("lesion");
   dataset::Preprocessing preprocessing;
 };
 
