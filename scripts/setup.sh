@@ -42,25 +42,38 @@ install_debian_packages() {
 }
 
 # A wheel is unpacked into .deps/python, over what an older or interrupted set-up left there. Its dist-info goes there
-# last: where it is, the wheel is whole. The CUDA build of torch (what plain PyPI gives) also needs the CUDA libraries that
-# it names as its dependencies, and headers that c10d's NCCL includes; the CPU build needs nothing.
+# last: where it is, the wheel is whole.
 install_wheel() {
   local wheel=$1 name=${1%%==*} version=${1##*==}
   compgen -G ".deps/python/$name-$version*.dist-info" >/dev/null && return 0
   echo "Unpacking $wheel from its Python wheel"
-  rm -rf ".deps/$name.partial"
-  python3 -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --root-user-action=ignore \
-    --target ".deps/$name.partial" "$wheel"
-  if grep -qs "^cuda.*= '" ".deps/$name.partial/torch/version.py"; then
-    python3 -m pip install --quiet --disable-pip-version-check --no-compile --root-user-action=ignore \
-      --upgrade --target ".deps/$name.partial" "$wheel" "cuda-toolkit[cccl,crt]"
-  fi
+  unpack "$name" --no-deps "$wheel"
+}
+
+# The CUDA build of torch (what plain PyPI gives) also needs the CUDA libraries that it names as its dependencies, and
+# headers that c10d's NCCL includes; the CPU build needs nothing.
+install_cuda() {
+  local wheel=$1
+  grep -qs "^cuda.*= '" .deps/python/torch/version.py || return 0
+  compgen -G ".deps/python/nvidia_cuda_crt-*.dist-info" >/dev/null && return 0
+  echo "Unpacking the CUDA libraries and headers that $wheel needs"
+  unpack nvidia_cuda_crt "$wheel" "cuda-toolkit[cccl,crt]"
+}
+
+# unpack NAME ARGUMENTS OF PIP...: what pip installs with these, the dist-info of NAME last.
+unpack() {
+  local name=$1 partial=.deps/$1.partial
+  shift
+  rm -rf "$partial"
+  python3 -m pip install --quiet --disable-pip-version-check --no-compile --root-user-action=ignore \
+    --target "$partial" "$@"
   mkdir -p .deps/python
   rm -rf .deps/python/"$name" .deps/python/"$name"-*.dist-info
-  find ".deps/$name.partial" -mindepth 1 -maxdepth 1 ! -name "$name-*.dist-info" -exec cp -rlf -t .deps/python {} +
-  cp -rlf ".deps/$name.partial/$name"-*.dist-info .deps/python/
-  rm -rf ".deps/$name.partial"
+  find "$partial" -mindepth 1 -maxdepth 1 ! -name "$name-*.dist-info" -exec cp -rlf -t .deps/python {} +
+  cp -rlf "$partial/$name"-*.dist-info .deps/python/
+  rm -rf "$partial"
 }
 
 install_debian_packages
 for wheel in "${wheels[@]}"; do install_wheel "$wheel"; done
+for wheel in "${wheels[@]}"; do if [[ $wheel = torch==* ]]; then install_cuda "$wheel"; fi; done

@@ -10,6 +10,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <random>
 
 #include "pulmoseg/base/output_file.hpp"
 
@@ -65,16 +66,20 @@ std::vector<RankEnd> run_ranks(int ranks, const std::vector<std::string>& argume
   return ends;
 }
 
+// Not one of those that the kernel hands out to clients: another test's client might get it before the rank that listens.
 std::string free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ::bind(socket, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(socket);
-  return std::to_string(::ntohs(address.sin_port));
+  std::random_device random;
+  while (true) {
+    const auto port = static_cast<std::uint16_t>(10000 + random() % 20000);
+    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+    address.sin_port = ::htons(port);
+    const bool is_free = ::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    ::close(socket);
+    if (is_free) return std::to_string(port);
+  }
 }
 
 }  // namespace pulmoseg::test
