@@ -92,8 +92,7 @@ void measure_fold(const Arguments& arguments, const dataset::Dataset& dataset, i
   const auto rows = split_of(arguments, dataset, fold).rows(dataset::Part::test);
   auto engine = engine_of(arguments, fold);
   Progress progress(fmt::format("fold {}, test", fold), std::ssize(rows));
-  const auto evaluation =
-      evaluation::evaluate(engine, dataset, rows, "test", evaluation_options(arguments, progress));
+  const auto evaluation = evaluation::evaluate(engine, dataset, rows, "test", evaluation_options(arguments, progress));
   report::write_metrics(evaluation.figures, evaluation.slices, provenance_of(arguments, dataset, engine, fold),
                         figures_of(arguments, fold));
 }

@@ -179,11 +179,10 @@ evaluation::Evaluation measure(inference::Engine& engine, const dataset::Dataset
                                const std::optional<dataset::Split>& split, double tolerance) {
   const auto rows = rows_of(part, split, dataset);
   Progress progress(part, static_cast<std::int64_t>(rows.size()));
-  return evaluation::evaluate(
-      engine, dataset, rows, part,
-      {.on_progress = [&](std::int64_t done, std::int64_t) { progress.update(done); },
-       .stop = stop_token(),
-       .tolerance = tolerance});
+  return evaluation::evaluate(engine, dataset, rows, part,
+                              {.on_progress = [&](std::int64_t done, std::int64_t) { progress.update(done); },
+                               .stop = stop_token(),
+                               .tolerance = tolerance});
 }
 
 void run(Arguments& arguments) {

@@ -115,7 +115,7 @@ void write_onnx(const model::DeepLabV3& network, const Arguments& arguments, con
                     weights.string(), options.channels));
   }
   onnx::write(model::to_onnx(network, make_metadata(arguments, options.classes, weights),
-                              arguments.int8 ? model::KernelFormat::int8 : model::KernelFormat::float32),
+                             arguments.int8 ? model::KernelFormat::int8 : model::KernelFormat::float32),
               arguments.out);
 }
 

@@ -108,7 +108,9 @@ void add_split_options(CLI::App& command, Arguments& arguments) {
       ->group(group);
   command.add_option("--split-seed", arguments.split_seed, "Of the split alone, where it is not to be --seed")
       ->group(group);
-  command.add_flag("--resume", arguments.options.resume, "Go on from RUN's checkpoint, with its options where none are given")
+  command
+      .add_flag("--resume", arguments.options.resume,
+                "Go on from RUN's checkpoint, with its options where none are given")
       ->group(how_it_runs);
 }
 

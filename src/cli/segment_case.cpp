@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "common.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/evaluation/interpret.hpp"
 #include "pulmoseg/inference/segment.hpp"
@@ -121,10 +122,11 @@ std::optional<quantify::Note> unfamiliarity(const Found& found, const inference:
   if (!familiarity || !appearance) return std::nullopt;
   const auto reasons = familiarity->strangeness(*appearance);
   if (reasons.empty()) return std::nullopt;
-  return quantify::Note{"unfamiliar_input",
-                        fmt::format("the scan does not look like those that the model was trained on, so its masks may be "
-                                    "wrong: {}",
-                                    fmt::join(reasons, ", "))};
+  return quantify::Note{
+      "unfamiliar_input",
+      fmt::format("the scan does not look like those that the model was trained on, so its masks may be "
+                  "wrong: {}",
+                  fmt::join(reasons, ", "))};
 }
 
 }  // namespace
@@ -150,6 +152,7 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
   quantify::Measurer measurer(grid, given_lung.given() || own_lung, spacing);
   report::SliceGallery gallery(grid.size[2]);
   for (volume::AxialSlice slice; reader.next(slice);) {
+    stop_if_asked();
     const std::size_t pixels = slice.pixels.size(), place = static_cast<std::size_t>(slice.index) * pixels;
     const auto lesion = std::span<const std::uint8_t>(found.lesion).subspan(place, pixels);
     const auto lung = own_lung ? std::span<const std::uint8_t>(found.lung).subspan(place, pixels)

@@ -20,7 +20,7 @@ struct SegmentCase {
 struct SegmentPlan {
   std::filesystem::path folder;   ///< of the results
   std::string format = "nii.gz";  ///< of masks and probabilities
-  bool lung = false;  ///< the model knows the lung
+  bool lung = false;              ///< the model knows the lung
   bool probabilities = false;
   bool overwrite = false;
 };

@@ -19,7 +19,8 @@ void add_data_options(CLI::App& command, training::TrainingOptions& options) {
   const std::string group = what_is_learnt;
   command
       .add_option("--recipe", options.recipe,
-                  "Set of defaults: original, or fast (small images first, soft Dice, a falling learning rate, BatchNorm frozen)")
+                  "Set of defaults: original, or fast (small images first, soft Dice, a falling learning rate, "
+                  "BatchNorm frozen)")
       ->capture_default_str()
       ->group(group);
   command

@@ -68,9 +68,8 @@ training::TrainingResult train_and_show(const dataset::Dataset& dataset, const d
                                         training::ProcessGroup& group) {
   describe_split(split, dataset);
   if (group.ranks() > 1) spdlog::info("{} ranks, {} of them on this machine", group.ranks(), group.ranks_here());
-  const std::string caption =
-      fmt::format("pulmoseg " PULMOSEG_VERSION ", recipe {}, seed {}, data {}, {}-wise split", options.recipe,
-                  options.seed, own_name(dataset.folder()), split.kind);
+  const std::string caption = fmt::format("pulmoseg " PULMOSEG_VERSION ", recipe {}, seed {}, data {}, {}-wise split",
+                                          options.recipe, options.seed, own_name(dataset.folder()), split.kind);
 
   std::optional<Progress> progress;  // of the epoch under way
   training::TrainingCallbacks callbacks;

@@ -28,8 +28,8 @@ class CrossValidateProgram : public testing::Test {
     EXPECT_EQ(prepared.exit_code, 0) << prepared.messages;
   }
   ProgramResult cross_validate(std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments{"cross-validate", data_,     "--out", out_.string(), "--folds", "3",
-                                       "--epochs",       "1",       "--threads", "2"};
+    std::vector<std::string> arguments{"cross-validate", data_, "--out", out_.string(), "--folds", "3", "--epochs", "1",
+                                       "--threads",      "2"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run_program(arguments);
   }
@@ -70,9 +70,9 @@ TEST_F(CrossValidateProgram, TestsEverySliceOnceAndPoolsTheFolds) {
 }
 
 TEST_F(CrossValidateProgram, GoesOnWithAFoldThatWasInterrupted) {
-  const ProgramResult stopped = run_program(
-      {"cross-validate", data_, "--out", out_.string(), "--folds", "3", "--only", "1", "--epochs", "200", "--threads", "2"},
-      [&] { return fs::exists(out_ / "fold-1" / "history.csv"); });
+  const ProgramResult stopped = run_program({"cross-validate", data_, "--out", out_.string(), "--folds", "3", "--only",
+                                             "1", "--epochs", "200", "--threads", "2"},
+                                            [&] { return fs::exists(out_ / "fold-1" / "history.csv"); });
   EXPECT_EQ(stopped.exit_code, 130) << stopped.messages;
   const auto done = read_csv(out_ / "fold-1" / "history.csv").rows.size();
   const ProgramResult resumed = run_program({"cross-validate", data_, "--out", out_.string(), "--folds", "3", "--only",

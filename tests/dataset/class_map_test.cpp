@@ -97,7 +97,7 @@ TEST(ClassMap, OfNamesKnowsLungAndLesionOnly) {
   EXPECT_EQ(ClassMap::of_names(Names{"background", "lung", "lesion"}), ClassMap::parse("lung+lesion"));
   const auto odd = ClassMap::of_names(Names{"background", "heart", "lesion"});
   EXPECT_EQ(odd.lesion().has, (std::vector<bool>{false, false, true}));
-  EXPECT_FALSE(odd.knows_targets({.has_lung_mask = true}));
+  EXPECT_FALSE(odd.knows_targets({0, "a", "p", 0, true, true}));
   EXPECT_TRUE(odd.further_regions().empty());
 }
 

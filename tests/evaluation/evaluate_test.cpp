@@ -66,13 +66,14 @@ TEST_F(EvaluateTest, ComparesOutlinesInPixels) {
   const auto& slices = evaluation.slices;
   EXPECT_EQ(slices[0].surface.nsd, 1);  // found exactly
   EXPECT_EQ(slices[0].surface.hausdorff_95, 0);
-  EXPECT_FALSE(slices[2].surface.nsd);    // no lesion, none found
-  EXPECT_EQ(slices[3].surface.nsd, 0);    // no lesion, some found
+  EXPECT_FALSE(slices[2].surface.nsd);  // no lesion, none found
+  EXPECT_EQ(slices[3].surface.nsd, 0);  // no lesion, some found
   EXPECT_FALSE(slices[3].surface.hausdorff_95);
   EXPECT_EQ(evaluation.figures.surface.nsd_count, 4);
   EXPECT_EQ(evaluation.figures.surface.hausdorff_95_count, 3);
   EXPECT_EQ(evaluation.figures.surface.measure.unit, "pixels");
-  const Evaluation strict = evaluate(network, data(), every_row, "all", {.on_progress = {}, .stop = {}, .tolerance = 0});
+  const Evaluation strict =
+      evaluate(network, data(), every_row, "all", {.on_progress = {}, .stop = {}, .tolerance = 0});
   EXPECT_LT(*strict.figures.surface.nsd, *evaluation.figures.surface.nsd);
 }
 
@@ -100,7 +101,7 @@ TEST_F(EvaluateTest, PredictsASliceAloneAsInABatch) {
   const auto together = predict(network, data_set, every_row);
   for (const std::int64_t row : every_row) {
     const auto alone = predict(network, data_set, std::array{row});
-    EXPECT_EQ(alone.front().lesion, together[static_cast<std::size_t>(row)].lesion);
+    EXPECT_EQ(alone.front().classes, together[static_cast<std::size_t>(row)].classes);
     EXPECT_EQ(alone.front().lesion_probability, together[static_cast<std::size_t>(row)].lesion_probability);
   }
 }

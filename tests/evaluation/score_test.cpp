@@ -104,7 +104,9 @@ TEST_F(ScoreTest, ComparesVoxelByVoxelWhereAHeaderDeclaresNoPosition) {
   Geometry nowhere{.size = {2, 2, 3}};
   const Score result = score(mask("p.nii.gz", guess, nowhere, false), mask("r.nii.gz", truth));
   EXPECT_EQ(result.figures.pooled.counts, (ConfusionCounts{2, 2, 1, 7}));
-  EXPECT_EQ(result.figures.surface.measure.unit, "voxels or mm");
+  EXPECT_EQ(result.figures.surface.measure.unit, "mm");  // the reference's
+  const Score without = score(folder_ / "p.nii.gz", mask("n.nii.gz", truth, nowhere, false));
+  EXPECT_EQ(without.figures.surface.measure.unit, "voxels");
 }
 
 TEST_F(ScoreTest, RefusesScansAndProbabilityMaps) {

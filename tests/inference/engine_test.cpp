@@ -106,7 +106,7 @@ TEST_F(EngineTest, KnowsWhatTheFileSays) {
   for (const auto& [key, value] : preprocessing.to_metadata()) model.metadata[key] = value;
   model.metadata["pulmoseg.trained_on"] = "something";
   const Engine engine(save(model));
-  EXPECT_EQ(engine.classes(), (std::vector<std::string>{"background", "lesion"}));
+  EXPECT_EQ(engine.classes(), dataset::ClassMap::parse("lesion"));
   EXPECT_EQ(engine.preprocessing(), preprocessing);
   EXPECT_EQ(engine.metadata(), model.metadata);
   EXPECT_GE(engine.slices_in_flight(), 1);
@@ -116,7 +116,7 @@ TEST_F(EngineTest, TakesAFileOfAnotherToolWithTwoClasses) {
   auto model = test::threshold_network();
   model.metadata.clear();
   const Engine any_size(save(model));
-  EXPECT_EQ(any_size.classes(), (std::vector<std::string>{"background", "lesion"}));
+  EXPECT_EQ(any_size.classes(), dataset::ClassMap::parse("lesion"));
   EXPECT_EQ(any_size.preprocessing(), dataset::Preprocessing{});
   model.inputs[0].shape = {std::int64_t{1}, std::int64_t{1}, std::int64_t{40}, std::int64_t{40}};
   model.outputs[0].shape = {std::int64_t{1}, std::int64_t{2}, std::int64_t{40}, std::int64_t{40}};

@@ -40,7 +40,9 @@ EvaluationProvenance provenance() {
   return result;
 }
 
-metrics::Figures figures(const std::string& part = "test") { return metrics::summarise(part, slices, {.points = {}, .auc = 0.75, .average_precision = 0.5}); }
+metrics::Figures figures(const std::string& part = "test") {
+  return metrics::summarise(part, slices, {.points = {}, .auc = 0.75, .average_precision = 0.5});
+}
 
 TEST(MetricsJson, HoldsTheContract) {
   const json file = json::parse(metrics_json(figures(), provenance()));
@@ -50,7 +52,8 @@ TEST(MetricsJson, HoldsTheContract) {
   EXPECT_EQ(file["part"], "test");
   EXPECT_EQ(file["slices"], 2);
   EXPECT_EQ(file["loss"], 0.1875);
-  for (const char* key : {"accuracy", "precision", "recall", "specificity", "f1", "dice", "iou", "auc_roc", "average_precision"}) {
+  for (const char* key :
+       {"accuracy", "precision", "recall", "specificity", "f1", "dice", "iou", "auc_roc", "average_precision"}) {
     EXPECT_TRUE(file["pooled"][key].is_number()) << key;
   }
   EXPECT_EQ(file["pooled"].size(), 9u);
@@ -77,7 +80,8 @@ TEST(MetricsJson, HoldsTheContract) {
   EXPECT_EQ(file["lesion_percent"]["limits_of_agreement"].size(), 2u);
   EXPECT_TRUE(file["lesion_percent"]["icc"].is_number());
   EXPECT_EQ(file["split"], (json{{"kind", "slice"}, {"seed", 7}, {"patients_on_both_sides", true}}));
-  for (const char* name : {"pooled", "per_slice_mean", "lesion_slice_mean", "case_mean", "surface", "lesion_percent", "loss", "null"}) {
+  for (const char* name :
+       {"pooled", "per_slice_mean", "lesion_slice_mean", "case_mean", "surface", "lesion_percent", "loss", "null"}) {
     EXPECT_TRUE(file["conventions"].contains(name)) << name;
   }
 }
@@ -166,7 +170,8 @@ TEST(MetricsFiles, TablesCanBeReadBack) {
                                                         "2", "90", "0.125", "0.5", "3"}));
   EXPECT_EQ(by_slice.rows[1][by_slice.column("dice")], "1");
   const CsvTable by_case = read_csv(folder / "new" / "cases.csv");
-  EXPECT_EQ(by_case.rows[1], (std::vector<std::string>{"b", "p2", "1", "", "", "", "", "0", "0", "0", "100", "", "", "2", "0"}));
+  EXPECT_EQ(by_case.rows[1],
+            (std::vector<std::string>{"b", "p2", "1", "", "", "", "", "0", "0", "0", "100", "", "", "2", "0"}));
   EXPECT_EQ(read_file(folder / "new" / "metrics.json"), metrics_json(figures(), provenance()));
 }
 

@@ -130,25 +130,5 @@ TEST(Batches, ResizesAsPreparingDoes) {
           torch::kInt64)));
 }
 
-TEST(Batches, AnUnknownClassIsNamedWithItsRow) {
-  const test::TemporaryFolder folder;
-  make_dataset(folder / "data", 4, 8);
-  {
-    dataset::NpyWriter writer(folder / "data/lesion_masks.npy", dataset::NpyType::uint8, {8, 8});
-    for (std::int64_t row = 0; row < 4; ++row) {
-      std::vector<std::uint8_t> mask(64);
-      if (row == 2) mask[13] = 7;
-      writer.write_row(row, mask);
-    }
-    writer.commit(4);
-  }
-  const auto dataset = dataset::Dataset::open(folder / "data");
-  BatchLoader loader(dataset, {}, {{0, 1}, {2, 3}}, std::nullopt);
-  EXPECT_TRUE(loader.next());
-  const auto message = message_of<Error>([&] { loader.next(); });
-  EXPECT_NE(message.find("row 2"), std::string::npos) << message;
-  EXPECT_NE(message.find("class 7, expected classes 0 to 1"), std::string::npos) << message;
-}
-
 }  // namespace
 }  // namespace pulmoseg::training

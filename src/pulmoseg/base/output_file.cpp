@@ -131,7 +131,7 @@ FolderLock::FolderLock(const std::filesystem::path& folder) : file_(folder / ".p
       if (!taken) fail(folder, "cannot be locked");
       ::close(std::exchange(descriptor_, -1));
       throw FolderInUse(fmt::format("{}: is in use by another run of pulmoseg; wait for it or choose another folder",
-                              folder.string()));
+                                    folder.string()));
     }
   } while (!is_file_of(descriptor_, file_));
 }

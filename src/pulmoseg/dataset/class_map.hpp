@@ -56,8 +56,9 @@ class ClassMap {
   std::size_t size() const { return classes_.size() + 1; }
   bool has_lung() const;
 
-  Region lesion() const;  ///< every class that is lesion: the region of all figures and masks that say "lesion"; maybe none
-  Region lung() const;    ///< lung and the lesions within it; of no class when !has_lung()
+  Region lesion()
+      const;  ///< every class that is lesion: the region of all figures and masks that say "lesion"; maybe none
+  Region lung() const;  ///< lung and the lesions within it; of no class when !has_lung()
   /// What is measured beside the lesion: the lung, where there is one, and the classes of lesion, where there are several.
   std::vector<Region> further_regions() const;
 

@@ -19,7 +19,8 @@
 namespace pulmoseg::dataset {
 
 /// Of pixels in [0, 1]. The order of the names below.
-constexpr std::array<const char*, 5> appearance_names{"brightness", "contrast", "dark share", "bright share", "sharpness"};
+constexpr std::array<const char*, 5> appearance_names{"brightness", "contrast", "dark share", "bright share",
+                                                      "sharpness"};
 using Appearance = std::array<double, appearance_names.size()>;
 
 /// Mean, standard deviation, share of pixels below 0.15, share above 0.85, mean difference of neighbours in a row.

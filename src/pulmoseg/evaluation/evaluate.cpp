@@ -61,17 +61,16 @@ metrics::SliceResult judge(const dataset::Dataset& dataset, std::int64_t row, co
   const auto truth = dataset.lesion_mask(row);
   const auto lesion = mask_of(prediction.classes, classes.lesion());
   const metrics::MaskGrid grid{.size = {dataset.columns(), dataset.rows(), 1}};
-  return {.row = slice.row,
-          .case_name = slice.case_name,
-          .patient = slice.patient,
-          .slice = slice.slice,
-          .counts = metrics::count(lesion, truth),
-          .loss = prediction.loss,
-          .surface = metrics::compare_surfaces(lesion, truth, grid, tolerance),
-          .lung = slice.has_lung_mask
-                      ? std::optional(count_in_lung(lesion, truth, dataset.lung_mask(row)))
-                      : std::nullopt,
-          .regions = count_regions(dataset, row, prediction, classes)};
+  return {
+      .row = slice.row,
+      .case_name = slice.case_name,
+      .patient = slice.patient,
+      .slice = slice.slice,
+      .counts = metrics::count(lesion, truth),
+      .loss = prediction.loss,
+      .surface = metrics::compare_surfaces(lesion, truth, grid, tolerance),
+      .lung = slice.has_lung_mask ? std::optional(count_in_lung(lesion, truth, dataset.lung_mask(row))) : std::nullopt,
+      .regions = count_regions(dataset, row, prediction, classes)};
 }
 
 void warn_about_size(const inference::Engine& engine, const dataset::Dataset& dataset) {

@@ -51,9 +51,8 @@ SlicePrediction interpret(std::span<const float> logits, std::size_t pixels, con
                             count * pixels, count, pixels));
   }
   const std::vector<bool> is_lesion = classes.lesion().has;
-  SlicePrediction prediction{.classes = std::vector<std::uint8_t>(pixels),
-                             .lesion_probability = std::vector<float>(pixels),
-                             .loss = {}};
+  SlicePrediction prediction{
+      .classes = std::vector<std::uint8_t>(pixels), .lesion_probability = std::vector<float>(pixels), .loss = {}};
   double loss = 0;
   for (std::size_t i = 0; i < pixels; ++i) {
     const Pixel pixel = read_pixel(logits, count, pixels, i);

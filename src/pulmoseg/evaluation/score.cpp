@@ -78,12 +78,12 @@ PairScore score_pair(const MaskPair& pair, const ScoreOptions& options) {
   const auto pixels = static_cast<std::size_t>(geometry.size[0] * geometry.size[1]);
   for (std::int64_t k = 0; k < geometry.size[2]; ++k) {
     const std::size_t first = static_cast<std::size_t>(k) * pixels;
-    score.slices.push_back({.row = k,
-                            .case_name = pair.name,
-                            .patient = {},
-                            .slice = k,
-                            .counts = metrics::count(std::span(found).subspan(first, pixels),
-                                                     std::span(truth).subspan(first, pixels))});
+    score.slices.push_back(
+        {.row = k,
+         .case_name = pair.name,
+         .patient = {},
+         .slice = k,
+         .counts = metrics::count(std::span(found).subspan(first, pixels), std::span(truth).subspan(first, pixels))});
   }
   const auto spacing = score.in_mm ? geometry.spacing : volume::Vector3{1, 1, 1};
   score.surface = metrics::compare_surfaces(found, truth, {geometry.size, spacing}, options.tolerance);
@@ -96,14 +96,14 @@ Score score(const std::filesystem::path& prediction, const std::filesystem::path
   const bool one_pair = !std::filesystem::is_directory(prediction);
   Score result{.figures = {}, .slices = {}, .left_out = matched.unpaired};
   std::vector<metrics::SurfaceFigures> surfaces;
-  bool all_in_mm = true;
+  std::size_t in_mm = 0;
   for (std::size_t i = 0; i < matched.pairs.size(); ++i) {
     if (options.stop.stop_requested()) throw Interrupted("stopped on request; nothing was written");
     try {
       const PairScore pair = score_pair(matched.pairs[i], options);
       std::ranges::copy(pair.slices, std::back_inserter(result.slices));
       surfaces.push_back(pair.surface);
-      all_in_mm = all_in_mm && pair.in_mm;
+      in_mm += pair.in_mm ? 1 : 0;
     } catch (const Interrupted&) {
       throw;
     } catch (const std::exception& error) {
@@ -121,9 +121,12 @@ Score score(const std::filesystem::path& prediction, const std::filesystem::path
   warn_about_label(result, options, reference);
   for (std::size_t row = 0; row < result.slices.size(); ++row) result.slices[row].row = static_cast<std::int64_t>(row);
   result.figures = metrics::summarise("all", result.slices);
-  metrics::set_case_surfaces(
-      result.figures, surfaces,
-      {.of = "case", .unit = all_in_mm ? "mm" : "voxels or mm", .tolerance = options.tolerance});
+  metrics::set_case_surfaces(result.figures, surfaces,
+                             {.of = "case",
+                              .unit = in_mm == surfaces.size() ? "mm"
+                                      : in_mm == 0             ? "voxels"
+                                                               : "mm or voxels",
+                              .tolerance = options.tolerance});
   return result;
 }
 

@@ -114,7 +114,8 @@ dataset::ClassMap read_classes(const std::map<std::string, std::string>& metadat
                                const std::filesystem::path& file) {
   const auto map = metadata.find(class_map_key);
   try {
-    return map == metadata.end() ? dataset::ClassMap::of_names(split_names(names)) : dataset::ClassMap::parse(map->second);
+    return map == metadata.end() ? dataset::ClassMap::of_names(split_names(names))
+                                 : dataset::ClassMap::parse(map->second);
   } catch (const UsageError& error) {
     throw Error(fmt::format("{}: its metadata's {}", file.string(), error.what()));
   }

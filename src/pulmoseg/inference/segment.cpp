@@ -63,7 +63,8 @@ void segment(volume::VolumeReader& reader, Engine& engine, const std::function<v
     auto probabilities = engine.run(images, n, size, size);
     softmax(probabilities, n, classes, size * size);
     for (std::size_t i = 0; i < slices.size(); ++i) {
-      on_slice(finish(std::move(slices[i]), appearances[i], std::span(probabilities).subspan(i * outputs, outputs), size));
+      on_slice(
+          finish(std::move(slices[i]), appearances[i], std::span(probabilities).subspan(i * outputs, outputs), size));
     }
   }
 }

@@ -27,7 +27,7 @@ class Union {
     return run;
   }
   void unite(std::size_t one, std::size_t other) {
-    const auto [first, second] = std::minmax(root(one), root(other));
+    const auto [first, second] = std::minmax({root(one), root(other)});
     parents_[second] = first;
   }
 
@@ -115,12 +115,14 @@ void keep_largest(std::span<std::uint8_t> mask, const Size& size, std::size_t co
   for (std::size_t i = 0; i < std::min(count, order.size()); ++i) {
     kept[order[i]] = static_cast<double>(voxels[order[i]]) >= smallest_share * static_cast<double>(voxels[order[0]]);
   }
-  components.paint(mask, [&](std::size_t part) { return !kept[part]; }, 0);
+  components.paint(
+      mask, [&](std::size_t part) { return !kept[part]; }, 0);
 }
 
 void drop_smaller_than(std::span<std::uint8_t> mask, const Size& size, std::int64_t voxels) {
   const Components components(mask, size);
-  components.paint(mask, [&](std::size_t part) { return components.voxels()[part] < voxels; }, 0);
+  components.paint(
+      mask, [&](std::size_t part) { return components.voxels()[part] < voxels; }, 0);
 }
 
 void fill_holes_in_slices(std::span<std::uint8_t> mask, const Size& size) {
@@ -140,7 +142,8 @@ void fill_holes_in_slices(std::span<std::uint8_t> mask, const Size& size) {
     }
     const Components parts(background, framed);
     if (parts.voxels().size() < 2) continue;
-    parts.paint(background, [](std::size_t part) { return part > 0; }, 2);
+    parts.paint(
+        background, [](std::size_t part) { return part > 0; }, 2);
     for (std::int64_t row = 0; row < rows; ++row) {
       const auto begin = slice.begin() + row * columns;
       std::transform(begin, begin + columns, in_frame(row), begin,

@@ -55,7 +55,8 @@ struct SliceResult {
   std::optional<double> loss{};      ///< mean cross-entropy over the slice's pixels
   SurfaceFigures surface{};          ///< in the plane, in pixels
   std::optional<LungCounts> lung{};  ///< nullopt: the lung is not known
-  std::vector<ConfusionCounts> regions{};  ///< of each further region (summarise_regions()); empty: their truth is not known
+  std::vector<ConfusionCounts>
+      regions{};  ///< of each further region (summarise_regions()); empty: their truth is not known
 };
 
 /// All slices of one case that are in the part.

@@ -84,7 +84,8 @@ class GraphBuilder {
     const at::Tensor whole = (values / scale.view({-1, 1, 1, 1})).round().to(at::kChar);
     model_.initializers.push_back({name + onnx_int8_suffix, values.sizes().vec(), to_vector<std::int8_t>(whole)});
     model_.initializers.push_back({name + onnx_scale_suffix, scale.sizes().vec(), to_vector<float>(scale)});
-    return node("DequantizeLinear", name, {name + onnx_int8_suffix, name + onnx_scale_suffix}, {{"axis", std::int64_t{0}}});
+    return node("DequantizeLinear", name, {name + onnx_int8_suffix, name + onnx_scale_suffix},
+                {{"axis", std::int64_t{0}}});
   }
 
   std::string convolution_node(const std::string& name, std::vector<std::string> inputs, const Convolution& options) {

@@ -57,9 +57,10 @@ StateDict read_onnx_weights(const std::filesystem::path& file) {
     has_norm = has_norm || is_norm;
   }
   if (!has_norm) {
-    throw Error(fmt::format("{}: has no BatchNorm of its own (it was folded away), so it cannot be trained on; take "
-                            "the .pth that it was exported from",
-                            file.string()));
+    throw Error(
+        fmt::format("{}: has no BatchNorm of its own (it was folded away), so it cannot be trained on; take "
+                    "the .pth that it was exported from",
+                    file.string()));
   }
   return state;
 }

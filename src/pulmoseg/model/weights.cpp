@@ -38,7 +38,8 @@ StateDict read_weights(const std::filesystem::path& file) {
   std::error_code error;
   if (!std::filesystem::exists(file, error)) throw Error(fmt::format("{}: there is no such file", file.string()));
   if (std::filesystem::is_directory(file, error)) {
-    throw Error(fmt::format("{}: is a folder, expected a file of weights (.pth, .safetensors or .onnx)", file.string()));
+    throw Error(
+        fmt::format("{}: is a folder, expected a file of weights (.pth, .safetensors or .onnx)", file.string()));
   }
   if (std::filesystem::file_size(file, error) == 0) {
     throw Error(fmt::format("{}: is empty, expected a file of weights", file.string()));

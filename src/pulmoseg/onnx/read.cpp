@@ -203,12 +203,11 @@ Initializer read_initializer(pbf_reader message) {
     case field::ElementType::float32: initializer.data = take_values(std::move(floats), raw, *count, name); break;
     case field::ElementType::int64: initializer.data = take_values(std::move(integers), raw, *count, name); break;
     case field::ElementType::int8:
-      initializer.data =
-          take_values(std::vector<std::int8_t>(integers.begin(), integers.end()), raw, *count, name);
+      initializer.data = take_values(std::vector<std::int8_t>(integers.begin(), integers.end()), raw, *count, name);
       break;
     default:
-      refuse(fmt::format("initializer '{}' has element type {}, expected 1 (float32), 3 (int8) or 7 (int64)", name,
-                         type));
+      refuse(
+          fmt::format("initializer '{}' has element type {}, expected 1 (float32), 3 (int8) or 7 (int64)", name, type));
   }
   return initializer;
 }

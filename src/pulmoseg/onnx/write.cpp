@@ -117,7 +117,8 @@ void add_initializer(Message& graph, const Initializer& initializer, const std::
   for (const auto size : initializer.shape) expected *= size;
   const auto [count, bytes, type] = std::visit(
       [](const auto& data) {
-        return std::tuple(std::ssize(data), std::as_bytes(std::span(data)), element_type_of(typename std::decay_t<decltype(data)>::value_type()));
+        return std::tuple(std::ssize(data), std::as_bytes(std::span(data)),
+                          element_type_of(typename std::decay_t<decltype(data)>::value_type()));
       },
       initializer.data);
   if (count != expected) {

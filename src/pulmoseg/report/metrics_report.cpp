@@ -67,9 +67,12 @@ ordered_json surface_json(const metrics::SurfaceMean& surface) {
 ordered_json regions_json(std::span<const metrics::RegionFigures> regions) {
   ordered_json list = ordered_json::array();
   for (const metrics::RegionFigures& region : regions) {
-    ordered_json entry{{"name", region.name},           {"slices", region.slices},
-                       {"dice", value(region.dice)},    {"iou", value(region.iou)},
-                       {"precision", value(region.precision)}, {"recall", value(region.recall)},
+    ordered_json entry{{"name", region.name},
+                       {"slices", region.slices},
+                       {"dice", value(region.dice)},
+                       {"iou", value(region.iou)},
+                       {"precision", value(region.precision)},
+                       {"recall", value(region.recall)},
                        {"case_mean", case_mean_json(region.case_mean)}};
     entry.update(counts_json(region.counts));
     list.push_back(std::move(entry));
@@ -209,8 +212,8 @@ std::string heading(const metrics::Figures& figures, const EvaluationProvenance&
 
 std::string surface_text(const metrics::SurfaceMean& surface) {
   const auto& [of, unit, tolerance] = surface.measure;
-  return fmt::format("\nsurfaces, mean over {}s, in {}\n  {:<30}{:>8}  within {} {}, {} {}s\n  {:<30}{:>8}  {} {}s\n", of, unit,
-                     "normalised surface Dice", shown(surface.nsd), tolerance, unit, surface.nsd_count, of,
+  return fmt::format("\nsurfaces, mean over {}s, in {}\n  {:<30}{:>8}  within {} {}, {} {}s\n  {:<30}{:>8}  {} {}s\n",
+                     of, unit, "normalised surface Dice", shown(surface.nsd), tolerance, unit, surface.nsd_count, of,
                      "95 % Hausdorff distance", shown(surface.hausdorff_95), surface.hausdorff_95_count, of);
 }
 
@@ -296,14 +299,16 @@ void write_slices_csv(std::span<const metrics::SliceResult> slices, const std::s
                                    fmt::format("{}", metrics::slice_dice(slice.counts)),
                                    fmt::format("{}", metrics::slice_iou(slice.counts))};
     append_counts(cells, slice.counts);
-    for (const auto& number : {slice.loss, slice.surface.nsd, slice.surface.hausdorff_95}) cells.push_back(cell(number));
+    for (const auto& number : {slice.loss, slice.surface.nsd, slice.surface.hausdorff_95})
+      cells.push_back(cell(number));
     text += csv_line(cells);
   }
   write_file(csv, text);
 }
 
 void write_cases_csv(std::span<const metrics::CaseResult> cases, const std::filesystem::path& csv) {
-  std::string text = "case,patient,slices,dice,iou,precision,recall,tp,fp,fn,tn,nsd,hausdorff_95,lesion_percent,true_lesion_percent\n";
+  std::string text =
+      "case,patient,slices,dice,iou,precision,recall,tp,fp,fn,tn,nsd,hausdorff_95,lesion_percent,true_lesion_percent\n";
   for (const metrics::CaseResult& result : cases) {
     std::vector<std::string> cells{result.case_name,
                                    result.patient,
@@ -359,14 +364,15 @@ std::string metrics_text(const metrics::Figures& figures, const EvaluationProven
     row(region.name + ", mean per case", region.case_mean, fmt::format("{} cases", region.case_mean.count));
   }
   text += "\npooled over all pixels\n";
-  const std::pair<const char*, std::optional<double>> figures_of_pixels[] = {{"accuracy", pooled.accuracy},
-                                                                             {"precision", pooled.precision},
-                                                                             {"recall (sensitivity)", pooled.recall},
-                                                                             {"specificity", pooled.specificity},
-                                                                             {"F1", pooled.f1},
-                                                                             {"AUC-ROC", pooled.auc_roc},
-                                                                             {"average precision", pooled.average_precision},
-                                                                             {"loss (cross-entropy)", figures.loss}};
+  const std::pair<const char*, std::optional<double>> figures_of_pixels[] = {
+      {"accuracy", pooled.accuracy},
+      {"precision", pooled.precision},
+      {"recall (sensitivity)", pooled.recall},
+      {"specificity", pooled.specificity},
+      {"F1", pooled.f1},
+      {"AUC-ROC", pooled.auc_roc},
+      {"average precision", pooled.average_precision},
+      {"loss (cross-entropy)", figures.loss}};
   for (const auto& [name, number] : figures_of_pixels) text += fmt::format("  {:<30}{:>8}\n", name, shown(number));
   return text + surface_text(figures.surface) + percent_text(figures.lesion_percent);
 }

@@ -34,7 +34,7 @@ struct TrainingOptions {
   double warm_up = 0;                      ///< share of the run in which the learning rate rises to its full value
   bool progressive_size = false;           ///< begin with small images: image_size_at()
   double dice_loss = 0;                    ///< weight of the soft Dice loss beside the cross-entropy
-  double focal_loss = 0;          ///< gamma of the cross-entropy, 0: each pixel counts alike: loss_sums()
+  double focal_loss = 0;                   ///< gamma of the cross-entropy, 0: each pixel counts alike: loss_sums()
   double weight_average = 0;      ///< half-life in steps of the average of the weights that is kept; 0: no average
   double freeze_batch_norm = 0;   ///< last share of the run in which BatchNorm keeps its statistics
   double appearance = 0;          ///< strength of random windows, contrast, blur and noise, 0 to 1: draw_appearance()

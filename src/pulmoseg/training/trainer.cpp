@@ -59,10 +59,10 @@ void Trainer::check_targets(const Rows& rows) const {
   for (const std::int64_t row : rows) {
     const auto& slice = dataset_.slices().at(static_cast<std::size_t>(row));
     if (classes_.knows_targets(slice)) continue;
-    throw Error(
-        fmt::format("{}: slice {} of case {} has no lung mask, which the classes {} need; prepare the dataset with lung "
-                    "masks, or train --classes lesion",
-                    dataset_.folder().string(), slice.slice, slice.case_name, classes_.text()));
+    throw Error(fmt::format(
+        "{}: slice {} of case {} has no lung mask, which the classes {} need; prepare the dataset with lung "
+        "masks, or train --classes lesion",
+        dataset_.folder().string(), slice.slice, slice.case_name, classes_.text()));
   }
 }
 
