@@ -10,6 +10,7 @@
 
 #include "commands.hpp"
 #include "common.hpp"
+#include "evaluate_provenance.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/dataset/split.hpp"
@@ -31,7 +32,8 @@ slices.csv and cases.csv of all patients together, as `pulmoseg evaluate` writes
 
 Folds that are finished are not trained again, and one that was interrupted goes on: the same command
 again does what is left. Several at once, on one machine or on several that share DIR, take different
-folds; --only takes those that it names. --max-minutes is the time of each fold.
+folds; --only takes those that it names. --max-minutes is the time of each fold, and all of it again for
+one that was interrupted.
 
   pulmoseg cross-validate dataset --out cv --recipe fast --init backbone.pth)";
 
@@ -47,7 +49,7 @@ struct Arguments {
 
 fs::path folder_of(const Arguments& arguments, int fold) { return arguments.out / fmt::format("fold-{}", fold); }
 
-/// Written last: a fold that has it is finished.
+/// Its metrics.json is written last: a fold that has it is finished.
 fs::path figures_of(const Arguments& arguments, int fold) { return folder_of(arguments, fold) / "test"; }
 
 bool is_finished(const Arguments& arguments, int fold) {
@@ -65,70 +67,72 @@ evaluation::EvaluateOptions evaluation_options(const Arguments& arguments, Progr
           .tolerance = arguments.tolerance};
 }
 
-/// `fold` 0: of all folds.
-report::EvaluationProvenance provenance_of(const Arguments& arguments, const dataset::Dataset& dataset,
-                                           const inference::Engine& engine, int fold) {
-  report::EvaluationProvenance provenance;
-  provenance.version = PULMOSEG_VERSION;
-  const std::string run = fold > 0 ? fmt::format("fold-{}", fold) : "fold-*";
-  provenance.model = (fs::path(own_name(arguments.out)) / run / "model.onnx").string();
-  provenance.model_metadata = engine.metadata();
-  provenance.dataset = own_name(dataset.folder());
-  provenance.dataset_fingerprint = dataset.fingerprint();
-  provenance.split = report::SplitFacts{.kind = "patient",
-                                        .seed = arguments.split_seed.value_or(arguments.options.seed),
-                                        .fold = fold,
-                                        .folds = arguments.folds,
-                                        .patients_on_both_sides = {}};
-  if (!dataset.info().unrelated_slices) provenance.split->patients_on_both_sides = false;
-  return provenance;
-}
-
 inference::Engine engine_of(const Arguments& arguments, int fold) {
   return inference::Engine(inference::find_model(folder_of(arguments, fold)), {.threads = arguments.options.threads});
 }
 
-void measure_fold(const Arguments& arguments, const dataset::Dataset& dataset, int fold) {
-  const auto rows = split_of(arguments, dataset, fold).rows(dataset::Part::test);
-  auto engine = engine_of(arguments, fold);
-  Progress progress(fmt::format("fold {}, test", fold), std::ssize(rows));
+void measure_fold(const Arguments& arguments, const dataset::Dataset& dataset, const dataset::Split& split) {
+  const auto rows = split.rows(dataset::Part::test);
+  auto engine = engine_of(arguments, split.fold);
+  Progress progress(fmt::format("fold {}, test", split.fold), std::ssize(rows));
   const auto evaluation = evaluation::evaluate(engine, dataset, rows, "test", evaluation_options(arguments, progress));
-  report::write_metrics(evaluation.figures, evaluation.slices, provenance_of(arguments, dataset, engine, fold),
-                        figures_of(arguments, fold));
+  report::write_metrics(evaluation.figures, evaluation.slices, provenance_of(engine, dataset, split),
+                        figures_of(arguments, split.fold));
 }
 
-/// False when another process trains it.
-bool finish_fold(const Arguments& arguments, const dataset::Dataset& dataset, int fold) {
+/// Trains and measures a fold, unless that is done or another process is at it.
+void finish_fold(const Arguments& arguments, const dataset::Dataset& dataset, int fold) {
+  if (is_finished(arguments, fold)) return;
+  const auto split = split_of(arguments, dataset, fold);
   const fs::path run = folder_of(arguments, fold);
-  training::TrainingOptions options = arguments.options;
-  options.resume = fs::exists(training::RunFolder{run}.config());
-  spdlog::info("fold {} of {}: {}", fold, arguments.folds, options.resume ? "goes on" : "begins");
   try {
+    // Longer than the training's own lock on its folder: a fold that is trained and not yet measured is nobody else's.
+    const FolderLock lock(figures_of(arguments, fold));
+    if (is_finished(arguments, fold)) return;
+    training::TrainingOptions options = arguments.options;
+    options.resume = fs::exists(training::RunFolder{run}.config());
+    spdlog::info("fold {} of {}: {}", fold, arguments.folds, options.resume ? "goes on" : "begins");
     training::ProcessGroup alone;
-    train_and_show(dataset, split_of(arguments, dataset, fold), run, options, alone);
-    measure_fold(arguments, dataset, fold);
-    return true;
-  } catch (const FolderInUse& error) {
-    spdlog::info("fold {} of {}: {}", fold, arguments.folds, error.what());
-    return false;
+    train_and_show(dataset, split, run, options, alone);
+    measure_fold(arguments, dataset, split);
+  } catch (const FolderInUse&) {
+    spdlog::info("fold {} of {}: another process is at it", fold, arguments.folds);
   }
 }
 
-/// All test parts together, which are all slices of the dataset.
+/// Folds that were trained otherwise, or on other data, are not to be pooled with these.
+void check_folds_that_are_there(const Arguments& arguments, const dataset::Dataset& dataset) {
+  for (int fold = 1; fold <= arguments.folds; ++fold) {
+    const training::RunFolder run{folder_of(arguments, fold)};
+    if (!fs::exists(run.config())) continue;
+    const auto split = split_of(arguments, dataset, fold);
+    auto options = arguments.options;
+    options.precision = training::read_config(run).options.precision;  // auto became what the processor has
+    if (arguments.options.precision != training::Precision::automatic) options.precision = arguments.options.precision;
+    training::check_same_run(training::describe_run(dataset, split, options), dataset, split, run);
+  }
+}
+
+/// All test parts together, which are all slices of the dataset. The models run once more, since the area under the curve of
+/// all slices needs every probability.
 void pool(const Arguments& arguments, const dataset::Dataset& dataset) {
   Progress progress("all folds", dataset.size());
-  evaluation::Evaluator evaluator(dataset.size(), evaluation_options(arguments, progress));
-  std::optional<report::EvaluationProvenance> provenance;
+  evaluation::Evaluator evaluator(dataset, static_cast<std::size_t>(dataset.size()),
+                                  evaluation_options(arguments, progress));
+  report::EvaluationProvenance provenance;
   for (int fold = 1; fold <= arguments.folds; ++fold) {
+    const auto split = split_of(arguments, dataset, fold);
     auto engine = engine_of(arguments, fold);
-    evaluator.add(engine, dataset, split_of(arguments, dataset, fold).rows(dataset::Part::test));
-    provenance = provenance_of(arguments, dataset, engine, 0);
+    evaluator.add(engine, split.rows(dataset::Part::test));
+    provenance = provenance_of(engine, dataset, split);
   }
+  provenance.model = (fs::path(own_name(arguments.out)) / "fold-*" / "model.onnx").string();
+  provenance.split->fold = 0;  // all of them
   const auto evaluation = evaluator.finish("cross-validation");
-  report::write_metrics(evaluation.figures, evaluation.slices, *provenance, arguments.out);
+  report::write_metrics(evaluation.figures, evaluation.slices, provenance, arguments.out);
   if (arguments.json)
-    return print_json(nlohmann::ordered_json::parse(report::metrics_json(evaluation.figures, *provenance)));
-  print_line(report::metrics_text(evaluation.figures, *provenance));
+    return print_json(nlohmann::ordered_json::parse(report::metrics_json(evaluation.figures, provenance)));
+  print_line(report::metrics_text(evaluation.figures, provenance));
   print_line(fmt::format("{}: metrics.json, slices.csv, cases.csv", arguments.out.string()));
 }
 
@@ -149,9 +153,8 @@ void run(const CLI::App& command, Arguments& arguments) {
   apply_given_options(command, arguments.options, training::recipe(arguments.options.recipe));
   const auto dataset = dataset::Dataset::open(arguments.dataset);
   split_of(arguments, dataset, 1);  // so many folds can be made
-  for (const int fold : folds) {
-    if (!is_finished(arguments, fold)) finish_fold(arguments, dataset, fold);
-  }
+  check_folds_that_are_there(arguments, dataset);
+  for (const int fold : folds) finish_fold(arguments, dataset, fold);
   int finished = 0;
   for (int fold = 1; fold <= arguments.folds; ++fold) finished += is_finished(arguments, fold) ? 1 : 0;
   if (finished == arguments.folds) return pool(arguments, dataset);

@@ -12,6 +12,7 @@
 
 #include "commands.hpp"
 #include "common.hpp"
+#include "evaluate_provenance.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/dataset/split.hpp"
@@ -34,8 +35,8 @@ Each figure is given by its convention: pooled over all pixels; mean per slice, 
 that was predicted empty scores 1; mean per slice with lesion; mean per case, with a 95 % bootstrap
 interval; outlines of slices in pixels (normalised surface Dice within --tolerance, 95 % Hausdorff
 distance); and how each case's percentage of lesion in the lung agrees with the truth's (Bland-Altman,
-ICC), where the dataset has lung masks. A slice-wise split has slices of the same patients in training and test: such figures
-flatter, and the terminal, metrics.json and the pictures say so.
+ICC), where the dataset has lung masks. A slice-wise split has slices of the same patients in training
+and test: such figures flatter, and the terminal, metrics.json and the pictures say so.
 
 DIR gets metrics.json, slices.csv, cases.csv, roc.png and figures/*.png: CT, truth and prediction of
 the best, median and worst slices by Dice and of a random sample of the rest. With --part given more
@@ -50,11 +51,6 @@ struct Arguments {
   double tolerance = 2;
   bool json = false, overwrite = false;
 };
-
-std::string model_name(const fs::path& onnx) {
-  const fs::path whole = fs::weakly_canonical(onnx);
-  return (whole.parent_path().filename() / whole.filename()).string();
-}
 
 /// The split that names the parts; nothing where every slice is wanted and no split belongs to the dataset.
 std::optional<dataset::Split> find_split(const Arguments& arguments, const dataset::Dataset& dataset) {
@@ -80,24 +76,6 @@ std::vector<std::int64_t> rows_of(const std::string& part, const std::optional<d
   std::vector<std::int64_t> rows(static_cast<std::size_t>(dataset.size()));
   std::iota(rows.begin(), rows.end(), 0);
   return rows;
-}
-
-report::EvaluationProvenance provenance_of(const inference::Engine& engine, const dataset::Dataset& dataset,
-                                           const std::optional<dataset::Split>& split) {
-  report::EvaluationProvenance provenance{.version = PULMOSEG_VERSION,
-                                          .model = model_name(engine.file()),
-                                          .model_metadata = engine.metadata(),
-                                          .dataset = own_name(dataset.folder()),
-                                          .dataset_fingerprint = dataset.fingerprint(),
-                                          .prediction = {},
-                                          .reference = {},
-                                          .split = {},
-                                          .left_out = {}};
-  if (split) {
-    provenance.split = report::SplitFacts{split->kind, split->seed, split->fold, split->folds, std::nullopt};
-    if (!dataset.info().unrelated_slices) provenance.split->patients_on_both_sides = split->patients_leak(dataset);
-  }
-  return provenance;
 }
 
 std::string caption_of(const std::string& part, const report::EvaluationProvenance& provenance) {

@@ -151,7 +151,7 @@ void run(const Arguments& arguments) {
   const FolderLock lock(arguments.plan.folder);
   auto hash = std::async(std::launch::async, sha256_of_file, file);
   inference::Engine engine(file, arguments.engine);
-  SegmentPlan plan = arguments.plan;
+  SegmentPlan plan = arguments.plan;  // after the engine, which knows whether there will be a lung
   plan.lung = engine.classes().has_lung();
   const auto cases = plan_cases(arguments.inputs, arguments.lung_masks, plan);
   report::Provenance model;

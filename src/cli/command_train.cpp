@@ -98,16 +98,11 @@ void run_train(const CLI::App& command, Arguments& arguments) {
 }
 
 void add_split_options(CLI::App& command, Arguments& arguments) {
-  const std::string group = what_is_learnt;
+  command.option_defaults()->group(what_is_learnt)->always_capture_default();
   command.add_option("--split", arguments.split, "slice: 70/15/15 % of the slices at random; patient: whole patients")
-      ->check(CLI::IsMember({"slice", "patient"}))
-      ->capture_default_str()
-      ->group(group);
-  command.add_option("--fold", arguments.fold, "Test fold k of n of a split by patient")
-      ->capture_default_str()
-      ->group(group);
-  command.add_option("--split-seed", arguments.split_seed, "Of the split alone, where it is not to be --seed")
-      ->group(group);
+      ->check(CLI::IsMember({"slice", "patient"}));
+  command.add_option("--fold", arguments.fold, "Test fold k of n of a split by patient");
+  command.add_option("--split-seed", arguments.split_seed, "Of the split alone, where it is not to be --seed");
   command
       .add_flag("--resume", arguments.options.resume,
                 "Go on from RUN's checkpoint, with its options where none are given")

@@ -84,31 +84,44 @@ void write_picture(const SegmentCase& planned, const volume::SourceInfo& source,
                        planned.picture);
 }
 
+/// The volumes that are written, on the scan's own grid.
+struct Volumes {
+  Volumes(const SegmentCase& planned, const volume::SourceInfo& source)
+      : mask(planned.mask, source, volume::VoxelType::uint8) {
+    if (!planned.lung.empty()) lung.emplace(planned.lung, source, volume::VoxelType::uint8);
+    if (!planned.probabilities.empty())
+      probabilities.emplace(planned.probabilities, source, volume::VoxelType::float32);
+  }
+  void commit() {
+    mask.commit();
+    if (lung) lung->commit();
+    if (probabilities) probabilities->commit();
+  }
+  volume::VolumeWriter mask;
+  std::optional<volume::VolumeWriter> lung, probabilities;
+};
+
 /// What the network found in a scan, slice after slice. The lung is empty when the network does not know it.
 struct Found {
   std::vector<std::uint8_t> lesion, lung;
-  std::optional<volume::VolumeWriter> probabilities;  ///< written, not yet in place
   dataset::CaseAppearance appearance;
 };
 
-Found find(const SegmentCase& planned, inference::Engine& engine, const OnSlice& on_slice) {
+Found find(volume::VolumeReader reader, inference::Engine& engine, std::optional<volume::VolumeWriter>& probabilities,
+           const OnSlice& on_slice) {
   evaluation::require_lesion(engine.classes(), engine.file());
-  auto reader = volume::VolumeReader::open(planned.input);
   const masks::Size size = reader.geometry().size;
   const auto pixels = static_cast<std::size_t>(size[0] * size[1]), voxels = pixels * static_cast<std::size_t>(size[2]);
   const dataset::Region lesion = engine.classes().lesion(), lung = engine.classes().lung();
   Found found{.lesion = std::vector<std::uint8_t>(voxels),
               .lung = std::vector<std::uint8_t>(engine.classes().has_lung() ? voxels : 0),
-              .probabilities = {},
               .appearance = {}};
-  if (!planned.probabilities.empty())
-    found.probabilities.emplace(planned.probabilities, reader.source(), volume::VoxelType::float32);
   std::int64_t done = 0;
   inference::segment(reader, engine, [&](const inference::SegmentedSlice& slice) {
     const auto place = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(slice.index) * pixels);
     std::ranges::copy(evaluation::mask_of(slice.labels, lesion), found.lesion.begin() + place);
     if (!found.lung.empty()) std::ranges::copy(evaluation::mask_of(slice.labels, lung), found.lung.begin() + place);
-    if (found.probabilities) found.probabilities->write(slice.index, sum_of(slice.probabilities, lesion, pixels));
+    if (probabilities) probabilities->write(slice.index, sum_of(slice.probabilities, lesion, pixels));
     found.appearance.add(slice.appearance);
     on_slice(++done, size[2]);
   });
@@ -133,10 +146,15 @@ std::optional<quantify::Note> unfamiliarity(const Found& found, const inference:
 
 SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine, const report::Provenance& model,
                            const std::optional<masks::RefineOptions>& refinement, const OnSlice& on_slice) {
-  Found found = find(planned, engine, on_slice);
+  // Whatever cannot be read or written is to say so before the network has run.
   auto reader = volume::VolumeReader::open(planned.input);
   const volume::SourceInfo source = reader.source();
   const volume::Geometry& grid = reader.geometry();
+  LungMask given_lung(planned.lung_mask, reader);
+  const bool own_lung = !planned.lung.empty();
+  Volumes volumes(planned, source);
+
+  Found found = find(volume::VolumeReader::open(planned.input), engine, volumes.probabilities, on_slice);
   const auto spacing = quantify::known_spacing(source);
   if (refinement) {
     const bool has_volume = spacing == quantify::KnownSpacing::complete;
@@ -144,11 +162,6 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
                   *refinement);
   }
 
-  LungMask given_lung(planned.lung_mask, reader);
-  const bool own_lung = !planned.lung.empty();
-  volume::VolumeWriter mask(planned.mask, source, volume::VoxelType::uint8);
-  std::optional<volume::VolumeWriter> lung_mask;
-  if (own_lung) lung_mask.emplace(planned.lung, source, volume::VoxelType::uint8);
   quantify::Measurer measurer(grid, given_lung.given() || own_lung, spacing);
   report::SliceGallery gallery(grid.size[2]);
   for (volume::AxialSlice slice; reader.next(slice);) {
@@ -157,8 +170,8 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
     const auto lesion = std::span<const std::uint8_t>(found.lesion).subspan(place, pixels);
     const auto lung = own_lung ? std::span<const std::uint8_t>(found.lung).subspan(place, pixels)
                                : given_lung.next(slice.index, pixels);
-    mask.write(slice.index, std::vector<float>(lesion.begin(), lesion.end()));
-    if (lung_mask) lung_mask->write(slice.index, std::vector<float>(lung.begin(), lung.end()));
+    volumes.mask.write(slice.index, std::vector<float>(lesion.begin(), lesion.end()));
+    if (volumes.lung) volumes.lung->write(slice.index, std::vector<float>(lung.begin(), lung.end()));
     measurer.add_slice(slice.index, lesion, lung);
     gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, lesion, lung);
   }
@@ -171,9 +184,7 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
   if (planned.lung_mask) result.provenance.lung_mask = *planned.lung_mask;
   // Stopped from here on, no measurements and no picture of an earlier run stand beside this mask.
   for (const auto& old : {planned.measurements, planned.picture}) std::filesystem::remove(old);
-  mask.commit();
-  if (lung_mask) lung_mask->commit();
-  if (found.probabilities) found.probabilities->commit();
+  volumes.commit();
   write_picture(planned, source, result.measurements, gallery, result.provenance);
   report::write_measurements_json(result.measurements, result.provenance, planned.measurements);
   return result;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "medseg.hpp"
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "support/contains.hpp"
@@ -21,12 +22,7 @@ using test::run_program;
 
 class CrossValidateProgram : public testing::Test {
  protected:
-  CrossValidateProgram() {
-    const auto prepared = run_program({"prepare", "--image", test::repository_file("data/medseg/tr_im.nii.gz").string(),
-                                       "--lesion-mask", test::repository_file("data/medseg/tr_mask.nii.gz").string(),
-                                       "--unrelated-slices", "--size", "32", data_});
-    EXPECT_EQ(prepared.exit_code, 0) << prepared.messages;
-  }
+  CrossValidateProgram() { test::prepare_medseg(data_); }
   ProgramResult cross_validate(std::vector<std::string> more = {}) {
     std::vector<std::string> arguments{"cross-validate", data_, "--out", out_.string(), "--folds", "3", "--epochs", "1",
                                        "--threads",      "2"};
@@ -67,6 +63,22 @@ TEST_F(CrossValidateProgram, TestsEverySliceOnceAndPoolsTheFolds) {
     EXPECT_EQ(pooled["pixels"][count], sum) << count;
   }
   EXPECT_EQ(read_csv(out_ / "slices.csv").rows.size(), 36u);
+}
+
+TEST_F(CrossValidateProgram, FoldsThatWereTrainedOtherwiseAreNotPooled) {
+  ASSERT_EQ(cross_validate({"--only", "1"}).exit_code, 0);
+  const ProgramResult other = cross_validate({"--learning-rate", "0.001"});
+  EXPECT_EQ(other.exit_code, 1);
+  EXPECT_CONTAINS(other.messages, "learning_rate");
+  EXPECT_FALSE(fs::exists(out_ / "fold-2"));
+}
+
+TEST_F(CrossValidateProgram, LeavesAFoldToTheProcessThatHasIt) {
+  const FolderLock other(out_ / "fold-2" / "test");
+  const ProgramResult result = cross_validate({"--only", "2"});
+  EXPECT_EQ(result.exit_code, 0) << result.messages;
+  EXPECT_CONTAINS(result.messages, "fold 2 of 3: another process is at it");
+  EXPECT_CONTAINS(result.output, "0 of 3 folds are finished");
 }
 
 TEST_F(CrossValidateProgram, GoesOnWithAFoldThatWasInterrupted) {

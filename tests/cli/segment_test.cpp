@@ -153,6 +153,44 @@ TEST_F(SegmentProgram, WritesMaskMeasurementsPictureAndCohort) {
   EXPECT_TRUE(printed["failed"].empty());
 }
 
+TEST_F(SegmentProgram, WritesTheModelsLungAndKeepsLesionsInsideOfIt) {
+  onnx::write(test::lung_and_lesion_network(), model_);
+  // In each of two slices: two lungs of 10 x 20 with a vessel in one, a speck that looks like lung, a lesion of 4 x 4 in a lung
+  // and one outside.
+  const auto tissue = [](std::int64_t i, std::int64_t j) {
+    const auto within = [&](std::int64_t left, std::int64_t top, std::int64_t width, std::int64_t height) {
+      return i >= left && i < left + width && j >= top && j < top + height;
+    };
+    if (within(20, 6, 4, 4) || within(14, 28, 3, 3)) return 1.0F;
+    if (within(6, 12, 2, 2)) return 0.0F;
+    return within(2, 4, 10, 20) || within(18, 4, 10, 20) || within(30, 30, 2, 2) ? 0.5F : 0.0F;
+  };
+  Volume volume{.geometry = {.size = {32, 32, 2}, .spacing = {1, 1, 5}}, .voxels = {}};
+  for (std::int64_t k = 0; k < 2; ++k) {
+    for (std::int64_t j = 0; j < 32; ++j) {
+      for (std::int64_t i = 0; i < 32; ++i) volume.voxels.push_back(tissue(i, j));
+    }
+  }
+  write_volume(folder_ / "scan.nii.gz", volume, {}, volume::VoxelType::float32);
+  const auto count = [&](const char* name) {
+    return std::ranges::count(volume::read_volume(out_ / name).voxels, 1.0F);
+  };
+  const auto result = segment({(folder_ / "scan.nii.gz").string(), "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.messages;
+  EXPECT_EQ(count("scan_lung.nii.gz"), 2 * 2 * 200);
+  EXPECT_EQ(count("scan_lesion.nii.gz"), 2 * 16);
+  const Json measured = Json::parse(read_file(out_ / "scan.json"));
+  EXPECT_EQ(measured["percent_affected"], 100 * 32.0 / 800);
+  EXPECT_EQ(measured["lung_mask"], "scan_lung.nii.gz");
+  EXPECT_EQ(Json::parse(result.output)["cases"][0]["files"]["lung"], (out_ / "scan_lung.nii.gz").string());
+
+  ASSERT_EQ(segment({(folder_ / "scan.nii.gz").string(), "--overwrite", "--as-found"}).exit_code, 0);
+  EXPECT_EQ(count("scan_lung.nii.gz"), 2 * (2 * 200 - 4 + 4 + 9));
+  EXPECT_EQ(count("scan_lesion.nii.gz"), 2 * (16 + 9));
+  ASSERT_EQ(segment({(folder_ / "scan.nii.gz").string(), "--overwrite", "--speck-ml", "1"}).exit_code, 0);
+  EXPECT_EQ(count("scan_lesion.nii.gz"), 0);  // 0.16 ml
+}
+
 TEST_F(SegmentProgram, PutsTheMaskOnTheInputsGridInAnyAxisOrder) {
   std::vector<std::string> inputs;
   int number = 0;

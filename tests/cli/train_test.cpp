@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../training/rank_processes.hpp"
+#include "medseg.hpp"
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
@@ -22,16 +23,11 @@ using Json = nlohmann::json;
 using test::ProgramResult;
 using test::run_program;
 
-const std::string scan = test::repository_file("data/medseg/tr_im.nii.gz").string();
-const std::string mask = test::repository_file("data/medseg/tr_mask.nii.gz").string();
+const std::string scan = test::medseg_scan();
 
 class TrainProgram : public testing::Test {
  protected:
-  TrainProgram() {
-    const auto prepared =
-        run_program({"prepare", "--image", scan, "--lesion-mask", mask, "--unrelated-slices", "--size", "32", data_});
-    EXPECT_EQ(prepared.exit_code, 0) << prepared.messages;
-  }
+  TrainProgram() { test::prepare_medseg(data_); }
   ProgramResult train(std::vector<std::string> more = {}, const std::function<bool()>& interrupt_when = {}) {
     std::vector<std::string> arguments{"train", data_, "--run", run_.string(), "--threads", "2"};
     arguments.insert(arguments.end(), more.begin(), more.end());

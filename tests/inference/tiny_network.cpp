@@ -21,6 +21,16 @@ onnx::Model threshold_network(float gain, float threshold, std::int64_t size) {
   return model;
 }
 
+onnx::Model lung_and_lesion_network(std::int64_t size) {
+  onnx::Model model = threshold_network(1, 0, size);
+  model.outputs[0].shape[1] = std::int64_t{3};
+  model.initializers = {{.name = "weight", .shape = {3, 1, 1, 1}, .data = std::vector<float>{0, 40, 120}},
+                        {.name = "bias", .shape = {3}, .data = std::vector<float>{0, -10, -70}}};
+  model.metadata["pulmoseg.classes"] = "background,lung,lesion";
+  model.metadata["pulmoseg.class_map"] = "lung+lesion";
+  return model;
+}
+
 onnx::Model pooled_threshold_network(float gain, float threshold, std::int64_t size) {
   onnx::Model model = threshold_network(gain, threshold, size);
   const std::vector<std::int64_t> two{2, 2};

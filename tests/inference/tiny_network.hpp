@@ -11,7 +11,10 @@ namespace pulmoseg::test {
 /// the threshold. With our metadata for slices of `size`.
 onnx::Model threshold_network(float gain = 20, float threshold = 0.5, std::int64_t size = 32);
 
-/// The same at half the size, by the mean of 2x2 pixels, and bilinear back to the input's: as deep networks do.
+/// Dark pixels are background, those between 0.25 and 0.75 lung, brighter ones lesion: a model of the classes lung+lesion.
+onnx::Model lung_and_lesion_network(std::int64_t size = 32);
+
+/// The same as threshold_network() at half the size, by the mean of 2x2 pixels, and bilinear back to the input's: as deep networks do.
 onnx::Model pooled_threshold_network(float gain, float threshold, std::int64_t size = 32);
 
 }  // namespace pulmoseg::test

@@ -4,12 +4,14 @@
   masks.py golden
       writes tests/data/masks/components.json (needs numpy, scipy)
 """
-import json
 import pathlib
 import sys
 
 import numpy as np
+import scipy
 from scipy import ndimage
+
+import golden_file
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "data" / "masks" / "components.json"
 
@@ -51,11 +53,9 @@ def golden():
             "filled": text([ndimage.binary_fill_holes(s) for s in mask]),
         })
     document = {"made_by": "tests/oracle/masks.py golden",
-                "versions": {"python": sys.version.split()[0], "numpy": np.__version__, "scipy": __import__("scipy").__version__},
+                "versions": {"python": sys.version.split()[0], "numpy": np.__version__, "scipy": scipy.__version__},
                 "examples": entries}
-    GOLDEN.parent.mkdir(parents=True, exist_ok=True)
-    GOLDEN.write_text(json.dumps(document, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
-    print(f"{GOLDEN}: {len(entries)} examples, {GOLDEN.stat().st_size} bytes")
+    golden_file.write(GOLDEN, document)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import warnings
 
 import numpy as np
 
+import golden_file
 import surface
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "data" / "metrics" / "golden.json"
@@ -156,9 +157,7 @@ def golden():
         "logits": logits,
         "bootstrap": {"values": values, "lower": float(interval.low), "upper": float(interval.high)},
     }
-    GOLDEN.parent.mkdir(parents=True, exist_ok=True)
-    GOLDEN.write_text(json.dumps(document, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
-    print(f"{GOLDEN}: {len(sets)} sets, {GOLDEN.stat().st_size} bytes")
+    golden_file.write(GOLDEN, document)
 
 
 def rows_of(part, split, slices):

@@ -4,11 +4,12 @@
   surface.py golden
       writes tests/data/metrics/surface.json (needs numpy, scipy, torch, monai)
 """
-import json
 import pathlib
 import sys
 
 import numpy as np
+
+import golden_file
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "data" / "metrics" / "surface.json"
 
@@ -82,8 +83,7 @@ def golden():
                      "monai": monai.__version__},
         "examples": entries,
     }
-    GOLDEN.write_text(json.dumps(document, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
-    print(f"{GOLDEN}: {len(entries)} examples, {GOLDEN.stat().st_size} bytes")
+    golden_file.write(GOLDEN, document)
 
 
 if __name__ == "__main__":

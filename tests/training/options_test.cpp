@@ -51,6 +51,7 @@ TEST(TrainingOptions, ImpossibleValuesAreRefused) {
             std::string::npos);
   EXPECT_NE(message([](auto& options) { options.warm_up = 1; }).find("--warm-up"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.focal_loss = -1; }).find("--focal-loss"), std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.focal_loss = 0.5; }).find("--focal-loss"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.dice_loss = -1; }).find("--dice-loss"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.device = "tpu"; }).find("--device"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.max_minutes = 0; }).find("--max-minutes"), std::string::npos);

@@ -50,7 +50,7 @@ class ClassMap {
   /// For a model of which only the names are known, background first: "lung" and "lesion" are what they say.
   static ClassMap of_names(std::span<const std::string> names);
 
-  /// The name of a map that has one, else the map in one line. parse() gives the same map again.
+  /// The name of a map that has one, else the map in one line. parse() gives the same map again, of one that came from it.
   std::string text() const;
   std::vector<std::string> names() const;  ///< background first
   std::size_t size() const { return classes_.size() + 1; }

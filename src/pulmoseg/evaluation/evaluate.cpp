@@ -47,10 +47,12 @@ metrics::LungCounts count_in_lung(std::span<const std::uint8_t> prediction, std:
 std::vector<metrics::ConfusionCounts> count_regions(const dataset::Dataset& dataset, std::int64_t row,
                                                     const SlicePrediction& prediction,
                                                     const dataset::ClassMap& classes) {
-  std::vector<metrics::ConfusionCounts> counts;
+  const auto regions = classes.further_regions();
+  if (regions.empty()) return {};
   const auto targets = targets_of(dataset, classes, row);
-  if (targets.empty()) return counts;
-  for (const dataset::Region& region : classes.further_regions())
+  if (targets.empty()) return {};
+  std::vector<metrics::ConfusionCounts> counts;
+  for (const dataset::Region& region : regions)
     counts.push_back(metrics::count(mask_of(prediction.classes, region), mask_of(targets, region)));
   return counts;
 }
@@ -104,11 +106,14 @@ std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::D
   return predictions;
 }
 
-Evaluator::Evaluator(std::int64_t expected_rows, EvaluateOptions options)
-    : options_(std::move(options)), expected_rows_(expected_rows) {}
+Evaluator::Evaluator(const dataset::Dataset& dataset, std::size_t expected_rows, EvaluateOptions options)
+    : dataset_(dataset),
+      expected_rows_(expected_rows),
+      options_(std::move(options)),
+      roc_(expected_rows * static_cast<std::size_t>(dataset.rows() * dataset.columns())) {}
 
-void Evaluator::add(inference::Engine& engine, const dataset::Dataset& dataset, std::span<const std::int64_t> rows) {
-  warn_about_size(engine, dataset);
+void Evaluator::add(inference::Engine& engine, std::span<const std::int64_t> rows) {
+  warn_about_size(engine, dataset_);
   if (classes_ && *classes_ != engine.classes()) {
     throw Error(fmt::format("{}: tells {} apart, the models before it {}; measure them one by one",
                             engine.file().string(), engine.classes().text(), classes_->text()));
@@ -118,13 +123,13 @@ void Evaluator::add(inference::Engine& engine, const dataset::Dataset& dataset, 
   for (std::size_t done = 0; done < rows.size();) {
     if (options_.stop.stop_requested()) throw Interrupted("stopped on request; this part has no figures yet");
     const auto some = rows.subspan(done, std::min(batch, rows.size() - done));
-    const auto predictions = predict(engine, dataset, some);
+    const auto predictions = predict(engine, dataset_, some);
     for (std::size_t i = 0; i < some.size(); ++i) {
-      roc_.add(predictions[i].lesion_probability, dataset.lesion_mask(some[i]));
-      slices_.push_back(judge(dataset, some[i], predictions[i], engine.classes(), options_.tolerance));
+      roc_.add(predictions[i].lesion_probability, dataset_.lesion_mask(some[i]));
+      slices_.push_back(judge(dataset_, some[i], predictions[i], engine.classes(), options_.tolerance));
     }
     done += some.size();
-    if (options_.on_progress) options_.on_progress(std::ssize(slices_), expected_rows_);
+    if (options_.on_progress) options_.on_progress(std::ssize(slices_), static_cast<std::int64_t>(expected_rows_));
   }
 }
 
@@ -141,8 +146,8 @@ Evaluation Evaluator::finish(const std::string& part) {
 
 Evaluation evaluate(inference::Engine& engine, const dataset::Dataset& dataset, std::span<const std::int64_t> rows,
                     const std::string& part, const EvaluateOptions& options) {
-  Evaluator evaluator(std::ssize(rows), options);
-  evaluator.add(engine, dataset, rows);
+  Evaluator evaluator(dataset, rows.size(), options);
+  evaluator.add(engine, rows);
   return evaluator.finish(part);
 }
 

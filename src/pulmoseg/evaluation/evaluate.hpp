@@ -41,18 +41,19 @@ std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::D
 /// trained at another size. Memory: a few slices and 4 bytes a pixel (metrics/roc.hpp).
 class Evaluator {
  public:
-  /// `expected_rows` in all: they are what progress counts.
-  Evaluator(std::int64_t expected_rows, EvaluateOptions options);
+  /// `expected_rows` in all: they are what progress counts, and memory is taken for. The dataset must outlive this.
+  Evaluator(const dataset::Dataset& dataset, std::size_t expected_rows, EvaluateOptions options);
 
   /// Interrupted when `stop` is asked for. Errors: as predict(); Error when a model has other classes than the one before.
-  void add(inference::Engine& engine, const dataset::Dataset& dataset, std::span<const std::int64_t> rows);
+  void add(inference::Engine& engine, std::span<const std::int64_t> rows);
 
   /// The rows are called `part`. Error when there were none.
   Evaluation finish(const std::string& part);
 
  private:
+  const dataset::Dataset& dataset_;
+  std::size_t expected_rows_;
   EvaluateOptions options_;
-  std::int64_t expected_rows_;
   metrics::RocAccumulator roc_;
   std::optional<dataset::ClassMap> classes_;
   std::vector<metrics::SliceResult> slices_;

@@ -99,7 +99,7 @@ Description guess_description(const ov::Model& network, std::int64_t classes, co
     throw Error(fmt::format("{}: has {} classes and no {} in its metadata that names them; export it with pulmoseg",
                             file.string(), classes, classes_key));
   }
-  Description guess{.classes = dataset::ClassMap::parse("lesion"), .preprocessing = {}};
+  Description guess;
   const auto shape = network.input().get_partial_shape();
   if (shape[2].is_static() && shape[3] == shape[2]) guess.preprocessing.size = shape[2].get_length();
   spdlog::warn(
@@ -109,7 +109,7 @@ Description guess_description(const ov::Model& network, std::int64_t classes, co
   return guess;
 }
 
-/// Models of pulmoseg 0.1's first weeks, and those of other hands, have the names alone.
+/// A model may have the names alone.
 dataset::ClassMap read_classes(const std::map<std::string, std::string>& metadata, const std::string& names,
                                const std::filesystem::path& file) {
   const auto map = metadata.find(class_map_key);

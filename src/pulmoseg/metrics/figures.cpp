@@ -162,11 +162,7 @@ std::vector<RegionFigures> summarise_regions(std::span<const std::string> names,
     for (const SliceResult& slice : of_region) all += slice.counts;
     regions.push_back({.name = names[i],
                        .slices = std::ssize(of_region),
-                       .counts = all,
-                       .dice = dice(all),
-                       .iou = iou(all),
-                       .precision = precision(all),
-                       .recall = recall(all),
+                       .pooled = pool(all, {}),
                        .case_mean = mean_over_cases(sum_cases(of_region))});
   }
   return regions;

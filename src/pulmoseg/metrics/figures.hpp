@@ -105,8 +105,7 @@ struct PercentAgreement {
 struct RegionFigures {
   std::string name;
   std::int64_t slices = 0;
-  ConfusionCounts counts;
-  std::optional<double> dice, iou, precision, recall;  ///< pooled
+  Pooled pooled;  ///< without ROC
   CaseMean case_mean;
 };
 

@@ -37,7 +37,8 @@ void freeze_batch_norm(torch::nn::Module& network);
 ///
 /// On a CPU, with channels-last float32 or bfloat16 input, one fused autograd function, whose sums run in an order that does
 /// not depend on the number of threads; elsewhere the three operations of LibTorch. Either way the layer's running statistics
-/// are updated as PyTorch does in training mode, and used in eval mode. Differentiable once in input, addend and the layer's weight and bias.
+/// are updated as PyTorch does in training mode, and used in eval mode. Differentiable once in input, addend and the layer's
+/// weight and bias.
 torch::Tensor batch_norm_relu(BatchNormImpl& norm, const torch::Tensor& input, const torch::Tensor& addend = {});
 
 }  // namespace pulmoseg::model

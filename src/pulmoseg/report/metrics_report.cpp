@@ -69,12 +69,12 @@ ordered_json regions_json(std::span<const metrics::RegionFigures> regions) {
   for (const metrics::RegionFigures& region : regions) {
     ordered_json entry{{"name", region.name},
                        {"slices", region.slices},
-                       {"dice", value(region.dice)},
-                       {"iou", value(region.iou)},
-                       {"precision", value(region.precision)},
-                       {"recall", value(region.recall)},
+                       {"dice", value(region.pooled.dice)},
+                       {"iou", value(region.pooled.iou)},
+                       {"precision", value(region.pooled.precision)},
+                       {"recall", value(region.pooled.recall)},
                        {"case_mean", case_mean_json(region.case_mean)}};
-    entry.update(counts_json(region.counts));
+    entry.update(counts_json(region.pooled.counts));
     list.push_back(std::move(entry));
   }
   return list;
@@ -360,7 +360,7 @@ std::string metrics_text(const metrics::Figures& figures, const EvaluationProven
   row("mean per case", figures.case_mean,
       fmt::format("{} cases; 95 % interval of Dice {}", figures.case_mean.count, shown(figures.case_mean.dice_ci95)));
   for (const metrics::RegionFigures& region : figures.regions) {
-    row(region.name + ", pooled", {region.dice, region.iou, 0}, "");
+    row(region.name + ", pooled", {region.pooled.dice, region.pooled.iou, 0}, "");
     row(region.name + ", mean per case", region.case_mean, fmt::format("{} cases", region.case_mean.count));
   }
   text += "\npooled over all pixels\n";

@@ -15,7 +15,7 @@ namespace pulmoseg::training {
 /// C x 2: {cross-entropy, pixels}, then for each class c but background {2 sum(p t), sum(p) + sum(t)}, p the probability of c
 /// and t 1 where the target is c. logits N x C x H x W, float32; targets N x H x W, int64.
 ///
-/// `focus` > 0: each pixel's cross-entropy is multiplied by (1 - p of its target) to this power, so that pixels which are right
+/// `focus` from 1: each pixel's cross-entropy is multiplied by (1 - p of its target) to this power, so that pixels which are right
 /// already count little (Lin et al., "Focal Loss for Dense Object Detection", 2017, their gamma).
 torch::Tensor loss_sums(const torch::Tensor& logits, const torch::Tensor& targets, double focus = 0);
 

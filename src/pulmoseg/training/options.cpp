@@ -70,7 +70,8 @@ void check(const TrainingOptions& options, int ranks) {
   require(options.learning_rate > 0 && std::isfinite(options.learning_rate), "--learning-rate: expected more than 0");
   require(options.warm_up >= 0 && options.warm_up < 1, "--warm-up: expected 0 to below 1, a share of the run");
   require(options.dice_loss >= 0 && std::isfinite(options.dice_loss), "--dice-loss: expected 0 or more");
-  require(options.focal_loss >= 0 && options.focal_loss <= 10, "--focal-loss: expected 0 to 10");
+  require(options.focal_loss == 0 || (options.focal_loss >= 1 && options.focal_loss <= 10),  // below 1 it has no slope
+          "--focal-loss: expected 0 (none) or 1 to 10");
   require(options.weight_average >= 0 && std::isfinite(options.weight_average),
           "--weight-average: expected 0 (none) or a half-life in steps");
   require(options.freeze_batch_norm >= 0 && options.freeze_batch_norm <= 1,

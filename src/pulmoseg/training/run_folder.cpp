@@ -179,6 +179,10 @@ void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const
   }
   if (dataset::read_split(run.split(), dataset).parts != split.parts)
     refuse(run, "the split", "in split.csv", "another");
+}
+
+void warn_of_another_machine(const RunConfig& now, const RunFolder& run) {
+  const RunConfig before = read_config(run);
   const auto machine = [](const RunConfig& config) {
     return fmt::format("{} ranks of {} threads on {}", config.ranks, config.threads, config.processor);
   };

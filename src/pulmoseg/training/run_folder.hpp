@@ -50,9 +50,13 @@ void write_config(const RunConfig& config, const dataset::Dataset& dataset, cons
 RunConfig read_config(const RunFolder& run);
 
 /// Error naming the first difference between the run that is there and the one that would go on: the dataset, the split, or
-/// an option that decides the result. Another number of threads or ranks is only warned of: it may change the last bits.
+/// an option that decides the result.
 void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const dataset::Split& split,
                     const RunFolder& run);
+
+/// A warning when the run was started with another number of threads or ranks or on another processor: that may change the
+/// last bits.
+void warn_of_another_machine(const RunConfig& now, const RunFolder& run);
 
 /// Every option as JSON and back, but for `resume`.
 std::string to_json(const TrainingOptions& options);

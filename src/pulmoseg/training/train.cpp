@@ -92,6 +92,7 @@ void check_folder(const RunFolder& folder, const RunConfig& config, const datase
                   const dataset::Split& split) {
   if (config.options.resume) {
     check_same_run(config, dataset, split, folder);
+    warn_of_another_machine(config, folder);
     remove_unfinished_files(folder.folder);
   } else if (std::filesystem::exists(folder.config())) {
     throw Error(fmt::format("{}: holds a training run already; go on with --resume or train into another folder",
@@ -137,7 +138,7 @@ TrainingResult run_training(const NetworkFactory& make_network, const dataset::D
   keep_freed_memory();
   torch::manual_seed(options.seed);
   auto metadata = model_metadata(config);
-  if (const auto rows = split.rows(dataset::Part::training); !rows.empty())
+  if (const auto rows = split.rows(dataset::Part::training); group.is_first() && !rows.empty())  // who writes the file
     metadata.merge(dataset::Familiarity::of(dataset, rows).to_metadata());
   Network network = make_network(dataset::ClassMap::parse(options.classes).size(), std::move(metadata));
   if (options.sync_batch_norm && group.ranks() > 1)
