@@ -108,13 +108,15 @@ Metadata make_metadata(const Arguments& arguments, std::int64_t classes, const f
 
 void write_onnx(const model::DeepLabV3& network, const Arguments& arguments, const fs::path& weights) {
   const auto& options = network->options();
-  if (options.channels != 1) {
+  Metadata metadata = make_metadata(arguments, options.classes, weights);
+  const auto expected = dataset::Preprocessing::from_metadata(metadata, weights.string()).channels();
+  if (options.channels != expected) {
     throw Error(
-        fmt::format("{}: is for images of {} channels, expected 1 (a CT slice) for an .onnx; train one from it "
-                    "with pulmoseg train --init",
-                    weights.string(), options.channels));
+        fmt::format("{}: is for images of {} channels, expected {} for an .onnx; train one from it with pulmoseg train "
+                    "--init",
+                    weights.string(), options.channels, expected == 1 ? "1 (a CT slice)" : fmt::to_string(expected)));
   }
-  onnx::write(model::to_onnx(network, make_metadata(arguments, options.classes, weights),
+  onnx::write(model::to_onnx(network, std::move(metadata),
                              arguments.int8 ? model::KernelFormat::int8 : model::KernelFormat::float32),
               arguments.out);
 }

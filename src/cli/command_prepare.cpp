@@ -33,7 +33,7 @@ constexpr const char* manual = R"(  pulmoseg prepare SOURCE DATASET
 
 Images may be NIfTI (.nii, .nii.gz), NRRD or a folder with one DICOM series, in any axis order. Each
 slice is resized (bilinear; masks nearest neighbour) and then scaled to [0, 1] by its own smallest and
-largest pixel. A mask on another grid than its image is resampled through physical space where both
+largest pixel; one in Hounsfield units (down to -900 or less) is cut to --hounsfield-window first. A mask on another grid than its image is resampled through physical space where both
 headers say where they lie.
 
 DATASET becomes a folder with images.npy, lung_masks.npy, lesion_masks.npy (0 and 1), labels.npy (the
@@ -56,6 +56,11 @@ std::vector<prepare::CaseSource> gather_cases(const Arguments& arguments) {
   }
   if (pairs) return prepare::pair_cases(arguments.images, arguments.lesion_masks, arguments.lung_masks);
   return table ? prepare::read_cases(arguments.table) : prepare::find_cases(arguments.folders.front());
+}
+
+dataset::Window as_window(const std::pair<double, double>& given) {
+  if (given.first < given.second) return {given.first, given.second};
+  throw UsageError(fmt::format("--hounsfield-window {} {}: expected the lower one first", given.first, given.second));
 }
 
 /// What stands on stdout. Opening the dataset again has checked that it is whole.
@@ -144,6 +149,12 @@ void add_prepare_command(CLI::App& app) {
   command->add_option("--size", arguments->options.size, "rows and columns of the prepared slices")
       ->capture_default_str()
       ->check(CLI::Range(16, 4096));
+  command
+      ->add_option_function<std::pair<double, double>>(
+          "--hounsfield-window",
+          [arguments](const std::pair<double, double>& window) { arguments->options.window = as_window(window); },
+          "cut slices in Hounsfield units to these; recorded, so that models trained on the dataset do so too")
+      ->type_name("LOW HIGH");
   command->add_flag("--overwrite", arguments->options.overwrite, "replace a dataset that is there already");
   command->add_flag("--json", arguments->json, "print the summary as JSON");
   command->callback([arguments] { run(*arguments); });

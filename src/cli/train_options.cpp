@@ -76,6 +76,10 @@ void add_image_options(CLI::App& command, training::TrainingOptions& options) {
                      "Strength of random windows, contrast, equalisation, blur and noise: 0, none, to 1");
   command.add_option("--rotation", options.rotation, "Random, up to so many degrees either way");
   command.add_option("--scaling", options.scaling, "Random, up to this share larger or as much smaller");
+  command.add_option("--neighbours", options.neighbours,
+                     "Slices below and above that the network sees too, as further channels (2.5-D)");
+  command.add_option("--equalisation", options.equalisation,
+                     "Clip limit of contrast-limited equalisation of each slice, in training and in use; 0: none");
   command.add_option("--mean", options.mean, "Subtracted from the slices, which are scaled to 0...1");
   command.add_option("--standard-deviation", options.standard_deviation, "Then divided by");
 }

@@ -62,6 +62,23 @@ TEST_F(TrainProgram, LeadsFromSlicesToAMask) {
   EXPECT_EQ(reader.geometry().size, volume::VolumeReader::open(scan).geometry().size);
 }
 
+TEST_F(TrainProgram, WhatTheNetworkIsShownTravelsWithTheModel) {
+  const ProgramResult trained =
+      train({"--epochs", "1", "--neighbours", "1", "--equalisation", "3", "--max-minutes", "0.01"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.messages;
+  const ProgramResult exported =
+      run_program({"export", run_.string(), "--out", (folder_ / "small.onnx").string(), "--int8"});
+  ASSERT_EQ(exported.exit_code, 0) << exported.messages;
+  const Json facts = Json::parse(run_program({"inspect", (folder_ / "small.onnx").string(), "--json"}).output);
+  EXPECT_NE(facts.dump().find("\"pulmoseg.equalisation\":\"3\""), std::string::npos) << facts.dump();
+  EXPECT_NE(facts.dump().find("\"pulmoseg.neighbours\":\"1\""), std::string::npos) << facts.dump();
+  const ProgramResult evaluated = run_program({"evaluate", run_.string(), data_, "--json"});
+  EXPECT_EQ(evaluated.exit_code, 0) << evaluated.messages;
+  const ProgramResult segmented = run_program(
+      {"segment", scan, "--model", (folder_ / "small.onnx").string(), "--out", (folder_ / "masks").string()});
+  EXPECT_EQ(segmented.exit_code, 0) << segmented.messages;
+}
+
 TEST_F(TrainProgram, CtrlCLeavesACheckpointAndResumeGoesOn) {
   const ProgramResult stopped = train({"--epochs", "200"}, [&] { return fs::exists(run_ / "history.csv"); });
   EXPECT_EQ(stopped.exit_code, 130) << stopped.messages;

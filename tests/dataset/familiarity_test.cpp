@@ -36,6 +36,13 @@ TEST_F(FamiliarityTest, RangesAreThoseOfTheCases) {
   EXPECT_THROW(Familiarity::of(dataset, {}), Error);
 }
 
+TEST_F(FamiliarityTest, IsOfWhatTheNetworkSees) {
+  const auto dataset = Dataset::open(folder_ / "set");
+  const std::vector<std::int64_t> rows{0, 1, 2, 3, 4};
+  EXPECT_NE(Familiarity::of(dataset, rows, {.equalisation = 2}).to_metadata(),
+            Familiarity::of(dataset, rows).to_metadata());
+}
+
 TEST_F(FamiliarityTest, NamesWhatIsStrange) {
   const auto dataset = Dataset::open(folder_ / "set");
   const auto metadata = Familiarity::of(dataset, std::vector<std::int64_t>{0, 1, 2, 3, 4}).to_metadata();

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/dataset/clahe.hpp"
 #include "support/data.hpp"
 
 namespace pulmoseg::dataset {
@@ -116,6 +117,44 @@ TEST(Preprocess, NormalisesLast) {
   EXPECT_EQ(pixels, (std::vector<float>{0, 1}));
   normalise(pixels, {.size = 1, .mean = 0.5, .standard_deviation = 0.25});
   EXPECT_EQ(pixels, (std::vector<float>{-2, 2}));
+}
+
+TEST(Preprocess, CutsHounsfieldUnitsToTheWindowAndLeavesPicturesAlone) {
+  const Preprocessing windowed{.size = 2, .window = Window{-1000, 200}};
+  EXPECT_EQ(preprocess(std::vector<float>{-3024, -1000, -400, 3000}, 2, 2, windowed),
+            (std::vector<float>{0, 0, 0.5, 1}));
+  EXPECT_EQ(preprocess(std::vector<float>{-899, -1, 1, 899}, 2, 2, windowed),
+            preprocess(std::vector<float>{-899, -1, 1, 899}, 2, 2, {.size = 2}));
+  EXPECT_EQ(preprocess(std::vector<float>{0, 51, 255, 204}, 2, 2, windowed), (std::vector<float>{0, 0.2F, 1, 0.8F}));
+  EXPECT_TRUE(is_hounsfield(std::vector<float>{0, -900}));
+  EXPECT_FALSE(is_hounsfield({}));
+}
+
+TEST(Preprocess, FinishesWithEqualisationAndThenDeviation) {
+  std::vector<float> image(64), expected;
+  for (std::size_t i = 0; i < 64; ++i) image[i] = static_cast<float>(i * i % 17) / 16;
+  expected = image;
+  equalise(expected, 8, 8, Clahe{.clip_limit = 3});
+  for (float& pixel : expected) pixel = (pixel - 0.5F) / 0.25F;
+  finish(image, 8, 8, {.size = 8, .equalisation = 3, .mean = 0.5, .standard_deviation = 0.25});
+  EXPECT_EQ(image, expected);
+}
+
+TEST(PreprocessingMetadata, NamesWhatIsWantedOnly) {
+  const auto plain = Preprocessing{}.to_metadata();
+  EXPECT_EQ(plain.size(), 4U);
+  const Preprocessing all{.window = Window{-1250, 250.5}, .equalisation = 2.5, .neighbours = 2};
+  const auto metadata = all.to_metadata();
+  EXPECT_EQ(metadata.at("pulmoseg.hounsfield_window"), "-1250 250.5");
+  EXPECT_EQ(metadata.at("pulmoseg.equalisation"), "2.5");
+  EXPECT_EQ(metadata.at("pulmoseg.neighbours"), "2");
+  EXPECT_EQ(Preprocessing::from_metadata(metadata, "model.onnx"), all);
+  EXPECT_EQ(all.channels(), 5);
+  for (const char* wrong : {"", "250", "250 -1250", "-1250  250", "-inf 3", "1 1"}) {
+    auto damaged = metadata;
+    damaged["pulmoseg.hounsfield_window"] = wrong;
+    EXPECT_THROW(Preprocessing::from_metadata(damaged, "model.onnx"), Error) << wrong;
+  }
 }
 
 TEST(PreprocessingMetadata, ComesBackExactly) {

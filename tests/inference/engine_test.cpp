@@ -153,6 +153,11 @@ TEST_F(EngineTest, NamesAnInputThatIsNotASlice) {
   EXPECT_CONTAINS(refusal(convolution(3, 2)),
                   "has the input 'image' f32 [?,3,?,?], expected one float32 input N x 1 x rows x columns");
 
+  auto neighbours = convolution(1, 2);
+  neighbours.metadata["pulmoseg.neighbours"] = "1";
+  EXPECT_CONTAINS(refusal(neighbours),
+                  "has the input 'image' f32 [?,1,?,?], expected one float32 input N x 3 x rows x columns");
+
   auto two = convolution(1, 2);
   two.inputs.push_back({.name = "age", .shape = {"batch", std::int64_t{1}, "rows", "columns"}});
   two.nodes[0].outputs[0] = "a";

@@ -96,6 +96,25 @@ TEST_F(SegmentTest, GivesTheSameLabelsInEveryAxisOrder) {
   EXPECT_LT(lesion, 380);
 }
 
+// Each slice's answer is the one that its lower neighbour gets alone, the lowest slice's its own.
+TEST_F(SegmentTest, ShowsTheNeighboursFromTheLowestUpInEveryAxisOrder) {
+  Engine alone = engine(test::threshold_network(20, 0.5, 32));
+  Engine below = engine(test::below_network(32));
+  std::array<int, 3> axis{0, 1, 2};
+  do {
+    for (const bool downwards : {false, true}) {
+      write_phantom(folder_ / "ct.nii", {axis, {false, true, downwards}}, grid_);
+      const auto expected = segment_file(folder_ / "ct.nii", alone), found = segment_file(folder_ / "ct.nii", below);
+      ASSERT_EQ(found.size(), 7U);
+      for (std::size_t k = 0; k < 7; ++k) {
+        ASSERT_EQ(found[k].labels, expected[k == 0 ? 0 : k - 1].labels) << k;
+        ASSERT_EQ(found[k].pixels, expected[k].pixels);
+        ASSERT_EQ(found[k].appearance, expected[k].appearance);
+      }
+    }
+  } while (std::ranges::next_permutation(axis).found);
+}
+
 TEST_F(SegmentTest, OnTheNetworksOwnGridLesionIsWhatIsBright) {
   const Geometry grid{.size = {32, 32, 3}, .spacing = {1, 1, 1}, .origin = {}, .direction = Geometry{}.direction};
   write_phantom(folder_ / "ct.nii.gz", {}, grid);

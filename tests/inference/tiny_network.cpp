@@ -31,6 +31,15 @@ onnx::Model lung_and_lesion_network(std::int64_t size) {
   return model;
 }
 
+onnx::Model below_network(std::int64_t size) {
+  onnx::Model model = threshold_network(20, 0.5, size);
+  model.inputs[0].shape[1] = std::int64_t{3};
+  model.initializers[0] = {.name = "weight", .shape = {2, 3, 1, 1}, .data = std::vector<float>{0, 0, 0, 20, 0, 0}};
+  model.metadata = dataset::Preprocessing{.size = size, .neighbours = 1}.to_metadata();
+  model.metadata["pulmoseg.classes"] = "background,lesion";
+  return model;
+}
+
 onnx::Model pooled_threshold_network(float gain, float threshold, std::int64_t size) {
   onnx::Model model = threshold_network(gain, threshold, size);
   const std::vector<std::int64_t> two{2, 2};

@@ -17,4 +17,7 @@ onnx::Model lung_and_lesion_network(std::int64_t size = 32);
 /// The same as threshold_network() at half the size, by the mean of 2x2 pixels, and bilinear back to the input's: as deep networks do.
 onnx::Model pooled_threshold_network(float gain, float threshold, std::int64_t size = 32);
 
+/// threshold_network() of 2.5-D: it sees the slice below and the one above too, and answers for the one below.
+onnx::Model below_network(std::int64_t size = 32);
+
 }  // namespace pulmoseg::test

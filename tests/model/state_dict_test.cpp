@@ -90,7 +90,7 @@ TEST(InitFrom, TakesWhatFitsAndReportsTheRest) {
   const Tensor fresh_logits = find(state_dict(*network), "classifier.4.weight")->clone();
   const InitReport report = init_from(*network, state);
   EXPECT_EQ(report.taken.size(), 359U);
-  EXPECT_TRUE(report.summed_to_one_channel.empty());
+  EXPECT_TRUE(report.fitted_to_channels.empty());
   EXPECT_EQ(report.missing, std::vector<std::string>{"classifier.2.bias"});
   EXPECT_EQ(report.wrong_shape, (std::vector<std::string>{"classifier.4.weight", "classifier.4.bias"}));
   EXPECT_EQ(report.unused, std::vector<std::string>{"fc.weight"});
@@ -110,11 +110,22 @@ TEST(InitFrom, TakesABareResNetAndSumsItsColours) {
   DeepLabV3 network;
   const InitReport report = init_from(*network, state);
   EXPECT_EQ(report.taken.size(), 317U);
-  EXPECT_EQ(report.summed_to_one_channel, std::vector<std::string>{"backbone.conv1.weight"});
+  EXPECT_EQ(report.fitted_to_channels, std::vector<std::string>{"backbone.conv1.weight"});
   EXPECT_EQ(report.missing.size(), 44U);  // the classifier
   EXPECT_EQ(report.unused, std::vector<std::string>{"fc.bias"});
   const Tensor kernel = *find(state_dict(*network), "backbone.conv1.weight");
   EXPECT_TRUE(torch::allclose(kernel, find(state, "conv1.weight")->sum(1, true)));
+}
+
+TEST(InitFrom, SpreadsAFirstConvolutionOverTheNeighboursOfASlice) {
+  const torch::NoGradGuard no_gradients;
+  DeepLabV3 of_one, of_five(DeepLabV3Options{.channels = 5});
+  const InitReport report = init_from(*of_five, state_dict(*of_one));
+  EXPECT_EQ(report.taken.size(), 361U);
+  EXPECT_EQ(report.fitted_to_channels, std::vector<std::string>{"backbone.conv1.weight"});
+  of_one->eval(), of_five->eval();
+  const Tensor slice = torch::rand({1, 1, 32, 32});
+  EXPECT_TRUE(torch::allclose(of_five(slice.expand({1, 5, 32, 32}).contiguous()), of_one(slice), 1e-4, 1e-5));
 }
 
 TEST(InitFrom, RefusesWeightsOfWhichNothingFits) {

@@ -107,6 +107,30 @@ TEST(Batches, ImageAndMaskTurnTogetherAndAreNormalised) {
   EXPECT_FALSE(loader.next());
 }
 
+// A neighbour in a channel is what it would be as a sample of its own, turned as the sample in the middle is.
+TEST(Batches, NeighboursAreChannelsThatTurnTogether) {
+  const test::TemporaryFolder folder;
+  const auto dataset = make_dataset(folder / "data", 6, 12);  // cases of two slices
+  TrainingOptions options;
+  options.equalisation = 2;
+  TrainingOptions with_neighbours = options;
+  with_neighbours.neighbours = 1;
+  BatchLoader plain(dataset, options, {{2, 3}}, std::nullopt), wide(dataset, with_neighbours, {{2, 3}}, std::nullopt);
+  const auto slices = plain.next()->images, samples = wide.next()->images;
+  ASSERT_EQ(samples.sizes(), (std::vector<std::int64_t>{2, 3, 12, 12}));
+  ASSERT_TRUE(samples.is_contiguous(torch::MemoryFormat::ChannelsLast));
+  EXPECT_TRUE(torch::equal(samples[0], torch::stack({slices[0][0], slices[0][0], slices[1][0]})));
+  EXPECT_TRUE(torch::equal(samples[1], torch::stack({slices[0][0], slices[1][0], slices[1][0]})));
+
+  with_neighbours.equalisation = 0;
+  BatchLoader turned(dataset, with_neighbours, {{3}}, 7);
+  const auto image = turned.next()->images[0];
+  auto lower = torch::from_blob(const_cast<float*>(dataset.image(2).data()), {12, 12}, torch::kFloat32);
+  const auto orientation = draw_orientation(with_neighbours, 7, 3);
+  if (orientation.flipped) lower = lower.flip({1});
+  EXPECT_TRUE(torch::equal(image[0], lower.rot90(orientation.quarter_turns)));
+}
+
 TEST(Batches, ResizesAsPreparingDoes) {
   const test::TemporaryFolder folder;
   const auto dataset = make_dataset(folder / "data", 4, 12);

@@ -35,15 +35,14 @@ dataset::Dataset make_dataset(const std::filesystem::path& folder, std::int64_t 
   return dataset::Dataset::open(folder);
 }
 
-training::Network tiny_network(std::size_t classes, std::map<std::string, std::string> metadata) {
+training::Network tiny_network(training::NetworkShape shape) {
   namespace nn = torch::nn;
-  nn::Sequential network(nn::Conv2d(nn::Conv2dOptions(1, 8, 3).padding(1).bias(false)), nn::BatchNorm2d(8), nn::ReLU(),
-                         nn::Dropout(0.5),
-                         nn::Conv2d(nn::Conv2dOptions(8, static_cast<std::int64_t>(classes), 3).padding(1)));
+  nn::Sequential network(nn::Conv2d(nn::Conv2dOptions(shape.channels, 8, 3).padding(1).bias(false)), nn::BatchNorm2d(8),
+                         nn::ReLU(), nn::Dropout(0.5), nn::Conv2d(nn::Conv2dOptions(8, shape.classes, 3).padding(1)));
   return {.module = network.ptr(),
           .forward = [network](const torch::Tensor& images) mutable { return network->forward(images); },
           .write_onnx =
-              [metadata](const std::filesystem::path& file) {
+              [metadata = shape.onnx_metadata](const std::filesystem::path& file) {
                 std::string text;
                 for (const auto& [key, value] : metadata) text += key + "=" + value + "\n";
                 write_file(file, text);

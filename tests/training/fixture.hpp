@@ -15,7 +15,7 @@ namespace pulmoseg::test {
 dataset::Dataset make_dataset(const std::filesystem::path& folder, std::int64_t slices, std::int64_t size = 16);
 
 /// Two convolutions with BatchNorm and dropout between them. Its "ONNX" file holds the metadata as text.
-training::Network tiny_network(std::size_t classes, std::map<std::string, std::string> metadata);
+training::Network tiny_network(training::NetworkShape shape);
 
 /// Options for a run of a few steps: two epochs, batch 4, a learning rate that shows.
 training::TrainingOptions quick_options();

@@ -90,11 +90,10 @@ Network network_of(Module module) {
           .write_onnx = [](const std::filesystem::path&) {}};
 }
 
-Network make_network(const Settings& settings, std::size_t classes,
-                     const std::map<std::string, std::string>& metadata) {
-  if (settings["dropout"] != 0) return test::tiny_network(classes, metadata);
+Network make_network(const Settings& settings, const NetworkShape& shape) {
+  if (settings["dropout"] != 0) return test::tiny_network(shape);
   if (settings["deeplabv3"] != 0) return network_of(model::DeepLabV3());
-  return network_of(TwoNorms(static_cast<std::int64_t>(classes)));
+  return network_of(TwoNorms(shape.classes));
 }
 
 /// What `rank` of the settings does in step `step` beside training.
@@ -112,8 +111,8 @@ void train_as_told(const std::filesystem::path& data, const std::filesystem::pat
                    ProcessGroup& group) {
   const bool chosen = group.rank() == settings["rank"];
   std::shared_ptr<torch::nn::Module> module;
-  const auto factory = [&](std::size_t classes, const std::map<std::string, std::string>& metadata) {
-    Network network = make_network(settings, classes, metadata);
+  const auto factory = [&](const NetworkShape& shape) {
+    Network network = make_network(settings, shape);
     module = network.module;
     const auto type = settings["double"] != 0 ? torch::kFloat64 : torch::kFloat32;
     module->to(type);

@@ -88,8 +88,8 @@ TEST(Train, ShowsGrowingImagesAndKeepsAnEpochOfTheLargest) {
   options.progressive_size = true;
   options.schedule = Schedule::cosine;
   std::vector<std::int64_t> sizes;  // of the training images
-  const auto watched = [&](std::size_t classes, std::map<std::string, std::string> metadata) {
-    auto network = test::tiny_network(classes, metadata);
+  const auto watched = [&](NetworkShape shape) {
+    auto network = test::tiny_network(shape);
     network.forward = [&sizes, network](const torch::Tensor& images) {
       if (network.module->is_training()) sizes.push_back(images.size(2));
       EXPECT_EQ(images.size(2), images.size(3));
@@ -114,8 +114,8 @@ TEST(Train, FreezesBatchNormInTheLastPartOfTheRun) {
   options.epochs = 4;
   options.freeze_batch_norm = 0.5;
   torch::Tensor batches_counted, weight;
-  const auto watched = [&](std::size_t classes, std::map<std::string, std::string> metadata) {
-    auto network = test::tiny_network(classes, metadata);
+  const auto watched = [&](NetworkShape shape) {
+    auto network = test::tiny_network(shape);
     batches_counted = network.module->named_buffers()["1.num_batches_tracked"];
     weight = network.module->named_parameters()["1.weight"];
     return network;
@@ -142,8 +142,8 @@ TEST(Train, KeepsTheEpochWithTheLowestValidationLoss) {
   auto options = quick_options();
   options.epochs = 6;
   const RunFolder run{folder / "run"};
-  const auto spoilt_later = [](std::size_t classes, std::map<std::string, std::string> metadata) {
-    auto network = test::tiny_network(classes, metadata);
+  const auto spoilt_later = [](NetworkShape shape) {
+    auto network = test::tiny_network(shape);
     network.forward = [=, validations = 0](const torch::Tensor& images) mutable {
       const bool worse = !network.module->is_training() && ++validations > 3;  // one validation batch an epoch
       return network.forward(images) * (worse ? -1 : 1);
@@ -186,7 +186,7 @@ TEST(Train, LossesAreMeansOverTheSlices) {
   EXPECT_EQ(running.back(), result.history.front().training_loss);
 
   // The validation loss again, by hand, from the weights that were written.
-  const auto network = test::tiny_network(2, {});
+  const auto network = test::tiny_network({});
   model::load_state_dict(*network.module, model::read_weights(folder / "run/last.pth"));
   network.module->eval();
   double sum = 0;
@@ -205,8 +205,8 @@ TEST(Train, ALossThatIsNoNumberEndsTheRunAndKeepsTheCheckpoint) {
   const auto dataset = make_dataset(folder / "data", 26);
   const RunFolder run{folder / "run"};
   std::string good_checkpoint;
-  const auto broken = [&](std::size_t classes, std::map<std::string, std::string> metadata) {
-    auto network = test::tiny_network(classes, metadata);
+  const auto broken = [&](NetworkShape shape) {
+    auto network = test::tiny_network(shape);
     network.forward = [forward = network.forward, calls = 0](const torch::Tensor& images) mutable {
       return forward(images) * (++calls == 8 ? NAN : 1.0);  // 5 training + 1 validation batches an epoch
     };

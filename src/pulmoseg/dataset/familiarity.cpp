@@ -58,11 +58,14 @@ std::optional<Appearance> CaseAppearance::mean() const {
   return mean;
 }
 
-Familiarity Familiarity::of(const Dataset& dataset, std::span<const std::int64_t> rows) {
+Familiarity Familiarity::of(const Dataset& dataset, std::span<const std::int64_t> rows,
+                            const Preprocessing& preprocessing) {
   std::map<std::string, CaseAppearance> cases;
   for (const std::int64_t row : rows) {
     const auto& slice = dataset.slices().at(static_cast<std::size_t>(row));
-    cases[slice.case_name].add(appearance_of(dataset.image(row), dataset.columns()));
+    std::vector<float> image(dataset.image(row).begin(), dataset.image(row).end());
+    equalise(image, dataset.rows(), dataset.columns(), preprocessing);
+    cases[slice.case_name].add(appearance_of(image, dataset.columns()));
   }
   if (cases.empty()) throw Error(fmt::format("{}: no slices to learn from", dataset.folder().string()));
   Familiarity familiarity;

@@ -43,8 +43,9 @@ struct SeenRange {
 
 class Familiarity {
  public:
-  /// Of the cases of these rows. Error without rows.
-  static Familiarity of(const Dataset& dataset, std::span<const std::int64_t> rows);
+  /// Of the cases of these rows, their slices equalised as `preprocessing` says. Error without rows.
+  static Familiarity of(const Dataset& dataset, std::span<const std::int64_t> rows,
+                        const Preprocessing& preprocessing = {});
 
   /// As text for a model file, "pulmoseg.seen.NAME" = "low high"; nothing without such keys; Error, beginning with `source`,
   /// for ones that are damaged.

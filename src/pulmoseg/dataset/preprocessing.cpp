@@ -9,6 +9,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
+#include "pulmoseg/dataset/clahe.hpp"
 
 namespace pulmoseg::dataset {
 namespace {
@@ -18,6 +19,10 @@ constexpr const char* scaling_key = "pulmoseg.scaling";
 constexpr const char* mean_key = "pulmoseg.mean";
 constexpr const char* deviation_key = "pulmoseg.standard_deviation";
 constexpr const char* scaling_name = "min-max-per-slice";
+constexpr const char* window_key = "pulmoseg.hounsfield_window";
+constexpr const char* equalisation_key = "pulmoseg.equalisation";
+constexpr const char* neighbours_key = "pulmoseg.neighbours";
+constexpr float air = -900;  ///< Hounsfield units; air has -1000, scanners are off by some tens
 
 const std::string& entry(const std::map<std::string, std::string>& metadata, const char* key,
                          const std::string& source) {
@@ -34,6 +39,19 @@ Number number(const std::map<std::string, std::string>& metadata, const char* ke
   if (value && std::isfinite(static_cast<double>(*value)) && *value >= smallest) return *value;
   throw Error(
       fmt::format("{}: its metadata says {} = '{}', expected a number of at least {}", source, key, text, smallest));
+}
+
+/// "-1250 250", the lower first.
+std::optional<Window> parse_window(const std::map<std::string, std::string>& metadata, const std::string& source) {
+  const auto found = metadata.find(window_key);
+  if (found == metadata.end()) return std::nullopt;
+  const std::string& text = found->second;
+  const auto space = std::min(text.find(' '), text.size());
+  const auto low = parse_number<double>(text.substr(0, space));
+  const auto high = space < text.size() ? parse_number<double>(text.substr(space + 1)) : std::nullopt;
+  if (low && high && std::isfinite(*low) && std::isfinite(*high) && *low < *high) return Window{*low, *high};
+  throw Error(
+      fmt::format("{}: its metadata says {} = '{}', expected two numbers, the lower first", source, window_key, text));
 }
 
 /// Where an output pixel's centre lies between two input pixels of one axis.
@@ -58,10 +76,14 @@ std::vector<Tap> bilinear_taps(std::int64_t in_length, std::int64_t out_length) 
 }  // namespace
 
 std::map<std::string, std::string> Preprocessing::to_metadata() const {
-  return {{size_key, fmt::to_string(size)},
-          {scaling_key, scaling_name},
-          {mean_key, fmt::to_string(mean)},
-          {deviation_key, fmt::to_string(standard_deviation)}};
+  std::map<std::string, std::string> metadata{{size_key, fmt::to_string(size)},
+                                              {scaling_key, scaling_name},
+                                              {mean_key, fmt::to_string(mean)},
+                                              {deviation_key, fmt::to_string(standard_deviation)}};
+  if (window) metadata[window_key] = fmt::format("{} {}", window->low, window->high);
+  if (equalisation > 0) metadata[equalisation_key] = fmt::to_string(equalisation);
+  if (neighbours > 0) metadata[neighbours_key] = fmt::to_string(neighbours);
+  return metadata;
 }
 
 Preprocessing Preprocessing::from_metadata(const std::map<std::string, std::string>& metadata,
@@ -70,9 +92,15 @@ Preprocessing Preprocessing::from_metadata(const std::map<std::string, std::stri
     throw Error(
         fmt::format("{}: its metadata says {} = '{}', expected {}", source, scaling_key, scaling, scaling_name));
   }
+  const auto optional_number = [&]<class Number>(const char* key, Number otherwise) {
+    return metadata.contains(key) ? number(metadata, key, Number{0}, source) : otherwise;
+  };
   return {.size = number<std::int64_t>(metadata, size_key, 1, source),
+          .window = parse_window(metadata, source),
+          .equalisation = optional_number(equalisation_key, 0.0),
           .mean = number<double>(metadata, mean_key, std::numeric_limits<double>::lowest(), source),
-          .standard_deviation = number<double>(metadata, deviation_key, std::numeric_limits<double>::min(), source)};
+          .standard_deviation = number<double>(metadata, deviation_key, std::numeric_limits<double>::min(), source),
+          .neighbours = optional_number(neighbours_key, std::int64_t{0})};
 }
 
 void resize_bilinear(std::span<const float> in, std::int64_t rows, std::int64_t columns, std::span<float> out,
@@ -104,10 +132,29 @@ void min_max_scale(std::span<float> pixels) {
 
 std::vector<float> preprocess(std::span<const float> pixels, std::int64_t rows, std::int64_t columns,
                               const Preprocessing& preprocessing) {
+  std::vector<float> cut;
+  if (preprocessing.window && is_hounsfield(pixels)) {
+    const auto low = static_cast<float>(preprocessing.window->low),
+               high = static_cast<float>(preprocessing.window->high);
+    cut.resize(pixels.size());
+    std::ranges::transform(pixels, cut.begin(), [low, high](float pixel) { return std::clamp(pixel, low, high); });
+    pixels = cut;
+  }
   std::vector<float> image(static_cast<std::size_t>(preprocessing.size * preprocessing.size));
   resize_bilinear(pixels, rows, columns, image, preprocessing.size, preprocessing.size);
   min_max_scale(image);
   return image;
+}
+
+bool is_hounsfield(std::span<const float> pixels) { return !pixels.empty() && std::ranges::min(pixels) <= air; }
+
+void equalise(std::span<float> image, std::int64_t rows, std::int64_t columns, const Preprocessing& preprocessing) {
+  if (preprocessing.equalisation > 0) equalise(image, rows, columns, {.clip_limit = preprocessing.equalisation});
+}
+
+void finish(std::span<float> image, std::int64_t rows, std::int64_t columns, const Preprocessing& preprocessing) {
+  equalise(image, rows, columns, preprocessing);
+  normalise(image, preprocessing);
 }
 
 void normalise(std::span<float> pixels, const Preprocessing& preprocessing) {

@@ -1,6 +1,11 @@
 #pragma once
 // From a CT slice to the network's input, the same for training and for new scans:
-// resize to size x size in float32, then min-max scale the slice to [0, 1], then (x - mean) / standard_deviation.
+//
+//   raw slice ── preprocess() ──► image in [0, 1], as a dataset holds it ── finish() ──► the network's input
+//
+// preprocess(): a slice in Hounsfield units is cut to a window, where there is one; resized to size x size in float32;
+// scaled to [0, 1] by its own smallest and largest pixel. finish(): contrast-limited equalisation, where it is wanted, then
+// (x - mean) / standard_deviation.
 //
 // Pixel centres lie at half integers on both grids (as OpenCV, and PyTorch with align_corners=False), so that an image
 // and its mask never shift against each other. There is no antialiasing.
@@ -9,22 +14,37 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace pulmoseg::dataset {
 
+/// Hounsfield units that become black and white.
+struct Window {
+  double low = 0, high = 0;
+  bool operator==(const Window&) const = default;
+};
+
 struct Preprocessing {
-  std::int64_t size = 256;          ///< rows and columns of the network's input
-  double mean = 0.0;                ///< subtracted after the scaling to [0, 1]
-  double standard_deviation = 1.0;  ///< divided by, after that
+  std::int64_t size = 256;  ///< rows and columns of the network's input
+  /// Slices in Hounsfield units (is_hounsfield()) are cut to it. Pictures, which someone has cut before, stay as they are.
+  std::optional<Window> window = {};
+  double equalisation = 0.0;        ///< clip limit of dataset/clahe.hpp, 0: none
+  double mean = 0.0;                ///< subtracted after that
+  double standard_deviation = 1.0;  ///< divided by, last
+  std::int64_t neighbours = 0;      ///< slices on either side that the network sees as further channels (2.5-D)
+
+  std::int64_t channels() const { return 2 * neighbours + 1; }
 
   /// As text for a model file: "pulmoseg.size", "pulmoseg.scaling" (always "min-max-per-slice"), "pulmoseg.mean",
-  /// "pulmoseg.standard_deviation".
+  /// "pulmoseg.standard_deviation"; where they are wanted, also "pulmoseg.hounsfield_window" ("low high"),
+  /// "pulmoseg.equalisation", "pulmoseg.neighbours".
   std::map<std::string, std::string> to_metadata() const;
 
-  /// Error, beginning with `source`, when one of these keys is missing or holds something else. Other keys are left alone.
+  /// Error, beginning with `source`, when one of these keys holds something else, or one of the first four is missing.
+  /// Other keys are left alone.
   static Preprocessing from_metadata(const std::map<std::string, std::string>& metadata, const std::string& source);
 
   bool operator==(const Preprocessing&) const = default;
@@ -60,12 +80,17 @@ void resize_nearest(std::span<const T> in, std::int64_t rows, std::int64_t colum
 /// Scales finite pixels so that the smallest becomes 0 and the largest 1. A constant slice becomes 0.
 void min_max_scale(std::span<float> pixels);
 
-/// The image as it stands in a dataset: resized and scaled to [0, 1], size * size pixels. mean and standard deviation
-/// are not applied yet.
+/// Whether a slice's smallest value is that of air in Hounsfield units, -900 or below. A chest slice always holds air.
+bool is_hounsfield(std::span<const float> pixels);
+
+/// The image as it stands in a dataset: windowed, resized and scaled to [0, 1], size * size pixels.
 std::vector<float> preprocess(std::span<const float> pixels, std::int64_t rows, std::int64_t columns,
                               const Preprocessing& preprocessing);
 
-/// The last step: (x - mean) / standard_deviation.
+/// The two steps from there to the network's input, in place: equalisation of one image, then mean and deviation. The image
+/// may have another size than preprocessing.size.
+void equalise(std::span<float> image, std::int64_t rows, std::int64_t columns, const Preprocessing& preprocessing);
 void normalise(std::span<float> pixels, const Preprocessing& preprocessing);
+void finish(std::span<float> image, std::int64_t rows, std::int64_t columns, const Preprocessing& preprocessing);
 
 }  // namespace pulmoseg::dataset

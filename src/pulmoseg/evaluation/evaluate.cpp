@@ -6,19 +6,22 @@
 #include <algorithm>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/dataset/neighbours.hpp"
 
 namespace pulmoseg::evaluation {
 namespace {
 
-std::vector<float> normalised_images(const inference::Engine& engine, const dataset::Dataset& dataset,
-                                     std::span<const std::int64_t> rows) {
+std::vector<float> finished_images(const inference::Engine& engine, const dataset::Dataset& dataset,
+                                   std::span<const std::int64_t> rows) {
+  const dataset::Neighbours neighbours(dataset, engine.preprocessing().neighbours);
   std::vector<float> images;
-  images.reserve(rows.size() * static_cast<std::size_t>(dataset.rows() * dataset.columns()));
   for (const std::int64_t row : rows) {
-    const auto image = dataset.image(row);
-    images.insert(images.end(), image.begin(), image.end());
+    for (const std::int64_t shown : neighbours.of(row)) {
+      std::vector<float> image(dataset.image(shown).begin(), dataset.image(shown).end());
+      dataset::finish(image, dataset.rows(), dataset.columns(), engine.preprocessing());
+      images.insert(images.end(), image.begin(), image.end());
+    }
   }
-  dataset::normalise(images, engine.preprocessing());
   return images;
 }
 
@@ -90,7 +93,7 @@ std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::D
   if (rows.empty()) return {};
   require_lesion(engine.classes(), engine.file());
   const std::vector<float> logits =
-      engine.run(normalised_images(engine, dataset, rows), static_cast<std::int64_t>(rows.size()), dataset.rows(),
+      engine.run(finished_images(engine, dataset, rows), static_cast<std::int64_t>(rows.size()), dataset.rows(),
                  dataset.columns());
   std::vector<SlicePrediction> predictions;
   const std::size_t length = logits.size() / rows.size(), pixels = length / engine.classes().size();

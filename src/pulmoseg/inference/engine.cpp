@@ -55,15 +55,16 @@ bool is_float_image_batch(const ov::Output<const ov::Node>& port) {
 }
 
 /// The number of classes, when the network has the shape that we run.
-std::int64_t check_network(const ov::Model& network, const std::filesystem::path& file) {
+std::int64_t check_network(const ov::Model& network, std::int64_t channels, const std::filesystem::path& file) {
   const auto inputs = network.inputs(), outputs = network.outputs();
   const bool right_input =
-      inputs.size() == 1 && is_float_image_batch(inputs[0]) && inputs[0].get_partial_shape()[1] == 1;
+      inputs.size() == 1 && is_float_image_batch(inputs[0]) && inputs[0].get_partial_shape()[1] == channels;
   if (!right_input) {
-    throw Error(
-        fmt::format("{}: has the input {}, expected one float32 input N x 1 x rows x columns (a CT slice has one "
-                    "channel); use a model made by pulmoseg",
-                    file.string(), inputs.empty() ? "none" : describe(inputs)));
+    throw Error(fmt::format(
+        "{}: has the input {}, expected one float32 input N x {} x rows x columns ({}); use a model made by "
+        "pulmoseg",
+        file.string(), inputs.empty() ? "none" : describe(inputs), channels,
+        channels == 1 ? "a CT slice has one channel" : "a slice and its neighbours"));
   }
   const auto shape = outputs.size() == 1 ? outputs[0].get_partial_shape() : ov::PartialShape{};
   const bool right_output = outputs.size() == 1 && is_float_image_batch(outputs[0]) && shape[1].is_static() &&
@@ -123,15 +124,15 @@ dataset::ClassMap read_classes(const std::map<std::string, std::string>& metadat
 
 Description read_description(const std::map<std::string, std::string>& metadata, const ov::Model& network,
                              const std::filesystem::path& file) {
-  const std::int64_t classes = check_network(network, file);
   const auto names = metadata.find(classes_key);
-  if (names == metadata.end()) return guess_description(network, classes, file);
-  Description description{.classes = read_classes(metadata, names->second, file), .preprocessing = {}};
+  if (names == metadata.end()) return guess_description(network, check_network(network, 1, file), file);
+  Description description{.classes = read_classes(metadata, names->second, file),
+                          .preprocessing = dataset::Preprocessing::from_metadata(metadata, file.string())};
+  const std::int64_t classes = check_network(network, description.preprocessing.channels(), file);
   if (static_cast<std::int64_t>(description.classes.size()) != classes) {
     throw Error(fmt::format("{}: has {} classes, but its metadata names {} ({})", file.string(), classes,
                             description.classes.size(), names->second));
   }
-  description.preprocessing = dataset::Preprocessing::from_metadata(metadata, file.string());
   return description;
 }
 
@@ -174,7 +175,7 @@ void Engine::State::compile(std::int64_t new_rows, std::int64_t new_columns) {
                       ov::hint::enable_cpu_pinning(false)};
   if (options.threads > 0) settings.insert(ov::inference_num_threads(options.threads));
   try {
-    network->reshape(ov::PartialShape{1, 1, new_rows, new_columns});
+    network->reshape(ov::PartialShape{1, description.preprocessing.channels(), new_rows, new_columns});
     const ov::PartialShape expected{1, classes, new_rows, new_columns};
     if (const auto found = network->output().get_partial_shape(); found != expected) {
       throw Error(fmt::format("{}: gives logits of shape {} for an image of {}x{}, expected {}", file.string(),
@@ -193,14 +194,15 @@ void Engine::State::compile(std::int64_t new_rows, std::int64_t new_columns) {
 
 void Engine::State::run(std::span<const float> images, std::int64_t n, std::span<float> logits) {
   const auto size = [](std::int64_t value) { return static_cast<std::size_t>(value); };
-  const std::size_t pixels = size(rows * columns), classes = description.classes.size();
+  const std::size_t pixels = size(rows * columns), channels = size(description.preprocessing.channels()),
+                    classes = description.classes.size();
   try {
     for (std::size_t i = 0; i < size(n); ++i) {
       ov::InferRequest& request = requests[i % requests.size()];
       if (i >= requests.size()) request.wait();
       // Computed where the caller's numbers are; OpenVINO does not write to an input.
-      float* image = const_cast<float*>(images.data()) + i * pixels;
-      request.set_input_tensor(ov::Tensor(ov::element::f32, {1, 1, size(rows), size(columns)}, image));
+      float* image = const_cast<float*>(images.data()) + i * channels * pixels;
+      request.set_input_tensor(ov::Tensor(ov::element::f32, {1, channels, size(rows), size(columns)}, image));
       request.set_output_tensor(
           ov::Tensor(ov::element::f32, {1, classes, size(rows), size(columns)}, logits.data() + i * classes * pixels));
       request.start_async();
@@ -239,12 +241,13 @@ const std::map<std::string, std::string>& Engine::metadata() const { return stat
 std::int64_t Engine::slices_in_flight() const { return std::max<std::int64_t>(1, std::ssize(state_->requests)); }
 
 std::vector<float> Engine::run(std::span<const float> images, std::int64_t n, std::int64_t rows, std::int64_t columns) {
-  if (n < 0 || rows < 1 || columns < 1 || std::ssize(images) != n * rows * columns) {
-    throw Error(fmt::format("{}: was given {} pixels, expected {} images of {}x{}", state_->file.string(),
-                            images.size(), n, rows, columns));
+  const std::int64_t channels = preprocessing().channels();
+  if (n < 0 || rows < 1 || columns < 1 || std::ssize(images) != n * channels * rows * columns) {
+    throw Error(fmt::format("{}: was given {} pixels, expected {} images of {}x{} with {} channels",
+                            state_->file.string(), images.size(), n, rows, columns, channels));
   }
   state_->compile(rows, columns);
-  std::vector<float> logits(images.size() * classes().size());
+  std::vector<float> logits(static_cast<std::size_t>(n * rows * columns) * classes().size());
   try {
     state_->run(images, n, logits);
   } catch (const ov::Exception& error) {

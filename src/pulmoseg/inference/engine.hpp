@@ -1,7 +1,8 @@
 #pragma once
 // Runs a segmentation network from an ONNX file on this machine's processor.
 //
-// The network: one float32 input N x 1 x rows x columns (preprocessed slices), one float32 output N x C x rows x columns
+// The network: one float32 input N x channels x rows x columns (preprocessed slices: one channel, or with its neighbours
+// 2n + 1, from the lowest to the highest), one float32 output N x C x rows x columns
 // (logits of C >= 2 classes, class 0 is the background). Which classes, and how slices are preprocessed, stands in the
 // file's metadata (pulmoseg.classes, pulmoseg.class_map: dataset::ClassMap; dataset::Preprocessing).
 
@@ -45,7 +46,7 @@ class Engine {
   const dataset::Preprocessing& preprocessing() const;
   const std::map<std::string, std::string>& metadata() const;  ///< all of the file's
 
-  /// Logits n x C x rows x columns for `images`, n x rows x columns, preprocessed and normalised.
+  /// Logits n x C x rows x columns for `images`, n x channels x rows x columns, preprocessed and finished.
   /// A size that differs from the one before costs a second or two: the network is compiled for one size at a time.
   std::vector<float> run(std::span<const float> images, std::int64_t n, std::int64_t rows, std::int64_t columns);
 

@@ -1,6 +1,8 @@
 #include "pulmoseg/inference/segment.hpp"
 
 #include <algorithm>
+#include <deque>
+#include <optional>
 
 namespace pulmoseg::inference {
 namespace {
@@ -19,6 +21,67 @@ std::vector<std::uint8_t> most_probable(std::span<const float> probabilities, st
   }
   return labels;
 }
+
+/// A slice and what the network is shown for it: itself, or with its neighbours on either side.
+struct Sample {
+  volume::AxialSlice slice;
+  dataset::Appearance appearance;
+  std::vector<float> input;  ///< channels x size x size
+};
+
+/// Reads a volume and prepares its slices; holds as many of them as a sample has channels.
+class SampleStream {
+ public:
+  SampleStream(volume::VolumeReader& reader, const dataset::Preprocessing& preprocessing)
+      : reader_(reader),
+        preprocessing_(preprocessing),
+        each_side_(static_cast<std::size_t>(preprocessing.neighbours)) {}
+
+  std::optional<Sample> next() {
+    while (more_ && held_.size() <= position_ + each_side_) read();
+    if (position_ == held_.size()) return std::nullopt;
+    Sample sample{.slice = std::move(held_[position_].slice),
+                  .appearance = held_[position_].appearance,
+                  .input = input_of(position_)};
+    if (position_ < each_side_)
+      ++position_;
+    else
+      held_.pop_front();
+    return sample;
+  }
+
+ private:
+  void read() {
+    Sample one;
+    if (!(more_ = reader_.next(one.slice))) return;
+    const std::int64_t size = preprocessing_.size;
+    upwards_ = held_.empty() ? upwards_ : one.slice.index > last_index_;
+    last_index_ = one.slice.index;
+    one.input = dataset::preprocess(one.slice.pixels, one.slice.rows, one.slice.columns, preprocessing_);
+    dataset::equalise(one.input, size, size, preprocessing_);
+    one.appearance = dataset::appearance_of(one.input, size);
+    dataset::normalise(one.input, preprocessing_);
+    held_.push_back(std::move(one));
+  }
+
+  /// From the lowest slice to the highest, whatever the order in which they are stored. Beyond the ends, the last one.
+  std::vector<float> input_of(std::size_t position) const {
+    std::vector<float> input;
+    for (std::size_t channel = 0; channel <= 2 * each_side_; ++channel) {
+      const std::size_t place = position + (upwards_ ? channel : 2 * each_side_ - channel);
+      const auto& image = held_[std::min(place - std::min(place, each_side_), held_.size() - 1)].input;
+      input.insert(input.end(), image.begin(), image.end());
+    }
+    return input;
+  }
+
+  volume::VolumeReader& reader_;
+  dataset::Preprocessing preprocessing_;
+  std::size_t each_side_, position_ = 0;  ///< of the next sample in held_
+  std::deque<Sample> held_;               ///< each with its own image alone
+  std::int64_t last_index_ = 0;
+  bool more_ = true, upwards_ = true;
+};
 
 /// From the network's grid back to the slice's own.
 SegmentedSlice finish(volume::AxialSlice&& slice, const dataset::Appearance& appearance,
@@ -44,27 +107,24 @@ SegmentedSlice finish(volume::AxialSlice&& slice, const dataset::Appearance& app
 }  // namespace
 
 void segment(volume::VolumeReader& reader, Engine& engine, const std::function<void(const SegmentedSlice&)>& on_slice) {
-  const auto& preprocessing = engine.preprocessing();
-  const std::int64_t size = preprocessing.size, classes = static_cast<std::int64_t>(engine.classes().size());
+  const std::int64_t size = engine.preprocessing().size, classes = static_cast<std::int64_t>(engine.classes().size());
   const auto outputs = static_cast<std::size_t>(classes * size * size);
+  SampleStream stream(reader, engine.preprocessing());
   for (bool more = true; more;) {
-    std::vector<volume::AxialSlice> slices;
+    std::vector<Sample> samples;
     std::vector<float> images;
-    std::vector<dataset::Appearance> appearances;
-    while (std::ssize(slices) < engine.slices_in_flight() && (more = reader.next(slices.emplace_back()))) {
-      const auto& slice = slices.back();
-      auto image = dataset::preprocess(slice.pixels, slice.rows, slice.columns, preprocessing);
-      appearances.push_back(dataset::appearance_of(image, size));
-      dataset::normalise(image, preprocessing);
-      images.insert(images.end(), image.begin(), image.end());
+    while (more && std::ssize(samples) < engine.slices_in_flight()) {
+      auto sample = stream.next();
+      if (!(more = sample.has_value())) break;
+      images.insert(images.end(), sample->input.begin(), sample->input.end());
+      samples.push_back(std::move(*sample));
     }
-    if (!more) slices.pop_back();
-    const auto n = std::ssize(slices);
+    const auto n = std::ssize(samples);
     auto probabilities = engine.run(images, n, size, size);
     softmax(probabilities, n, classes, size * size);
-    for (std::size_t i = 0; i < slices.size(); ++i) {
-      on_slice(
-          finish(std::move(slices[i]), appearances[i], std::span(probabilities).subspan(i * outputs, outputs), size));
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      on_slice(finish(std::move(samples[i].slice), samples[i].appearance,
+                      std::span(probabilities).subspan(i * outputs, outputs), size));
     }
   }
 }

@@ -6,6 +6,8 @@
 
 #include "pulmoseg/model/batch_norm.hpp"
 #include "pulmoseg/model/convolution.hpp"
+#include "pulmoseg/model/dropout.hpp"
+#include "pulmoseg/model/image_mean.hpp"
 #include "pulmoseg/model/kernel_tensors.hpp"
 
 namespace pulmoseg::model {
@@ -90,11 +92,11 @@ struct AsppImpl : nn::Module {
     std::vector<Tensor> outputs;
     for (const auto& branch : *convs) {
       const bool pooled = outputs.size() + 1 == convs->size();
-      outputs.push_back(
-          branch->as<Branch>()->forward(pooled ? torch::adaptive_avg_pool2d(features, {1, 1}) : features));
+      outputs.push_back(branch->as<Branch>()->forward(pooled ? image_mean(features) : features));
     }
     outputs.back() = repeat_over(outputs.back(), features);
-    return dropout(project(torch::cat(outputs, 1)));
+    const Tensor projected = project(torch::cat(outputs, 1));
+    return dropout->is_training() ? model::dropout(projected, dropout->options.p()) : projected;
   }
 
   /// One pixel at every place of a grid: what bilinear resizing makes of it, without the arithmetic.

@@ -50,15 +50,17 @@ Tensor gather(const Tensor& pixels, const Stretch& rows, const Stretch& columns,
 /// the live taps of a rectangle, (taps * C) x channels.
 template <class Matrix>
 Tensor correlate(const Tensor& pixels, std::int64_t channels, std::int64_t rate, const Matrix& matrix) {
+  const auto part = [&](const Stretch& rows, const Stretch& columns) {
+    const Tensor seen = gather(pixels, rows, columns, rate);
+    return torch::mm(seen.reshape({-1, seen.size(3)}), matrix(rows, columns))
+        .view({seen.size(0), seen.size(1), seen.size(2), channels});
+  };
+  const auto all_rows = stretches(pixels.size(1), rate), all_columns = stretches(pixels.size(2), rate);
+  if (all_rows.size() == 1 && all_columns.size() == 1) return part(all_rows[0], all_columns[0]);
   Tensor answer = torch::empty({pixels.size(0), pixels.size(1), pixels.size(2), channels}, pixels.options());
-  for (const Stretch& rows : stretches(pixels.size(1), rate)) {
-    for (const Stretch& columns : stretches(pixels.size(2), rate)) {
-      const Tensor seen = gather(pixels, rows, columns, rate);
-      const Tensor part = torch::mm(seen.reshape({-1, seen.size(3)}), matrix(rows, columns));
-      answer.slice(1, rows.begin, rows.end)
-          .slice(2, columns.begin, columns.end)
-          .copy_(part.view({seen.size(0), seen.size(1), seen.size(2), -1}));
-    }
+  for (const Stretch& rows : all_rows) {
+    for (const Stretch& columns : all_columns)
+      answer.slice(1, rows.begin, rows.end).slice(2, columns.begin, columns.end).copy_(part(rows, columns));
   }
   return answer;
 }

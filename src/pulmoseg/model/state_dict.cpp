@@ -52,10 +52,14 @@ std::vector<std::string> names_in_network(const StateDict& state, const Index& n
   return names;
 }
 
-/// Whether `kernel` looks at several channels where the network's first convolution looks at one.
-bool can_be_summed(const std::string& name, const Tensor& kernel, const Tensor& wanted) {
-  return name == first_convolution && kernel.dim() == 4 && wanted.size(1) == 1 && kernel.size(1) > 1 &&
-         kernel.sum(1, /*keepdim=*/true).sizes() == wanted.sizes();
+/// The network's first convolution out of one for another number of channels, whose answer to slices that are all alike is the
+/// same; undefined when `kernel` is none.
+Tensor fit_channels(const std::string& name, const Tensor& kernel, const Tensor& wanted) {
+  if (name != first_convolution || kernel.dim() != 4) return {};
+  const Tensor sum = kernel.to(wanted.scalar_type()).sum(1, /*keepdim=*/true);
+  const auto sizes = wanted.sizes();
+  if (sum.sizes() != torch::IntArrayRef({sizes[0], 1, sizes[2], sizes[3]})) return {};
+  return (sum / sizes[1]).expand(sizes);
 }
 
 const Tensor& kernel_of(const StateDict& state, const std::string& name, const std::string& source) {
@@ -131,14 +135,14 @@ InitReport init_from(torch::nn::Module& module, const StateDict& state, const st
     } else if (found->second->sizes() == tensor.sizes()) {
       Tensor(tensor).copy_(*found->second);
       report.taken.push_back(name);
-    } else if (can_be_summed(name, *found->second, tensor)) {
-      Tensor(tensor).copy_(found->second->to(tensor.scalar_type()).sum(1, /*keepdim=*/true));
-      report.summed_to_one_channel.push_back(name);
+    } else if (const Tensor fitted = fit_channels(name, *found->second, tensor); fitted.defined()) {
+      Tensor(tensor).copy_(fitted);
+      report.fitted_to_channels.push_back(name);
     } else {
       report.wrong_shape.push_back(name);
     }
   }
-  if (report.taken.empty() && report.summed_to_one_channel.empty()) {
+  if (report.taken.empty() && report.fitted_to_channels.empty()) {
     throw Error(
         fmt::format("{}: none of its {} tensors fits the network by name and shape (first: {}); expected the weights "
                     "of a DeepLabV3-ResNet50 or of a ResNet-50",

@@ -36,14 +36,15 @@ std::vector<std::string> load_state_dict(torch::nn::Module& module, const StateD
 /// What init_from() did, every name in full. The first four lists together name each tensor of the network once.
 struct InitReport {
   std::vector<std::string> taken;
-  std::vector<std::string> summed_to_one_channel;  ///< first-layer kernels whose input channels were added up
-  std::vector<std::string> missing;                ///< in the network, not in the file: keeps its fresh weights
-  std::vector<std::string> wrong_shape;            ///< in both, but of another shape: keeps its fresh weights
-  std::vector<std::string> unused;                 ///< in the file, not in the network (under the file's name)
+  std::vector<std::string> fitted_to_channels;  ///< first-layer kernels that were made for another number of channels
+  std::vector<std::string> missing;             ///< in the network, not in the file: keeps its fresh weights
+  std::vector<std::string> wrong_shape;         ///< in both, but of another shape: keeps its fresh weights
+  std::vector<std::string> unused;              ///< in the file, not in the network (under the file's name)
 };
 
 /// Starts a network from another model's weights: what matches by name and shape is taken. A first convolution for
-/// several channels is summed to one (a grey picture shown as RGB gives the same answer). The names of a bare ResNet
+/// another number of channels is summed over them and spread evenly over the network's own: a slice shown in each channel gives
+/// the same answer. The names of a bare ResNet
 /// ("layer1.0.conv1.weight") are those of the backbone. Error when nothing fits.
 InitReport init_from(torch::nn::Module& module, const StateDict& state, const std::string& source = "the weights");
 

@@ -49,11 +49,15 @@ std::string_view describe(volume::MaskFit fit) {
   return "";
 }
 
+dataset::Preprocessing preprocessing_of(const PrepareOptions& options) {
+  return {.size = options.size, .window = options.window};
+}
+
 /// Prepares one case after the other into a writer.
 class Preparation {
  public:
   Preparation(dataset::DatasetWriter& writer, const PrepareOptions& options, std::int64_t total)
-      : writer_(writer), options_(options), preprocessing_{.size = options.size}, total_(total) {}
+      : writer_(writer), options_(options), preprocessing_(preprocessing_of(options)), total_(total) {}
 
   dataset::SourceVolume add(const CaseSource& source) {
     // The reader may hold a volume that is not stored axially: it goes before the masks come.
@@ -142,7 +146,7 @@ class Preparation {
 dataset::DatasetInfo prepare(std::span<const CaseSource> cases, const std::filesystem::path& folder,
                              const PrepareOptions& options) {
   check_names(cases);
-  dataset::DatasetWriter writer(folder, {.preprocessing = {.size = options.size}, .overwrite = options.overwrite});
+  dataset::DatasetWriter writer(folder, {.preprocessing = preprocessing_of(options), .overwrite = options.overwrite});
   Preparation preparation(writer, options, check_headers(cases, options));
   dataset::DatasetInfo info{
       .producer = {}, .unrelated_slices = options.unrelated_slices, .preprocessing = {}, .sources = {}, .cases = {}};

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string_view>
 
 #include "pulmoseg/dataset/dataset_writer.hpp"
+#include "pulmoseg/dataset/preprocessing.hpp"
 #include "pulmoseg/prepare/case_source.hpp"
 
 namespace pulmoseg::prepare {
@@ -16,6 +18,9 @@ namespace pulmoseg::prepare {
 struct PrepareOptions {
   /// Rows and columns of the prepared slices.
   std::int64_t size = 256;
+
+  /// Slices in Hounsfield units are cut to it; a model that is trained on the dataset then does so with new scans too.
+  std::optional<dataset::Window> window = {};
 
   /// The files are stacks of slices of different people: each slice becomes a case and a patient of its own, named
   /// NAME_001, NAME_002 and so on. Also takes 2-D files.

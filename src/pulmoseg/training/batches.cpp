@@ -9,28 +9,46 @@
 namespace pulmoseg::training {
 namespace {
 
-struct Slice {
-  std::vector<float> pixels;
-  std::vector<std::uint8_t> labels;
-  explicit Slice(std::int64_t size)
-      : pixels(static_cast<std::size_t>(size * size)), labels(static_cast<std::size_t>(size * size)) {}
+/// How a sample is changed in an epoch: its slice, and the neighbours that stand beside it, all alike.
+struct Augmentation {
+  Deformation deformation = {};
+  Orientation orientation = {};
+  std::optional<Appearance> appearance = {};
 };
 
-Slice resized(const dataset::Dataset& dataset, const dataset::ClassMap& classes, std::int64_t row, std::int64_t size) {
-  Slice slice(size);
-  std::vector<std::uint8_t> targets(dataset.image(row).size());
-  classes.targets(dataset, row, targets);
-  dataset::resize_bilinear(dataset.image(row), dataset.rows(), dataset.columns(), slice.pixels, size, size);
-  dataset::resize_nearest(std::span<const std::uint8_t>(targets), dataset.rows(), dataset.columns(),
-                          std::span(slice.labels), size, size);
-  return slice;
+Augmentation draw_augmentation(const TrainingOptions& options, std::optional<std::int64_t> epoch, std::int64_t row) {
+  if (!epoch) return {};
+  Augmentation drawn{.deformation = draw_deformation(options, *epoch, row),
+                     .orientation = draw_orientation(options, *epoch, row)};
+  if (options.appearance > 0) drawn.appearance = draw_appearance(options, *epoch, row);
+  return drawn;
 }
 
-Slice deformed(const Slice& slice, std::int64_t size, const Deformation& deformation) {
-  Slice answer(size);
-  deform(std::span<const float>(slice.pixels), answer.pixels, size, deformation);
-  deform(std::span<const std::uint8_t>(slice.labels), answer.labels, size, deformation);
-  return answer;
+template <class In, class Out>
+void move_pixels(std::vector<In> pixels, std::span<Out> out, std::int64_t size, const Augmentation& augmentation) {
+  if (!augmentation.deformation.changes_nothing()) {
+    const std::vector<In> before = pixels;
+    deform(std::span<const In>(before), std::span<In>(pixels), size, augmentation.deformation);
+  }
+  orient(std::span<const In>(pixels), out, size, augmentation.orientation);
+}
+
+std::vector<float> load_image(const dataset::Dataset& dataset, std::int64_t row, std::int64_t size,
+                              const Augmentation& augmentation) {
+  std::vector<float> image(static_cast<std::size_t>(size * size)), moved(image.size());
+  dataset::resize_bilinear(dataset.image(row), dataset.rows(), dataset.columns(), image, size, size);
+  move_pixels(std::move(image), std::span(moved), size, augmentation);
+  if (augmentation.appearance) change_appearance(moved, size, *augmentation.appearance);
+  return moved;
+}
+
+void load_targets(const dataset::Dataset& dataset, const dataset::ClassMap& classes, std::int64_t row,
+                  std::int64_t size, const Augmentation& augmentation, std::span<std::int64_t> out) {
+  std::vector<std::uint8_t> targets(dataset.image(row).size()), labels(static_cast<std::size_t>(size * size));
+  classes.targets(dataset, row, targets);
+  dataset::resize_nearest(std::span<const std::uint8_t>(targets), dataset.rows(), dataset.columns(), std::span(labels),
+                          size, size);
+  move_pixels(std::move(labels), out, size, augmentation);
 }
 
 }  // namespace
@@ -61,15 +79,21 @@ std::vector<Rows> pieces_of(const std::vector<Rows>& batches, int rank, int rank
   return pieces;
 }
 
-dataset::Preprocessing preprocessing_for(std::int64_t size, const TrainingOptions& options) {
-  return {.size = size, .mean = options.mean, .standard_deviation = options.standard_deviation};
+dataset::Preprocessing preprocessing_for(const dataset::Dataset& dataset, const TrainingOptions& options) {
+  return {.size = dataset.rows(),
+          .window = dataset.info().preprocessing.window,
+          .equalisation = options.equalisation,
+          .mean = options.mean,
+          .standard_deviation = options.standard_deviation,
+          .neighbours = options.neighbours};
 }
 
 BatchLoader::BatchLoader(const dataset::Dataset& dataset, const TrainingOptions& options, std::vector<Rows> batches,
                          std::optional<std::int64_t> augmented_epoch, SizeOfBatch size_of_batch)
     : dataset_(dataset),
       options_(options),
-      preprocessing_(preprocessing_for(dataset.rows(), options)),
+      preprocessing_(preprocessing_for(dataset, options)),
+      neighbours_(dataset, options.neighbours),
       classes_(dataset::ClassMap::parse(options.classes)),
       batches_(std::move(batches)),
       augmented_epoch_(augmented_epoch),
@@ -93,28 +117,27 @@ void BatchLoader::prepare_next() {
 
 // Plain loops over torch's memory: an operator of torch would start a second pool of threads in this one.
 Batch BatchLoader::load(const Rows& rows, std::int64_t size) const {
-  const std::int64_t count = std::ssize(rows), pixels = size * size;
-  Batch batch{.images = torch::empty({count, 1, size, size}, torch::MemoryFormat::ChannelsLast),
+  const std::int64_t count = std::ssize(rows), pixels = size * size, channels = preprocessing_.channels();
+  Batch batch{.images = torch::empty({count, channels, size, size}, torch::MemoryFormat::ChannelsLast),
               .targets = torch::empty({count, size, size}, torch::kInt64)};
   for (std::int64_t i = 0; i < count; ++i) {
-    load_slice(rows[static_cast<std::size_t>(i)], size,
-               {batch.images.data_ptr<float>() + i * pixels, static_cast<std::size_t>(pixels)},
-               {batch.targets.data_ptr<std::int64_t>() + i * pixels, static_cast<std::size_t>(pixels)});
+    load_sample(rows[static_cast<std::size_t>(i)], size,
+                {batch.images.data_ptr<float>() + i * channels * pixels, static_cast<std::size_t>(channels * pixels)},
+                {batch.targets.data_ptr<std::int64_t>() + i * pixels, static_cast<std::size_t>(pixels)});
   }
   return batch;
 }
 
-void BatchLoader::load_slice(std::int64_t row, std::int64_t size, std::span<float> image,
-                             std::span<std::int64_t> target) const {
-  Slice slice = resized(dataset_, classes_, row, size);
-  const Deformation deformation = augmented_epoch_ ? draw_deformation(options_, *augmented_epoch_, row) : Deformation{};
-  if (!deformation.changes_nothing()) slice = deformed(slice, size, deformation);
-  const Orientation orientation = augmented_epoch_ ? draw_orientation(options_, *augmented_epoch_, row) : Orientation{};
-  orient(std::span<const float>(slice.pixels), image, size, orientation);
-  orient(std::span<const std::uint8_t>(slice.labels), target, size, orientation);
-  if (augmented_epoch_ && options_.appearance > 0)
-    change_appearance(image, size, draw_appearance(options_, *augmented_epoch_, row));
-  dataset::normalise(image, preprocessing_);
+void BatchLoader::load_sample(std::int64_t row, std::int64_t size, std::span<float> image,
+                              std::span<std::int64_t> target) const {
+  const Augmentation augmentation = draw_augmentation(options_, augmented_epoch_, row);
+  load_targets(dataset_, classes_, row, size, augmentation, target);
+  const Rows rows = neighbours_.of(row);
+  for (std::size_t channel = 0; channel < rows.size(); ++channel) {
+    std::vector<float> slice = load_image(dataset_, rows[channel], size, augmentation);
+    dataset::finish(slice, size, size, preprocessing_);
+    for (std::size_t i = 0; i < slice.size(); ++i) image[i * rows.size() + channel] = slice[i];  // channels last
+  }
 }
 
 }  // namespace pulmoseg::training

@@ -12,13 +12,14 @@
 
 #include "pulmoseg/dataset/class_map.hpp"
 #include "pulmoseg/dataset/dataset.hpp"
+#include "pulmoseg/dataset/neighbours.hpp"
 #include "pulmoseg/dataset/preprocessing.hpp"
 #include "pulmoseg/training/options.hpp"
 
 namespace pulmoseg::training {
 
 struct Batch {
-  torch::Tensor images;   ///< N×1×H×W float32, channels last, normalised
+  torch::Tensor images;   ///< N×channels×H×W float32, channels last, finished
   torch::Tensor targets;  ///< N×H×W int64, a class for every pixel
   std::int64_t size() const { return images.size(0); }
 };
@@ -51,12 +52,13 @@ class BatchLoader {
 
  private:
   Batch load(const Rows& rows, std::int64_t size) const;
-  void load_slice(std::int64_t row, std::int64_t size, std::span<float> image, std::span<std::int64_t> target) const;
+  void load_sample(std::int64_t row, std::int64_t size, std::span<float> image, std::span<std::int64_t> target) const;
   void prepare_next();
 
   const dataset::Dataset& dataset_;
   TrainingOptions options_;
   dataset::Preprocessing preprocessing_;
+  dataset::Neighbours neighbours_;
   dataset::ClassMap classes_;
   std::vector<Rows> batches_;
   std::optional<std::int64_t> augmented_epoch_;
@@ -65,7 +67,7 @@ class BatchLoader {
   std::future<Batch> ahead_;  // last: its destructor waits for the thread, which uses the members above
 };
 
-/// What turns a stored slice of `size` x `size` into the network's input: the options' mean and deviation.
-dataset::Preprocessing preprocessing_for(std::int64_t size, const TrainingOptions& options);
+/// What turns a scan's slice into the network's input: what the dataset did, then what the options say.
+dataset::Preprocessing preprocessing_for(const dataset::Dataset& dataset, const TrainingOptions& options);
 
 }  // namespace pulmoseg::training

@@ -43,6 +43,8 @@ struct TrainingOptions {
   double balance = 0;             ///< 0: each slice once an epoch; up to 1: as many of each patient: sampled()
   double flip_probability = 0.5;  ///< horizontal flip
   bool quarter_turns = true;      ///< rotation by 0, 90, 180 or 270 degrees, each as likely
+  std::int64_t neighbours = 0;    ///< slices on either side that the network sees too, as further channels (2.5-D)
+  double equalisation = 0;        ///< clip limit of contrast-limited equalisation of every slice, also in use; 0: none
   double mean = 0.0, standard_deviation = 1.0;  ///< normalisation (x - mean) / standard_deviation after min-max scaling
   std::uint64_t seed = 0;                       ///< of initial weights, shuffling, augmentation and dropout
   Precision precision = Precision::automatic;
@@ -88,6 +90,8 @@ void each_result_option(Options& options, Visitor&& visit) {
   visit("balance", options.balance);
   visit("flip_probability", options.flip_probability);
   visit("quarter_turns", options.quarter_turns);
+  visit("neighbours", options.neighbours);
+  visit("equalisation", options.equalisation);
   visit("mean", options.mean);
   visit("standard_deviation", options.standard_deviation);
   visit("seed", options.seed);

@@ -98,7 +98,7 @@ RunConfig describe_run(const dataset::Dataset& dataset, const dataset::Split& sp
           .dataset_name = own_name(dataset.folder()),
           .dataset_fingerprint = dataset.fingerprint(),
           .dataset_content = sha256_of_file(dataset.folder() / "dataset.json"),
-          .size = dataset.rows(),
+          .preprocessing = preprocessing_for(dataset, options),
           .split = describe_split(split_to_json(split)),
           .ranks = ranks,
           .threads = at::get_num_threads(),
@@ -116,12 +116,12 @@ void write_config(const RunConfig& config, const dataset::Dataset& dataset, cons
                   {"threads", config.threads},
                   {"options", options_to_json(config.options)},
                   {"classes", dataset::ClassMap::parse(config.options.classes).names()},
-                  {"preprocessing", preprocessing_for(config.size, config.options).to_metadata()},
+                  {"preprocessing", config.preprocessing.to_metadata()},
                   {"dataset",
                    {{"name", config.dataset_name},
                     {"fingerprint", config.dataset_fingerprint},
                     {"dataset_json_sha256", config.dataset_content},
-                    {"size", config.size},
+                    {"size", config.preprocessing.size},
                     {"slices", dataset.size()},
                     {"cases", dataset.info().cases.size()}}},
                   {"split", split_to_json(split)}};
@@ -143,7 +143,7 @@ RunConfig read_config(const RunFolder& run) {
             .dataset_name = json.at("dataset").at("name"),
             .dataset_fingerprint = json.at("dataset").at("fingerprint"),
             .dataset_content = json.at("dataset").at("dataset_json_sha256"),
-            .size = json.at("dataset").at("size"),
+            .preprocessing = dataset::Preprocessing::from_metadata(json.at("preprocessing"), file.string()),
             .split = describe_split(json.at("split")),
             .ranks = json.value("ranks", 1),
             .threads = json.at("threads"),
@@ -162,7 +162,8 @@ void check_same_run(const RunConfig& now, const dataset::Dataset& dataset, const
     refuse(run, "the dataset", fmt::format("{} ({})", before.dataset_name, before.dataset_fingerprint),
            fmt::format("{} ({})", now.dataset_name, now.dataset_fingerprint));
   }
-  if (before.size != now.size) refuse(run, "slices of size", std::to_string(before.size), std::to_string(now.size));
+  if (const auto before_size = before.preprocessing.size, size = now.preprocessing.size; before_size != size)
+    refuse(run, "slices of size", std::to_string(before_size), std::to_string(size));
   if (before.dataset_content != now.dataset_content) {
     refuse(run, "the dataset", fmt::format("{} as it was prepared then", before.dataset_name), "prepared anew");
   }
@@ -207,7 +208,7 @@ void write_history(std::span<const EpochRecord> history, const std::filesystem::
 }
 
 std::map<std::string, std::string> model_metadata(const RunConfig& config) {
-  auto metadata = preprocessing_for(config.size, config.options).to_metadata();
+  auto metadata = config.preprocessing.to_metadata();
   const auto classes = dataset::ClassMap::parse(config.options.classes);
   metadata["pulmoseg.classes"] = fmt::format("{}", fmt::join(classes.names(), ","));
   metadata["pulmoseg.class_map"] = classes.text();

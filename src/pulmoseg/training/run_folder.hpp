@@ -31,13 +31,13 @@ struct RunFolder {
 /// What a run is: its options, its data, the machine. Written whenever it starts or goes on.
 struct RunConfig {
   TrainingOptions options;
-  std::string dataset_name;         ///< its folder's own name
-  std::string dataset_fingerprint;  ///< which slices (Dataset::fingerprint())
-  std::string dataset_content;      ///< SHA-256 of dataset.json, which counts the lesion pixels of each case
-  std::int64_t size = 0;            ///< of its slices
-  std::string split;                ///< e.g. "patient 1/5 seed 0"
-  int ranks = 1;                    ///< processes that train together
-  int threads = 0;                  ///< of rank 0, that really computed
+  std::string dataset_name;              ///< its folder's own name
+  std::string dataset_fingerprint;       ///< which slices (Dataset::fingerprint())
+  std::string dataset_content;           ///< SHA-256 of dataset.json, which counts the lesion pixels of each case
+  dataset::Preprocessing preprocessing;  ///< of its slices, to the network's input
+  std::string split;                     ///< e.g. "patient 1/5 seed 0"
+  int ranks = 1;                         ///< processes that train together
+  int threads = 0;                       ///< of rank 0, that really computed
   std::string processor;
 };
 RunConfig describe_run(const dataset::Dataset& dataset, const dataset::Split& split, const TrainingOptions& options,

@@ -33,28 +33,28 @@ void warn_of_slow_bfloat16(const TrainingOptions& options) {
       processor_name());
 }
 
-Network deeplabv3(std::size_t classes, std::map<std::string, std::string> onnx_metadata) {
-  model::DeepLabV3 network(model::DeepLabV3Options{.classes = static_cast<std::int64_t>(classes)});
+Network deeplabv3(NetworkShape shape) {
+  model::DeepLabV3 network(model::DeepLabV3Options{.classes = shape.classes, .channels = shape.channels});
   return {
       .module = network.ptr(),
       .forward = [network](const torch::Tensor& images) mutable { return network->forward(images); },
-      .write_onnx = [network, metadata = std::move(onnx_metadata)](
+      .write_onnx = [network, metadata = std::move(shape.onnx_metadata)](
                         const std::filesystem::path& file) { onnx::write(model::to_onnx(network, metadata), file); }};
 }
 
 void initialise(torch::nn::Module& network, const std::filesystem::path& file) {
   const auto report = model::init_from(network, model::read_weights(file), file.string());
   const std::size_t tensors =
-      report.taken.size() + report.summed_to_one_channel.size() + report.missing.size() + report.wrong_shape.size();
+      report.taken.size() + report.fitted_to_channels.size() + report.missing.size() + report.wrong_shape.size();
   spdlog::info("{}: {} of the network's {} tensors start from it", file.string(),
-               report.taken.size() + report.summed_to_one_channel.size(), tensors);
+               report.taken.size() + report.fitted_to_channels.size(), tensors);
   const auto list = [](const char* what, const std::vector<std::string>& names) {
     if (names.empty()) return;
     spdlog::info("  {}: {} ({}{})", what, names.size(), names.front(),
                  names.size() > 1 ? ", ..., " + names.back() : "");
   };
   list("taken as they are", report.taken);
-  list("summed to one channel", report.summed_to_one_channel);
+  list("spread over the image's channels", report.fitted_to_channels);
   list("not in the file, random", report.missing);
   list("of another shape, random", report.wrong_shape);
   list("in the file, not used", report.unused);
@@ -80,7 +80,7 @@ dataset::Split rank_0s(dataset::Split split, ProcessGroup& group) {
 
 void check_same_dataset(const dataset::Dataset& dataset, const RunConfig& config, ProcessGroup& group) {
   const std::string mine = fmt::format("{} of size {}, SHA-256 of dataset.json {}", config.dataset_fingerprint,
-                                       config.size, config.dataset_content);
+                                       config.preprocessing.size, config.dataset_content);
   const std::string rank_0s = group.broadcast(mine);
   if (mine == rank_0s) return;
   throw Error(fmt::format("{}: is another dataset ({}) than that of rank 0 ({}); copy rank 0's to every machine",
@@ -139,8 +139,11 @@ TrainingResult run_training(const NetworkFactory& make_network, const dataset::D
   torch::manual_seed(options.seed);
   auto metadata = model_metadata(config);
   if (const auto rows = split.rows(dataset::Part::training); group.is_first() && !rows.empty())  // who writes the file
-    metadata.merge(dataset::Familiarity::of(dataset, rows).to_metadata());
-  Network network = make_network(dataset::ClassMap::parse(options.classes).size(), std::move(metadata));
+    metadata.merge(dataset::Familiarity::of(dataset, rows, config.preprocessing).to_metadata());
+  Network network =
+      make_network({.classes = static_cast<std::int64_t>(dataset::ClassMap::parse(options.classes).size()),
+                    .channels = config.preprocessing.channels(),
+                    .onnx_metadata = std::move(metadata)});
   if (options.sync_batch_norm && group.ranks() > 1)
     model::synchronise_batch_norm(*network.module, [&group](torch::Tensor& tensor) { group.sum(tensor); });
   if (!group.is_first()) return Trainer(network, dataset, split, folder, options, callbacks, group).run();

@@ -28,8 +28,14 @@ TrainingResult train(const dataset::Dataset& dataset, const dataset::Split& spli
                      const TrainingOptions& options, const TrainingCallbacks& callbacks = {},
                      ProcessGroup* group = nullptr);
 
-/// As train(), for a network that `make_network` builds after the seed is set (and gives the ONNX metadata to).
-using NetworkFactory = std::function<Network(std::size_t classes, std::map<std::string, std::string> onnx_metadata)>;
+/// What a network is to be.
+struct NetworkShape {
+  std::int64_t classes = 2, channels = 1;  ///< logits a pixel, background included; of the images
+  std::map<std::string, std::string> onnx_metadata = {};
+};
+
+/// As train(), for a network that `make_network` builds after the seed is set.
+using NetworkFactory = std::function<Network(NetworkShape shape)>;
 TrainingResult train_network(const NetworkFactory& make_network, const dataset::Dataset& dataset,
                              const dataset::Split& split, const std::filesystem::path& run,
                              const TrainingOptions& options, const TrainingCallbacks& callbacks = {},
