@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """2-D nnU-Net on the slices of a prepared dataset and the split of a pulmoseg run, for the same wall time: the peer of
 bench/nnunet.sh. Its own planning, preprocessing, augmentation, loss and schedule; only the number of steps is cut to the time,
-its learning rate falling over just these. nnU-Net starts from random weights: it has no others.
+and its learning rate falls over just that. nnU-Net starts from random weights: it has no others.
 
   python nnunet.py DATASET RUN RESULTS [--minutes 30] [--part test] [--batch-size 12] [--threads 2]
 
@@ -64,24 +64,22 @@ def plan(base, training, validation, batch_size):
 
 
 def trainer_for(minutes):
-    """nnUNetTrainer that measures a few steps and then plans as many as fit into the time; ends when it is over."""
+    """nnUNetTrainer whose schedule follows the time instead of epochs, and that ends when it is over."""
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
     class TimedTrainer(nnUNetTrainer):
         steps = 0
 
         def run_training(self):
-            self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 5, 1
             self.began = time.monotonic()
             self.on_train_start()
+            self.network.train()
             while time.monotonic() - self.began < 60 * minutes:
-                self.on_epoch_start()
-                self.on_train_epoch_start()
                 # nnU-Net's own polynomial schedule, over the share of the time that is gone
                 rate = self.initial_lr * (1 - min((time.monotonic() - self.began) / (60 * minutes), 0.999)) ** 0.9
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
-                outputs = [self.train_step(next(self.dataloader_train)) for _ in range(self.num_iterations_per_epoch)]
+                outputs = [self.train_step(next(self.dataloader_train)) for _ in range(5)]
                 self.steps += len(outputs)
                 print(f"{(time.monotonic() - self.began) / 60:5.1f} min, step {self.steps}, "
                       f"loss {np.mean([float(output['loss']) for output in outputs]):.4f}", flush=True)
@@ -100,8 +98,8 @@ def predict(trainer, dataset, rows):
     network = trainer.network
     network.decoder.deep_supervision = False
     network.eval()
-    predictor.manual_initialization(network, trainer.plans_manager, trainer.configuration_manager, None,
-                                    trainer.dataset_json, type(trainer).__name__, None)
+    predictor.manual_initialization(network, trainer.plans_manager, trainer.configuration_manager, [network.state_dict()],
+                                    trainer.dataset_json, type(trainer).__name__, trainer.inference_allowed_mirroring_axes)
     images = np.load(dataset / "images.npy", mmap_mode="r")
     for row in rows:
         picture = np.rint(255 * images[row]).astype(np.float32)[None, None]

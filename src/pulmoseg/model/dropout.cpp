@@ -33,12 +33,13 @@ Tensor draw_mask(const Tensor& features, double share) {
   Tensor mask = torch::empty_like(features);
   const std::uint64_t key = next_key();
   const auto kept_below = static_cast<std::uint64_t>(std::ldexp(1 - share, 53));  // of the upper 53 bits
-  AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, mask.scalar_type(), "dropout", [&] {
-    const auto kept = static_cast<scalar_t>(1 / (1 - share));
-    auto* values = mask.data_ptr<scalar_t>();
+  with_number_format<float, double, kernels::bfloat16_bits>(mask, [&]<class T>(T) {
+    T kept;
+    kernels::store(static_cast<kernels::Number<T>>(1 / (1 - share)), kept);
+    T* values = memory<T>(mask);
     at::parallel_for(0, mask.numel(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i)
-        values[i] = drawn(key, static_cast<std::uint64_t>(i)) >> 11 < kept_below ? kept : scalar_t(0);
+        values[i] = drawn(key, static_cast<std::uint64_t>(i)) >> 11 < kept_below ? kept : T{0};
     });
   });
   return mask;
