@@ -33,8 +33,8 @@ constexpr const char* manual = R"(  pulmoseg prepare SOURCE DATASET
 
 Images may be NIfTI (.nii, .nii.gz), NRRD or a folder with one DICOM series, in any axis order. Each
 slice is resized (bilinear; masks nearest neighbour) and then scaled to [0, 1] by its own smallest and
-largest pixel; one in Hounsfield units (down to -900 or less) is cut to --hounsfield-window first. A mask on another grid than its image is resampled through physical space where both
-headers say where they lie.
+largest pixel; one in Hounsfield units (down to -900 or less) is cut to --hounsfield-window first. A mask
+on another grid than its image is resampled through physical space where both headers say where they lie.
 
 DATASET becomes a folder with images.npy, lung_masks.npy, lesion_masks.npy (0 and 1), labels.npy (the
 source's own lesion labels), slices.csv and dataset.json. It appears whole or not at all.)";

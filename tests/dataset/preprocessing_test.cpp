@@ -150,6 +150,9 @@ TEST(PreprocessingMetadata, NamesWhatIsWantedOnly) {
   EXPECT_EQ(metadata.at("pulmoseg.neighbours"), "2");
   EXPECT_EQ(Preprocessing::from_metadata(metadata, "model.onnx"), all);
   EXPECT_EQ(all.channels(), 5);
+  auto too_many = metadata;
+  too_many["pulmoseg.neighbours"] = "17";
+  EXPECT_THROW(Preprocessing::from_metadata(too_many, "model.onnx"), Error);
   for (const char* wrong : {"", "250", "250 -1250", "-1250  250", "-inf 3", "1 1"}) {
     auto damaged = metadata;
     damaged["pulmoseg.hounsfield_window"] = wrong;

@@ -5,7 +5,8 @@
       writes tests/data/metrics/golden.json (needs numpy, scipy, scikit-learn, pandas, pingouin)
   metrics.py check MODEL.onnx DATASET metrics.json [--split split.csv] [--part test] [--rows N]
       computes the figures of `pulmoseg evaluate` again with onnxruntime and scikit-learn from the same files and prints
-      both side by side; exit 1 when a figure differs by more than 1e-3 (needs numpy, scikit-learn, onnx, onnxruntime)
+      both side by side; exit 1 when a figure differs by more than 1e-3 (needs numpy, scikit-learn, onnx, onnxruntime, for an
+      equalising model opencv-python)
 """
 import argparse
 import csv
@@ -168,6 +169,15 @@ def rows_of(part, split, slices):
     return [int(record["row"]) for record in csv.DictReader(lines) if record["part"] == part]
 
 
+def equalised(images, clip):
+    if clip == 0:
+        return images
+    import cv2
+
+    equaliser = cv2.createCLAHE(clip, (8, 8))
+    return np.stack([equaliser.apply(np.rint(255 * image).astype(np.uint8)) for image in images]).astype(np.float32) / 255
+
+
 def run_model(model, images, batch=4):
     """Lesion probability, predicted lesion and mean cross-entropy of each slice, by onnxruntime in 32-bit."""
     import onnx
@@ -178,8 +188,12 @@ def run_model(model, images, batch=4):
     mean, deviation = (float(metadata[f"pulmoseg.{key}"]) for key in ("mean", "standard_deviation"))
     lesion = classes.index("lesion")
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    if "pulmoseg.neighbours" in metadata:
+        sys.exit(f"{model}: sees neighbouring slices, which this check does not show it")
+    clip = float(metadata.get("pulmoseg.equalisation", 0))
     for start in range(0, len(images), batch):
-        batch_images = ((images[start:start + batch] - np.float32(mean)) / np.float32(deviation))[:, None]
+        shown = equalised(images[start:start + batch], clip)
+        batch_images = ((shown - np.float32(mean)) / np.float32(deviation))[:, None]
         logits = session.run(None, {session.get_inputs()[0].name: batch_images.astype(np.float32)})[0]
         exact = logits.astype(np.float64)
         exact -= exact.max(axis=1, keepdims=True)

@@ -95,12 +95,16 @@ Preprocessing Preprocessing::from_metadata(const std::map<std::string, std::stri
   const auto optional_number = [&]<class Number>(const char* key, Number otherwise) {
     return metadata.contains(key) ? number(metadata, key, Number{0}, source) : otherwise;
   };
+  const auto neighbours = optional_number(neighbours_key, std::int64_t{0});
+  if (neighbours > most_neighbours)
+    throw Error(fmt::format("{}: its metadata says {} = {}, expected 0 to {}", source, neighbours_key, neighbours,
+                            most_neighbours));
   return {.size = number<std::int64_t>(metadata, size_key, 1, source),
           .window = parse_window(metadata, source),
           .equalisation = optional_number(equalisation_key, 0.0),
           .mean = number<double>(metadata, mean_key, std::numeric_limits<double>::lowest(), source),
           .standard_deviation = number<double>(metadata, deviation_key, std::numeric_limits<double>::min(), source),
-          .neighbours = optional_number(neighbours_key, std::int64_t{0})};
+          .neighbours = neighbours};
 }
 
 void resize_bilinear(std::span<const float> in, std::int64_t rows, std::int64_t columns, std::span<float> out,

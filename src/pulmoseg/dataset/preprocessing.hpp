@@ -36,6 +36,7 @@ struct Preprocessing {
   double standard_deviation = 1.0;  ///< divided by, last
   std::int64_t neighbours = 0;      ///< slices on either side that the network sees as further channels (2.5-D)
 
+  static constexpr std::int64_t most_neighbours = 16;
   std::int64_t channels() const { return 2 * neighbours + 1; }
 
   /// As text for a model file: "pulmoseg.size", "pulmoseg.scaling" (always "min-max-per-slice"), "pulmoseg.mean",

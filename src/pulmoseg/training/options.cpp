@@ -7,6 +7,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/dataset/class_map.hpp"
+#include "pulmoseg/dataset/preprocessing.hpp"
 
 namespace pulmoseg::training {
 
@@ -80,7 +81,8 @@ void check(const TrainingOptions& options, int ranks) {
   require(options.rotation >= 0 && options.rotation <= 180, "--rotation: expected 0 to 180 degrees");
   require(options.scaling >= 0 && options.scaling <= 1, "--scaling: expected 0 to 1");
   require(options.balance >= 0 && options.balance <= 1, "--balance: expected 0 to 1");
-  require(options.neighbours >= 0 && options.neighbours <= 16, "--neighbours: expected 0 to 16 slices on either side");
+  require(options.neighbours >= 0 && options.neighbours <= dataset::Preprocessing::most_neighbours,
+          fmt::format("--neighbours: expected 0 to {} slices on either side", dataset::Preprocessing::most_neighbours));
   require(options.equalisation >= 0 && std::isfinite(options.equalisation),
           "--equalisation: expected 0 (none) or more");
   require(options.flip_probability >= 0 && options.flip_probability <= 1, "--flip-probability: expected 0 to 1");
