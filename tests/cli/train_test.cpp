@@ -72,7 +72,8 @@ TEST_F(TrainProgram, WhatTheNetworkIsShownTravelsWithTheModel) {
   const Json facts = Json::parse(run_program({"inspect", (folder_ / "small.onnx").string(), "--json"}).output);
   EXPECT_NE(facts.dump().find("\"pulmoseg.equalisation\":\"3\""), std::string::npos) << facts.dump();
   EXPECT_NE(facts.dump().find("\"pulmoseg.neighbours\":\"1\""), std::string::npos) << facts.dump();
-  const ProgramResult evaluated = run_program({"evaluate", run_.string(), data_, "--json"});
+  const ProgramResult evaluated =
+      run_program({"evaluate", run_.string(), data_, "--out", (folder_ / "evaluation").string()});
   EXPECT_EQ(evaluated.exit_code, 0) << evaluated.messages;
   const ProgramResult segmented = run_program(
       {"segment", scan, "--model", (folder_ / "small.onnx").string(), "--out", (folder_ / "masks").string()});

@@ -134,6 +134,8 @@ TEST(ExportCommand, KeepsWhatTheRunSaysAndTheCommandLineDoesNot) {
                 "flip_probability": 0.5, "quarter_turns": true, "mean": 0.25, "standard_deviation": 2, "seed": 7,
                 "precision": "fp32", "sync_batch_norm": false, "init": "", "epochs": 20, "max_minutes": null, "checkpoint_minutes": 10,
                 "threads": 0, "device": "cpu"},
+    "preprocessing": {"pulmoseg.size": "64", "pulmoseg.scaling": "min-max-per-slice", "pulmoseg.mean": "0.25",
+                      "pulmoseg.standard_deviation": "2"},
     "dataset": {"name": "covid", "fingerprint": "0f", "dataset_json_sha256": "1e", "size": 64},
     "split": {"kind": "patient", "seed": 7, "fold": "1/5"}})");
   auto expected = exported(run.path(), {"--mean", "0.5"});
