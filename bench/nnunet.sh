@@ -34,7 +34,7 @@ import json, pathlib, sys
 results = pathlib.Path(sys.argv[1])
 for name, start in (("pretrained", "chest-CT backbone"), ("random", "random weights")):
     metrics = json.load(open(results / f"{name}-test/metrics.json"))
-    print(f"pulmoseg, {start}: pooled {metrics['pooled']['dice']:.4f}, mean case {metrics['per_case_mean']['dice']:.4f}")
+    print(f"pulmoseg, {start}: pooled {metrics['pooled']['dice']:.4f}, mean case {metrics['case_mean']['dice']:.4f}")
 peer = json.load(open(results / "nnunet-test.json"))
 print(f"nnU-Net 2-D, random weights: pooled {peer['pooled_dice']:.4f}, mean case {peer['mean_case_dice']:.4f} "
       f"({peer['samples']} samples in {peer['minutes']:.0f} minutes)")

@@ -236,6 +236,7 @@ def percent_agreement(arguments, rows, cases, predictions, truths):
     import pingouin
 
     lungs = np.load(pathlib.Path(arguments.dataset) / "lung_masks.npy", mmap_mode="r")[rows] != 0
+    cases = {name: i for name, i in cases.items() if lungs[i].any()}
     ratings = []
     for name, i in cases.items():
         for rater, lesion in (("predicted", predictions[i]), ("true", truths[i])):
