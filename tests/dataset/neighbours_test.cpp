@@ -17,16 +17,16 @@ class NeighboursTest : public testing::Test {
 };
 
 TEST_F(NeighboursTest, AreOfTheSameCaseAndEndWithIt) {
-  const Neighbours neighbours(Dataset::open(folder_ / "set"), 2);
-  EXPECT_EQ(neighbours.of(0), (Rows{0, 0, 0, 1, 2}));
-  EXPECT_EQ(neighbours.of(1), (Rows{0, 0, 1, 2, 2}));
-  EXPECT_EQ(neighbours.of(2), (Rows{0, 1, 2, 2, 2}));
-  EXPECT_EQ(neighbours.of(3), (Rows{3, 3, 3, 3, 3}));
-  EXPECT_EQ(neighbours.of(5), (Rows{4, 4, 5, 5, 5}));
+  const auto dataset = Dataset::open(folder_ / "set");
+  EXPECT_EQ(neighbours_of(dataset, 0, 2), (Rows{0, 0, 0, 1, 2}));
+  EXPECT_EQ(neighbours_of(dataset, 1, 2), (Rows{0, 0, 1, 2, 2}));
+  EXPECT_EQ(neighbours_of(dataset, 2, 2), (Rows{0, 1, 2, 2, 2}));
+  EXPECT_EQ(neighbours_of(dataset, 3, 2), (Rows{3, 3, 3, 3, 3}));
+  EXPECT_EQ(neighbours_of(dataset, 5, 2), (Rows{4, 4, 5, 5, 5}));
 }
 
 TEST_F(NeighboursTest, NoneIsTheSliceAlone) {
-  EXPECT_EQ(Neighbours(Dataset::open(folder_ / "set"), 0).of(4), (Rows{4}));
+  EXPECT_EQ(neighbours_of(Dataset::open(folder_ / "set"), 4, 0), (Rows{4}));
 }
 
 }  // namespace

@@ -13,10 +13,9 @@ namespace {
 
 std::vector<float> finished_images(const inference::Engine& engine, const dataset::Dataset& dataset,
                                    std::span<const std::int64_t> rows) {
-  const dataset::Neighbours neighbours(dataset, engine.preprocessing().neighbours);
   std::vector<float> images;
   for (const std::int64_t row : rows) {
-    for (const std::int64_t shown : neighbours.of(row)) {
+    for (const std::int64_t shown : dataset::neighbours_of(dataset, row, engine.preprocessing().neighbours)) {
       std::vector<float> image(dataset.image(shown).begin(), dataset.image(shown).end());
       dataset::finish(image, dataset.rows(), dataset.columns(), engine.preprocessing());
       images.insert(images.end(), image.begin(), image.end());

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "pulmoseg/dataset/neighbours.hpp"
 #include "pulmoseg/training/appearance.hpp"
 #include "pulmoseg/training/augment.hpp"
 #include "pulmoseg/training/random.hpp"
@@ -27,8 +28,9 @@ Augmentation draw_augmentation(const TrainingOptions& options, std::optional<std
 template <class In, class Out>
 void move_pixels(std::vector<In> pixels, std::span<Out> out, std::int64_t size, const Augmentation& augmentation) {
   if (!augmentation.deformation.changes_nothing()) {
-    const std::vector<In> before = pixels;
-    deform(std::span<const In>(before), std::span<In>(pixels), size, augmentation.deformation);
+    std::vector<In> deformed(pixels.size());
+    deform(std::span<const In>(pixels), std::span<In>(deformed), size, augmentation.deformation);
+    pixels.swap(deformed);
   }
   orient(std::span<const In>(pixels), out, size, augmentation.orientation);
 }
@@ -93,7 +95,6 @@ BatchLoader::BatchLoader(const dataset::Dataset& dataset, const TrainingOptions&
     : dataset_(dataset),
       options_(options),
       preprocessing_(preprocessing_for(dataset, options)),
-      neighbours_(dataset, options.neighbours),
       classes_(dataset::ClassMap::parse(options.classes)),
       batches_(std::move(batches)),
       augmented_epoch_(augmented_epoch),
@@ -132,7 +133,7 @@ void BatchLoader::load_sample(std::int64_t row, std::int64_t size, std::span<flo
                               std::span<std::int64_t> target) const {
   const Augmentation augmentation = draw_augmentation(options_, augmented_epoch_, row);
   load_targets(dataset_, classes_, row, size, augmentation, target);
-  const Rows rows = neighbours_.of(row);
+  const Rows rows = dataset::neighbours_of(dataset_, row, preprocessing_.neighbours);
   for (std::size_t channel = 0; channel < rows.size(); ++channel) {
     std::vector<float> slice = load_image(dataset_, rows[channel], size, augmentation);
     dataset::finish(slice, size, size, preprocessing_);

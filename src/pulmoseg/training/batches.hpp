@@ -12,7 +12,6 @@
 
 #include "pulmoseg/dataset/class_map.hpp"
 #include "pulmoseg/dataset/dataset.hpp"
-#include "pulmoseg/dataset/neighbours.hpp"
 #include "pulmoseg/dataset/preprocessing.hpp"
 #include "pulmoseg/training/options.hpp"
 
@@ -58,7 +57,6 @@ class BatchLoader {
   const dataset::Dataset& dataset_;
   TrainingOptions options_;
   dataset::Preprocessing preprocessing_;
-  dataset::Neighbours neighbours_;
   dataset::ClassMap classes_;
   std::vector<Rows> batches_;
   std::optional<std::int64_t> augmented_epoch_;
