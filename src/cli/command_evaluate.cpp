@@ -138,12 +138,13 @@ void draw_pictures(inference::Engine& engine, const dataset::Dataset& dataset, c
                    const Arguments& arguments, const std::string& caption, const fs::path& folder) {
   const auto choices = evaluation::choose_pictures(evaluation.slices, arguments.figures, arguments.seed);
   if (!choices.empty()) fs::create_directories(folder);
+  evaluation::Predictor predictor(engine, dataset);
   Progress progress("pictures", static_cast<std::int64_t>(choices.size()));
   std::set<std::string> names;
   for (const auto& choice : choices) {
     stop_if_asked();
     const metrics::SliceResult& slice = evaluation.slices[choice.slice];
-    const auto prediction = evaluation::predict(engine, dataset, std::array{slice.row});
+    const auto prediction = predictor.predict(std::array{slice.row});
     const std::string name = evaluation::picture_name(choice, slice);
     draw_picture(dataset, choice, slice, evaluation::mask_of(prediction.front().classes, engine.classes().lesion()),
                  caption, folder / name);

@@ -43,6 +43,7 @@ constexpr const char* classes_key = "pulmoseg.classes";
 struct Arguments {
   fs::path source, out;
   std::vector<std::string> classes;
+  std::string licence;
   std::optional<std::int64_t> size;
   std::optional<double> mean, standard_deviation;
   bool int8 = false, json = false;
@@ -101,6 +102,7 @@ Metadata make_metadata(const Arguments& arguments, std::int64_t classes, const f
   for (const auto& [key, value] : preprocessing.to_metadata()) metadata[key] = value;
   if (!arguments.classes.empty()) metadata.erase("pulmoseg.class_map");
   metadata[classes_key] = name_classes(arguments.classes, metadata, classes, weights);
+  if (!arguments.licence.empty()) metadata["pulmoseg.licence"] = arguments.licence;
   metadata["pulmoseg.version"] = PULMOSEG_VERSION;
   metadata["pulmoseg.research_use"] = research_use;
   return metadata;
@@ -124,6 +126,7 @@ void write_onnx(const model::DeepLabV3& network, const Arguments& arguments, con
 void run_export(const Arguments& arguments) {
   const std::string suffix = arguments.out.extension().string();
   if (arguments.int8 && suffix != ".onnx") throw UsageError("--int8: needs an --out that ends in .onnx");
+  if (!arguments.licence.empty() && suffix != ".onnx") throw UsageError("--licence: needs an --out that ends in .onnx");
   if (suffix != ".onnx" && suffix != ".pth" && suffix != ".pt" && suffix != ".safetensors") {
     throw UsageError(
         fmt::format("--out {}: expected a name that ends in .onnx, .pth or .safetensors", arguments.out.string()));
@@ -176,6 +179,7 @@ void add_export_command(CLI::App& app) {
       ->add_option("--standard-deviation", arguments->standard_deviation,
                    "Divided by after that (default: the run's, or 1)")
       ->check(CLI::PositiveNumber);
+  command->add_option("--licence", arguments->licence, "Of the weights; an .onnx carries it along");
   command->add_flag("--int8", arguments->int8, "Store the kernels of an .onnx in a quarter of the space");
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->callback([arguments] { run_export(*arguments); });

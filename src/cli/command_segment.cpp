@@ -16,6 +16,7 @@
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/base/sha256.hpp"
 #include "segment_case.hpp"
+#include "segment_model.hpp"
 #include "segment_plan.hpp"
 
 namespace pulmoseg::cli {
@@ -23,12 +24,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* manual = R"(  pulmoseg segment SCAN.nii.gz --model RUN --out FOLDER
+constexpr const char* manual = R"(  pulmoseg segment SCAN.nii.gz --out FOLDER
+  pulmoseg segment SCAN.nii.gz --model RUN --out FOLDER
   pulmoseg segment A.nii.gz B.nrrd DICOM_FOLDER/ --model model.onnx --out FOLDER
   pulmoseg segment SCAN.nii.gz --lung-mask LUNG.nii.gz --model RUN --out FOLDER
 
 Each INPUT is a NIfTI or NRRD file (3-D, or one 2-D slice) or a folder with one DICOM series, of any size,
-spacing and orientation. For an input called NAME, FOLDER gets
+spacing and orientation. Without --model, the one that ships with the program finds lung and lesion:
+what it is worth, and its licence (CC BY-NC-SA 4.0), stand in models/README.md. For an input called NAME, FOLDER gets
 
   NAME_lesion.nii.gz              the mask, 0 or 1, on exactly the input's grid, axis order and header
   NAME_lung.nii.gz                the lung, lesions included, where the model knows it and no --lung-mask is given
@@ -147,7 +150,7 @@ Outcome run_cases(const std::vector<SegmentCase>& cases, inference::Engine& engi
 
 void run(const Arguments& arguments) {
   stop_token();  // from here on Ctrl-C waits for the slice in hand
-  const fs::path file = inference::find_model(arguments.model);
+  const fs::path file = arguments.model.empty() ? shipped_model() : inference::find_model(arguments.model);
   const FolderLock lock(arguments.plan.folder);
   auto hash = std::async(std::launch::async, sha256_of_file, file);
   inference::Engine engine(file, arguments.engine);
@@ -178,7 +181,8 @@ void add_segment_command(CLI::App& app) {
   command->footer(manual);
   command->add_option("INPUT", arguments->inputs, "NIfTI or NRRD files, folders with one DICOM series each")
       ->required();
-  command->add_option("--model", arguments->model, "an .onnx file, or the folder of a training run")->required();
+  command->add_option("--model", arguments->model,
+                      "an .onnx file, or the folder of a training run; without, the one that ships");
   command->add_option("--out", arguments->plan.folder, "folder of the results, made when it is missing")->required();
   command
       ->add_option("--lung-mask", arguments->lung_masks,

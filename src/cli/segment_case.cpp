@@ -105,19 +105,23 @@ struct Volumes {
 struct Found {
   std::vector<std::uint8_t> lesion, lung;
   dataset::CaseAppearance appearance;
+  bool equalised = false;
 };
 
-Found find(volume::VolumeReader reader, inference::Engine& engine, std::optional<volume::VolumeWriter>& probabilities,
-           const OnSlice& on_slice) {
+Found find(const std::filesystem::path& scan, inference::Engine& engine,
+           std::optional<volume::VolumeWriter>& probabilities, const OnSlice& on_slice) {
   evaluation::require_lesion(engine.classes(), engine.file());
+  auto reader = volume::VolumeReader::open(scan);
   const masks::Size size = reader.geometry().size;
   const auto pixels = static_cast<std::size_t>(size[0] * size[1]), voxels = pixels * static_cast<std::size_t>(size[2]);
   const dataset::Region lesion = engine.classes().lesion(), lung = engine.classes().lung();
   Found found{.lesion = std::vector<std::uint8_t>(voxels),
               .lung = std::vector<std::uint8_t>(engine.classes().has_lung() ? voxels : 0),
               .appearance = {}};
+  const auto preprocessing = inference::preprocessing_for(scan, engine);
+  found.equalised = preprocessing.equalisation > 0;
   std::int64_t done = 0;
-  inference::segment(reader, engine, [&](const inference::SegmentedSlice& slice) {
+  inference::segment(reader, engine, preprocessing, [&](const inference::SegmentedSlice& slice) {
     const auto place = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(slice.index) * pixels);
     std::ranges::copy(evaluation::mask_of(slice.labels, lesion), found.lesion.begin() + place);
     if (!found.lung.empty()) std::ranges::copy(evaluation::mask_of(slice.labels, lung), found.lung.begin() + place);
@@ -129,11 +133,14 @@ Found find(volume::VolumeReader reader, inference::Engine& engine, std::optional
 }
 
 /// What a reader must know when the scan does not look like what the model was trained on.
-std::optional<quantify::Note> unfamiliarity(const Found& found, const inference::Engine& engine) {
-  const auto familiarity = dataset::Familiarity::from_metadata(engine.metadata(), engine.file().string());
+std::optional<quantify::Note> unfamiliarity(const Found& found, const masks::Size& grid,
+                                            const inference::Engine& engine) {
+  std::vector<std::string> reasons;
   const auto appearance = found.appearance.mean();
-  if (!familiarity || !appearance) return std::nullopt;
-  const auto reasons = familiarity->strangeness(*appearance);
+  if (engine.familiarity() && appearance) reasons = engine.familiarity()->strangeness(*appearance);
+  const std::int64_t size = engine.preprocessing().size;
+  if (2 * std::min(grid[0], grid[1]) < size)
+    reasons.push_back(fmt::format("slices of {}x{} pixels (trained on {}x{})", grid[0], grid[1], size, size));
   if (reasons.empty()) return std::nullopt;
   return quantify::Note{
       "unfamiliar_input",
@@ -154,7 +161,7 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
   const bool own_lung = !planned.lung.empty();
   Volumes volumes(planned, source);
 
-  Found found = find(volume::VolumeReader::open(planned.input), engine, volumes.probabilities, on_slice);
+  Found found = find(planned.input, engine, volumes.probabilities, on_slice);
   const auto spacing = quantify::known_spacing(source);
   if (refinement) {
     const bool has_volume = spacing == quantify::KnownSpacing::complete;
@@ -177,7 +184,11 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
   }
 
   SegmentedCase result{.measurements = measurer.finish(), .provenance = model};
-  if (auto note = unfamiliarity(found, engine)) result.measurements.notes.push_back(std::move(*note));
+  if (found.equalised && engine.preprocessing().equalise_unfamiliar) {
+    result.measurements.notes.push_back(
+        {"equalised", "the scan's contrast was equalised for the network, which has seen equalised slices"});
+  }
+  if (auto note = unfamiliarity(found, grid.size, engine)) result.measurements.notes.push_back(std::move(*note));
   result.provenance.image = planned.input;
   result.provenance.lesion_mask = planned.mask;
   if (own_lung) result.provenance.lung_mask = planned.lung;

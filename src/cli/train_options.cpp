@@ -18,8 +18,8 @@ std::string read_classes(const std::string& name_or_file) {
 void add_data_options(CLI::App& command, training::TrainingOptions& options) {
   command.option_defaults()->group(what_is_learnt)->always_capture_default();
   command.add_option("--recipe", options.recipe,
-                     "Set of defaults: original, or fast (small images first, soft Dice, a falling learning rate, "
-                     "BatchNorm frozen)");
+                     "Set of defaults: original; fast (small images first, soft Dice, a falling learning rate, "
+                     "BatchNorm frozen); or robust (the same for longer, on slices varied as from other hospitals)");
   command
       .add_option_function<std::string>(
           "--classes", [&](const std::string& text) { options.classes = read_classes(text); },
@@ -48,6 +48,10 @@ void add_optimisation_options(CLI::App& command, training::TrainingOptions& opti
   command.add_option(
       "--freeze-batch-norm", options.freeze_batch_norm,
       "Last share of the run in which BatchNorm keeps its statistics, as it will when the model is used");
+  command
+      .add_flag("--operating-point,!--no-operating-point", options.operating_point,
+                "Shift lesion's logits of the model that is kept to where the validation part's pooled Dice is highest")
+      ->default_str("off");
   command.add_option("--weight-average", options.weight_average,
                      "Keep the average of the weights: its half-life in steps, 0: none");
   command.add_option("--focal-loss", options.focal_loss,
@@ -73,13 +77,17 @@ void add_image_options(CLI::App& command, training::TrainingOptions& options) {
                 "Random rotation by 0, 90, 180, 270 degrees")
       ->default_str("on");
   command.add_option("--appearance", options.appearance,
-                     "Strength of random windows, contrast, equalisation, blur and noise: 0, none, to 1");
+                     "Share of slices that look as from elsewhere: random windows, contrast, resolution, blur, noise");
   command.add_option("--rotation", options.rotation, "Random, up to so many degrees either way");
   command.add_option("--scaling", options.scaling, "Random, up to this share larger or as much smaller");
   command.add_option("--neighbours", options.neighbours,
                      "Slices below and above that the network sees too, as further channels (2.5-D)");
   command.add_option("--equalisation", options.equalisation,
                      "Clip limit of contrast-limited equalisation of each slice, in training and in use; 0: none");
+  command
+      .add_flag("--equalise-unfamiliar,!--no-equalise-unfamiliar", options.equalise_unfamiliar,
+                "Equalise nothing in training; in use, cases that look more like the training's for it")
+      ->default_str("off");
   command.add_option("--mean", options.mean, "Subtracted from the slices, which are scaled to 0...1");
   command.add_option("--standard-deviation", options.standard_deviation, "Then divided by");
 }

@@ -1,7 +1,9 @@
 #include "pulmoseg/dataset/familiarity.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "dataset/small_dataset.hpp"
@@ -48,10 +50,56 @@ TEST_F(FamiliarityTest, NamesWhatIsStrange) {
   const auto metadata = Familiarity::of(dataset, std::vector<std::int64_t>{0, 1, 2, 3, 4}).to_metadata();
   const auto familiarity = *Familiarity::from_metadata(metadata, "m.onnx");
   EXPECT_TRUE(familiarity.strangeness({0.035, 0, 1, 0, 0}).empty());
-  EXPECT_TRUE(familiarity.strangeness({0.047, 0, 1, 0, 0}).empty()) << "within half the range's width";
+  EXPECT_TRUE(familiarity.strangeness({0.041, 0, 1, 0, 0}).empty()) << "within a quarter of the range's width";
   EXPECT_EQ(familiarity.strangeness({0.05, 0, 1, 0, 0}),
             std::vector<std::string>{"brightness 0.05 (seen in training: 0.01 to 0.035)"});
   EXPECT_EQ(familiarity.strangeness({0.02, 0.3, 0.4, 0, 0}).size(), 2u);
+  EXPECT_EQ(familiarity.distance({0.02, 0, 1, 0, 0}), 0);
+  EXPECT_NEAR(familiarity.distance({0.06, 0, 1, 0, 0}), 1, 1e-6) << "one width of the range";
+}
+
+/// A chest in two halves, air and tissue, with a faint texture in the tissue.
+std::vector<float> picture(float contrast) {
+  std::vector<float> pixels(64 * 64);
+  for (std::size_t i = 0; i < pixels.size(); ++i)
+    pixels[i] = i % 64 < 32 ? 0 : 1 - contrast * static_cast<float>((i * 7919) % 97) / 97;
+  return pixels;
+}
+
+/// Seen: pictures of this contrast, a little more and a little less.
+Familiarity seen_at(float contrast) {
+  std::map<std::string, std::string> metadata;
+  const Appearance appearance = appearance_of(picture(contrast), 64);
+  for (std::size_t i = 0; i < appearance.size(); ++i) {
+    std::string name = appearance_names[i];
+    std::ranges::replace(name, ' ', '_');
+    metadata["pulmoseg.seen." + name] = fmt::format("{} {}", appearance[i] - 0.02, appearance[i] + 0.02);
+  }
+  return *Familiarity::from_metadata(metadata, "m.onnx");
+}
+
+Preprocessing decided(const Preprocessing& preprocessing, std::optional<Familiarity> seen, float contrast) {
+  EqualisationChoice choice(preprocessing, std::move(seen));
+  choice.add(picture(contrast), 64);
+  return choice.decide();
+}
+
+TEST(EqualisationChoice, EqualisesWhatLooksMoreFamiliarForIt) {
+  const Preprocessing open{.equalisation = 5, .equalise_unfamiliar = true};
+  EXPECT_EQ(decided(open, seen_at(0.9F), 0.9F), Preprocessing{}) << "familiar as it is";
+  EXPECT_EQ(decided(open, seen_at(0.9F), 0.2F), Preprocessing{.equalisation = 5}) << "faint";
+}
+
+TEST(EqualisationChoice, WithoutFiguresNothingIsEqualised) {
+  EXPECT_EQ(decided({.equalisation = 5, .equalise_unfamiliar = true}, std::nullopt, 0.2F), Preprocessing{});
+}
+
+TEST(EqualisationChoice, NothingIsDecidedWhereNothingIsOpen) {
+  for (const double clip : {0.0, 5.0}) {
+    const Preprocessing closed{.equalisation = clip};
+    EXPECT_FALSE(EqualisationChoice(closed, seen_at(0.9F)).is_open());
+    EXPECT_EQ(EqualisationChoice(closed, seen_at(0.9F)).decide(), closed);
+  }
 }
 
 TEST_F(FamiliarityTest, MetadataIsOptionalButNotDamaged) {

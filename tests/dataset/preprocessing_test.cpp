@@ -140,19 +140,32 @@ TEST(Preprocess, FinishesWithEqualisationAndThenDeviation) {
   EXPECT_EQ(image, expected);
 }
 
+TEST(Preprocess, EqualisesNothingWhileThatIsOpen) {
+  std::vector<float> image(64);
+  for (std::size_t i = 0; i < 64; ++i) image[i] = static_cast<float>(i * i % 17) / 16;
+  const auto before = image;
+  finish(image, 8, 8, {.size = 8, .equalisation = 3, .equalise_unfamiliar = true});
+  EXPECT_EQ(image, before);
+}
+
 TEST(PreprocessingMetadata, NamesWhatIsWantedOnly) {
   const auto plain = Preprocessing{}.to_metadata();
   EXPECT_EQ(plain.size(), 4U);
-  const Preprocessing all{.window = Window{-1250, 250.5}, .equalisation = 2.5, .neighbours = 2};
+  const Preprocessing all{
+      .window = Window{-1250, 250.5}, .equalisation = 2.5, .equalise_unfamiliar = true, .neighbours = 2};
   const auto metadata = all.to_metadata();
   EXPECT_EQ(metadata.at("pulmoseg.hounsfield_window"), "-1250 250.5");
   EXPECT_EQ(metadata.at("pulmoseg.equalisation"), "2.5");
+  EXPECT_EQ(metadata.at("pulmoseg.equalise"), "unfamiliar");
   EXPECT_EQ(metadata.at("pulmoseg.neighbours"), "2");
   EXPECT_EQ(Preprocessing::from_metadata(metadata, "model.onnx"), all);
   EXPECT_EQ(all.channels(), 5);
   auto too_many = metadata;
   too_many["pulmoseg.neighbours"] = "17";
   EXPECT_THROW(Preprocessing::from_metadata(too_many, "model.onnx"), Error);
+  auto of_tomorrow = metadata;
+  of_tomorrow["pulmoseg.equalise"] = "sometimes";
+  EXPECT_THROW(Preprocessing::from_metadata(of_tomorrow, "model.onnx"), Error);
   for (const char* wrong : {"", "250", "250 -1250", "-1250  250", "-inf 3", "1 1"}) {
     auto damaged = metadata;
     damaged["pulmoseg.hounsfield_window"] = wrong;

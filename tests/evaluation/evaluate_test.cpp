@@ -98,9 +98,9 @@ TEST_F(EvaluateTest, TakesOnlyTheRowsThatItIsGiven) {
 TEST_F(EvaluateTest, PredictsASliceAloneAsInABatch) {
   auto network = engine();
   const auto data_set = data();
-  const auto together = predict(network, data_set, every_row);
+  const auto together = Predictor(network, data_set).predict(every_row);
   for (const std::int64_t row : every_row) {
-    const auto alone = predict(network, data_set, std::array{row});
+    const auto alone = Predictor(network, data_set).predict(std::array{row});
     EXPECT_EQ(alone.front().classes, together[static_cast<std::size_t>(row)].classes);
     EXPECT_EQ(alone.front().lesion_probability, together[static_cast<std::size_t>(row)].lesion_probability);
   }

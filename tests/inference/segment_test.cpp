@@ -1,5 +1,6 @@
 #include "pulmoseg/inference/segment.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -53,7 +54,8 @@ void write_phantom(const std::filesystem::path& file, const AxisOrder& order, co
 std::vector<SegmentedSlice> segment_file(const std::filesystem::path& file, Engine& engine) {
   auto reader = volume::VolumeReader::open(file);
   std::vector<SegmentedSlice> slices;
-  segment(reader, engine, [&](const SegmentedSlice& slice) { slices.push_back(slice); });
+  segment(reader, engine, preprocessing_for(file, engine),
+          [&](const SegmentedSlice& slice) { slices.push_back(slice); });
   std::ranges::sort(slices, {}, &SegmentedSlice::index);
   return slices;
 }
@@ -185,12 +187,46 @@ TEST_F(SegmentTest, AConstantSliceIsNotNaN) {
   }
 }
 
+/// A model whose training cases all looked like these slices.
+onnx::Model trained_on(const std::vector<SegmentedSlice>& slices, const dataset::Preprocessing& preprocessing) {
+  onnx::Model model = test::threshold_network();
+  model.metadata.merge(preprocessing.to_metadata());
+  dataset::CaseAppearance appearance;
+  for (const auto& slice : slices) appearance.add(slice.appearance);
+  for (std::size_t i = 0; i < dataset::appearance_names.size(); ++i) {
+    std::string name = dataset::appearance_names[i];
+    std::ranges::replace(name, ' ', '_');
+    const double value = (*appearance.mean())[i];
+    model.metadata["pulmoseg.seen." + name] = fmt::format("{} {}", value - 0.01, value + 0.01);
+  }
+  return model;
+}
+
+TEST_F(SegmentTest, EqualisesAScanThatLooksMoreFamiliarForIt) {
+  const auto file = folder_ / "ct.nii";
+  write_phantom(file, {}, grid_);
+  const auto slices_with = [&](const dataset::Preprocessing& preprocessing) {
+    onnx::Model model = test::threshold_network();
+    model.metadata.merge(preprocessing.to_metadata());
+    Engine network = engine(model);
+    return segment_file(file, network);
+  };
+  const auto plain = slices_with({.size = 32}), equalised = slices_with({.size = 32, .equalisation = 5});
+  ASSERT_NE(plain.front().probabilities, equalised.front().probabilities);
+
+  const dataset::Preprocessing open{.size = 32, .equalisation = 5, .equalise_unfamiliar = true};
+  for (const auto& seen : {plain, equalised}) {
+    Engine network = engine(trained_on(seen, open));
+    EXPECT_EQ(segment_file(file, network).front().probabilities, seen.front().probabilities);
+  }
+}
+
 TEST_F(SegmentTest, EndsWithWhatTheCallerThrows) {
   write_phantom(folder_ / "ct.nii", {}, grid_);
   Engine network = engine(test::threshold_network());
   auto reader = volume::VolumeReader::open(folder_ / "ct.nii");
   int slices = 0;
-  EXPECT_THROW(segment(reader, network,
+  EXPECT_THROW(segment(reader, network, network.preprocessing(),
                        [&](const SegmentedSlice&) {
                          if (++slices == 3) throw Interrupted("stop");
                        }),

@@ -178,21 +178,57 @@ def equalised(images, clip):
     return np.stack([equaliser.apply(np.rint(255 * image).astype(np.uint8)) for image in images]).astype(np.float32) / 255
 
 
-def run_model(model, images, batch=4):
-    """Lesion probability, predicted lesion and mean cross-entropy of each slice, by onnxruntime in 32-bit."""
+def appearance(images):
+    """The figures by which a model says what its training cases looked like."""
+    images = images.astype(np.float64)
+    return {"brightness": images.mean(), "contrast": images.std(axis=(1, 2)).mean(), "dark_share": (images < 0.15).mean(),
+            "bright_share": (images > 0.85).mean(),
+            "sharpness": np.abs(np.diff(images, axis=2)).sum() / images.size}
+
+
+def strangeness(metadata, images):
+    def distance(name, value):
+        low, high = (float(bound) for bound in metadata[f"pulmoseg.seen.{name}"].split())
+        return max(low - value, value - high, 0) / max(high - low, 1e-3)
+
+    return max(distance(name, value) for name, value in appearance(images).items())
+
+
+def is_equalised(metadata, clip, case):
+    """Whether the model wants this case's slices equalised."""
+    if clip == 0 or "pulmoseg.equalise" not in metadata:
+        return clip > 0
+    return strangeness(metadata, equalised(case, clip)) < strangeness(metadata, case)
+
+
+def read_metadata(model):
     import onnx
+
+    return {p.key: p.value for p in onnx.load(model, load_external_data=False).metadata_props}
+
+
+def shown_images(metadata, images, slices, rows):
+    """What the network is shown of some rows, before its mean and deviation."""
+    clip = float(metadata.get("pulmoseg.equalisation", 0))
+    of_case = {}
+    for index, record in enumerate(slices):
+        of_case.setdefault(record["case"], []).append(index)
+    wanted = {name: is_equalised(metadata, clip, images[of_case[name]]) for name in {slices[row]["case"] for row in rows}}
+    return [equalised(images[row:row + 1], clip if wanted[slices[row]["case"]] else 0)[0] for row in rows]
+
+
+def run_model(model, metadata, images, batch=4):
+    """Lesion probability, predicted lesion and mean cross-entropy of each slice, by onnxruntime in 32-bit."""
     import onnxruntime
 
-    metadata = {p.key: p.value for p in onnx.load(model, load_external_data=False).metadata_props}
     classes = metadata["pulmoseg.classes"].split(",")
     mean, deviation = (float(metadata[f"pulmoseg.{key}"]) for key in ("mean", "standard_deviation"))
     lesion = classes.index("lesion")
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     if "pulmoseg.neighbours" in metadata:
         sys.exit(f"{model}: sees neighbouring slices, which this check does not show it")
-    clip = float(metadata.get("pulmoseg.equalisation", 0))
     for start in range(0, len(images), batch):
-        shown = equalised(images[start:start + batch], clip)
+        shown = np.stack(images[start:start + batch])
         batch_images = ((shown - np.float32(mean)) / np.float32(deviation))[:, None]
         logits = session.run(None, {session.get_inputs()[0].name: batch_images.astype(np.float32)})[0]
         exact = logits.astype(np.float64)
@@ -211,7 +247,9 @@ def compute(arguments):
     rows = rows_of(arguments.part, arguments.split, slices)[:arguments.rows]
     truths = (masks[rows] != 0).astype(np.uint8)
     scores, predictions, losses = [], [], []
-    for truth, (score, prediction, log_probability) in zip(truths, run_model(arguments.model, images[rows])):
+    metadata = read_metadata(arguments.model)
+    shown = shown_images(metadata, images, slices, rows)
+    for truth, (score, prediction, log_probability) in zip(truths, run_model(arguments.model, metadata, shown)):
         scores.append(score)
         predictions.append(prediction)
         losses.append(-np.take_along_axis(log_probability, truth[None].astype(np.int64), axis=0).mean())

@@ -85,13 +85,21 @@ TEST(Appearance, NoiseHasItsStandardDeviationAndItsKey) {
 
 TEST(Appearance, DependsOnItsKeyAlone) {
   TrainingOptions options;
-  options.appearance = 0.7;
+  options.appearance = 1;
   EXPECT_EQ(draw_appearance(options, 2, 5).gamma, draw_appearance(options, 2, 5).gamma);
   EXPECT_NE(draw_appearance(options, 2, 5).gamma, draw_appearance(options, 3, 5).gamma);
   EXPECT_NE(draw_appearance(options, 2, 5).gamma, draw_appearance(options, 2, 6).gamma);
   int blurred = 0;
   for (std::int64_t row = 0; row < 3000; ++row) blurred += draw_appearance(options, 2, row).blur > 0;
   EXPECT_NEAR(blurred, 1000, 100);
+}
+
+TEST(Appearance, TheOtherSlicesStayAsTheyAre) {
+  TrainingOptions options;
+  options.appearance = 0.7;
+  int as_they_are = 0;
+  for (std::int64_t row = 0; row < 3000; ++row) as_they_are += draw_appearance(options, 2, row) == Appearance{};
+  EXPECT_NEAR(as_they_are, 900, 100);
 }
 
 }  // namespace

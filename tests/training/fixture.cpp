@@ -46,7 +46,8 @@ training::Network tiny_network(training::NetworkShape shape) {
                 std::string text;
                 for (const auto& [key, value] : metadata) text += key + "=" + value + "\n";
                 write_file(file, text);
-              }};
+              },
+          .logit_bias = network->parameters().back()};
 }
 
 training::TrainingOptions quick_options() {

@@ -75,14 +75,5 @@ TEST(SegmentationLoss, OfABatchWithoutLesionIsFinite) {
   EXPECT_TRUE(logits.grad().isfinite().all().item<bool>());
 }
 
-TEST(Count, TakesTheClassWithTheLargestLogit) {
-  const auto counts = count(logits_of({0.9, 0.2, 0.6, 0.4, 0.1, 0.3, 0.8, 0.25}), truth(), {"lesion", {false, true}});
-  EXPECT_EQ(counts, (metrics::ConfusionCounts{
-                        .true_positive = 2, .false_positive = 1, .false_negative = 1, .true_negative = 4}));
-  const auto background =
-      count(logits_of({0.9, 0.2, 0.6, 0.4, 0.1, 0.3, 0.8, 0.25}), truth(), {"background", {true, false}});
-  EXPECT_EQ(background.true_positive, counts.true_negative);
-}
-
 }  // namespace
 }  // namespace pulmoseg::training

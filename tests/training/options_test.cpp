@@ -23,14 +23,14 @@ TEST(TrainingOptions, DefaultsAreTheOriginals) {
 }
 
 TEST(TrainingOptions, EveryRecipeIsPossible) {
-  for (const char* name : {"original", "fast"}) {
+  for (const char* name : {"original", "fast", "robust"}) {
     EXPECT_EQ(recipe(name).recipe, name);
     EXPECT_EQ(message_of<UsageError>([&] { check(recipe(name)); }), "");
   }
 }
 
 TEST(TrainingOptions, WhatIsUnknownIsAnsweredWithWhatThereIs) {
-  EXPECT_EQ(message_of<UsageError>([] { recipe("slow"); }), "--recipe slow: there are original and fast");
+  EXPECT_EQ(message_of<UsageError>([] { recipe("slow"); }), "--recipe slow: there are original, fast and robust");
   EXPECT_EQ(message_of<UsageError>([] { parse_schedule("step"); }), "--schedule step: there are constant and cosine");
   EXPECT_EQ(message_of<UsageError>([] { parse_precision("fp8"); }), "--precision fp8: there are auto, fp32 and bf16");
 }
@@ -53,6 +53,8 @@ TEST(TrainingOptions, ImpossibleValuesAreRefused) {
   EXPECT_NE(message([](auto& options) { options.focal_loss = -1; }).find("--focal-loss"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.focal_loss = 0.5; }).find("--focal-loss"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.dice_loss = -1; }).find("--dice-loss"), std::string::npos);
+  EXPECT_NE(message([](auto& options) { options.equalise_unfamiliar = true; }).find("--equalise-unfamiliar"),
+            std::string::npos);
   EXPECT_NE(message([](auto& options) { options.device = "tpu"; }).find("--device"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.max_minutes = 0; }).find("--max-minutes"), std::string::npos);
   EXPECT_NE(message([](auto& options) { options.checkpoint_minutes = INFINITY; }).find("--checkpoint-minutes"),

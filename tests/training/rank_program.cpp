@@ -81,19 +81,20 @@ struct TwoNormsImpl : torch::nn::Module {
 TORCH_MODULE(TwoNorms);
 
 template <class Module>
-Network network_of(Module module) {
+Network network_of(Module module, const char* logit_bias) {
   for (const auto& part : module->modules()) {
     if (auto* dropout = part->template as<torch::nn::Dropout>()) dropout->options.p(0);
   }
   return {.module = module.ptr(),
           .forward = [module](const Tensor& images) mutable { return module->forward(images); },
-          .write_onnx = [](const std::filesystem::path&) {}};
+          .write_onnx = [](const std::filesystem::path&) {},
+          .logit_bias = module->named_parameters()[logit_bias]};
 }
 
 Network make_network(const Settings& settings, const NetworkShape& shape) {
   if (settings["dropout"] != 0) return test::tiny_network(shape);
-  if (settings["deeplabv3"] != 0) return network_of(model::DeepLabV3());
-  return network_of(TwoNorms(shape.classes));
+  if (settings["deeplabv3"] != 0) return network_of(model::DeepLabV3(), "classifier.4.bias");
+  return network_of(TwoNorms(shape.classes), "last.bias");
 }
 
 /// What `rank` of the settings does in step `step` beside training.

@@ -22,6 +22,7 @@ Json json_of(const SourceVolume& source) {
           {"format", source.format},
           {"grid", source.grid},
           {"slices", source.slices},
+          {"hounsfield_slices", source.hounsfield_slices},
           {"notes", source.notes}};
 }
 
@@ -33,6 +34,7 @@ SourceVolume source_of(const Json& json) {
           .format = json.at("format"),
           .grid = json.at("grid"),
           .slices = json.at("slices"),
+          .hounsfield_slices = json.value("hounsfield_slices", std::int64_t{0}),
           .notes = json.at("notes")};
 }
 

@@ -15,7 +15,8 @@ struct SourceVolume {
   std::string image, lesion_mask, lung_mask;  ///< names without folders; lung_mask is empty where there is none
   std::string format, grid;                   ///< of the image, for people: "NIfTI-1", "630x630x45, spacing ..."
   std::int64_t slices = 0;
-  std::vector<std::string> notes;  ///< what a reader of results should know, e.g. "resampled onto the image's grid"
+  std::int64_t hounsfield_slices = 0;  ///< of them in Hounsfield units (is_hounsfield())
+  std::vector<std::string> notes;      ///< what a reader of results should know, e.g. "resampled onto the image's grid"
 };
 
 /// One case: the slices that belong to one scan of one patient.

@@ -53,12 +53,36 @@ class Familiarity {
   static std::optional<Familiarity> from_metadata(const std::map<std::string, std::string>& metadata,
                                                   const std::string& source);
 
-  /// One sentence for each figure that lies outside of its range by more than half the range's width:
+  /// How far outside of its range the worst figure lies, in widths of the range; 0: all are inside.
+  double distance(const Appearance& of_case) const;
+
+  /// One sentence for each figure that lies outside of its range by more than a quarter of the range's width:
   /// "brightness 0.61 (seen in training: 0.31 to 0.46)". Empty: the case looks like those.
   std::vector<std::string> strangeness(const Appearance& of_case) const;
 
  private:
   std::array<SeenRange, appearance_names.size()> ranges_;
+};
+
+/// Decides whether a case is equalised, where the model leaves that open (Preprocessing::equalise_unfamiliar): the pictures of
+/// one hospital come equalised, those of another do not, and in Hounsfield units nothing is.
+class EqualisationChoice {
+ public:
+  /// Without `seen` there is nothing to compare with, and nothing is equalised.
+  EqualisationChoice(const Preprocessing& of_model, std::optional<Familiarity> seen);
+
+  bool is_open() const { return seen_ && of_model_.equalise_unfamiliar; }
+
+  /// A slice of the case, as preprocess() makes it. Needed only while the choice is open.
+  void add(std::span<const float> image, std::int64_t columns);
+
+  /// The preprocessing of this case, with nothing left open: equalised if the slices so far look more familiar for it.
+  Preprocessing decide() const;
+
+ private:
+  Preprocessing of_model_;
+  std::optional<Familiarity> seen_;
+  CaseAppearance as_it_is_, equalised_;
 };
 
 }  // namespace pulmoseg::dataset

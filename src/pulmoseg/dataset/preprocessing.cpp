@@ -21,6 +21,8 @@ constexpr const char* deviation_key = "pulmoseg.standard_deviation";
 constexpr const char* scaling_name = "min-max-per-slice";
 constexpr const char* window_key = "pulmoseg.hounsfield_window";
 constexpr const char* equalisation_key = "pulmoseg.equalisation";
+constexpr const char* equalise_key = "pulmoseg.equalise";
+constexpr const char* equalise_unfamiliar_name = "unfamiliar";
 constexpr const char* neighbours_key = "pulmoseg.neighbours";
 constexpr float air = -900;  ///< Hounsfield units; air has -1000, scanners are off by some tens
 
@@ -82,6 +84,7 @@ std::map<std::string, std::string> Preprocessing::to_metadata() const {
                                               {deviation_key, fmt::to_string(standard_deviation)}};
   if (window) metadata[window_key] = fmt::format("{} {}", window->low, window->high);
   if (equalisation > 0) metadata[equalisation_key] = fmt::to_string(equalisation);
+  if (equalise_unfamiliar) metadata[equalise_key] = equalise_unfamiliar_name;
   if (neighbours > 0) metadata[neighbours_key] = fmt::to_string(neighbours);
   return metadata;
 }
@@ -99,9 +102,14 @@ Preprocessing Preprocessing::from_metadata(const std::map<std::string, std::stri
   if (neighbours > most_neighbours)
     throw Error(fmt::format("{}: its metadata says {} = {}, expected 0 to {}", source, neighbours_key, neighbours,
                             most_neighbours));
+  const auto equalise = metadata.find(equalise_key);
+  if (equalise != metadata.end() && equalise->second != equalise_unfamiliar_name)
+    throw Error(fmt::format("{}: its metadata says {} = '{}', expected {}", source, equalise_key, equalise->second,
+                            equalise_unfamiliar_name));
   return {.size = number<std::int64_t>(metadata, size_key, 1, source),
           .window = parse_window(metadata, source),
           .equalisation = optional_number(equalisation_key, 0.0),
+          .equalise_unfamiliar = equalise != metadata.end(),
           .mean = number<double>(metadata, mean_key, std::numeric_limits<double>::lowest(), source),
           .standard_deviation = number<double>(metadata, deviation_key, std::numeric_limits<double>::min(), source),
           .neighbours = neighbours};
@@ -153,7 +161,8 @@ std::vector<float> preprocess(std::span<const float> pixels, std::int64_t rows, 
 bool is_hounsfield(std::span<const float> pixels) { return !pixels.empty() && std::ranges::min(pixels) <= air; }
 
 void equalise(std::span<float> image, std::int64_t rows, std::int64_t columns, const Preprocessing& preprocessing) {
-  if (preprocessing.equalisation > 0) equalise(image, rows, columns, {.clip_limit = preprocessing.equalisation});
+  if (preprocessing.equalisation > 0 && !preprocessing.equalise_unfamiliar)
+    equalise(image, rows, columns, {.clip_limit = preprocessing.equalisation});
 }
 
 void finish(std::span<float> image, std::int64_t rows, std::int64_t columns, const Preprocessing& preprocessing) {

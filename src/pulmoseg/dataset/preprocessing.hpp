@@ -31,7 +31,10 @@ struct Preprocessing {
   std::int64_t size = 256;  ///< rows and columns of the network's input
   /// Slices in Hounsfield units (is_hounsfield()) are cut to it. Pictures, which someone has cut before, stay as they are.
   std::optional<Window> window = {};
-  double equalisation = 0.0;        ///< clip limit of dataset/clahe.hpp, 0: none
+  double equalisation = 0.0;  ///< clip limit of dataset/clahe.hpp, 0: none
+  /// Left open until a case is there: equalise it only if that makes it look more like those that the model has seen. Before
+  /// EqualisationChoice (dataset/familiarity.hpp) has decided, and in training, nothing is equalised.
+  bool equalise_unfamiliar = false;
   double mean = 0.0;                ///< subtracted after that
   double standard_deviation = 1.0;  ///< divided by, last
   std::int64_t neighbours = 0;      ///< slices on either side that the network sees as further channels (2.5-D)
@@ -41,7 +44,7 @@ struct Preprocessing {
 
   /// As text for a model file: "pulmoseg.size", "pulmoseg.scaling" (always "min-max-per-slice"), "pulmoseg.mean",
   /// "pulmoseg.standard_deviation"; where they are wanted, also "pulmoseg.hounsfield_window" ("low high"),
-  /// "pulmoseg.equalisation", "pulmoseg.neighbours".
+  /// "pulmoseg.equalisation", "pulmoseg.equalise" ("unfamiliar"), "pulmoseg.neighbours".
   std::map<std::string, std::string> to_metadata() const;
 
   /// Error, beginning with `source`, when one of these keys holds something else, or one of the first four is missing.

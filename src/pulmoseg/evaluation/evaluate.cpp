@@ -11,19 +11,6 @@
 namespace pulmoseg::evaluation {
 namespace {
 
-std::vector<float> finished_images(const inference::Engine& engine, const dataset::Dataset& dataset,
-                                   std::span<const std::int64_t> rows) {
-  std::vector<float> images;
-  for (const std::int64_t row : rows) {
-    for (const std::int64_t shown : dataset::neighbours_of(dataset, row, engine.preprocessing().neighbours)) {
-      std::vector<float> image(dataset.image(shown).begin(), dataset.image(shown).end());
-      dataset::finish(image, dataset.rows(), dataset.columns(), engine.preprocessing());
-      images.insert(images.end(), image.begin(), image.end());
-    }
-  }
-  return images;
-}
-
 /// The class of each pixel; nothing where the dataset cannot tell it.
 std::vector<std::uint8_t> targets_of(const dataset::Dataset& dataset, const dataset::ClassMap& classes,
                                      std::int64_t row) {
@@ -85,23 +72,60 @@ void warn_about_size(const inference::Engine& engine, const dataset::Dataset& da
       engine.file().string(), size, size, dataset.rows(), dataset.columns(), size);
 }
 
+void warn_about_window(const inference::Engine& engine, const dataset::Dataset& dataset) {
+  const auto in_words = [](const std::optional<dataset::Window>& window) {
+    return window ? fmt::format("cut to {} to {}", window->low, window->high) : "not cut to a window";
+  };
+  const auto &wanted = engine.preprocessing().window, &found = dataset.info().preprocessing.window;
+  const auto is_hounsfield = [](const auto& source) { return source.hounsfield_slices > 0; };
+  if (wanted == found || std::ranges::none_of(dataset.info().sources, is_hounsfield)) return;
+  spdlog::warn(
+      "{}: was trained on slices {}, those of the dataset in Hounsfield units are {}; prepare it with {} for the "
+      "model's own figures",
+      engine.file().string(), in_words(wanted), in_words(found),
+      wanted ? fmt::format("--hounsfield-window {} {}", wanted->low, wanted->high) : "no --hounsfield-window");
+}
+
 }  // namespace
 
-std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::Dataset& dataset,
-                                     std::span<const std::int64_t> rows) {
-  if (rows.empty()) return {};
+Predictor::Predictor(inference::Engine& engine, const dataset::Dataset& dataset) : engine_(engine), dataset_(dataset) {
   require_lesion(engine.classes(), engine.file());
+}
+
+const dataset::Preprocessing& Predictor::preprocessing_of(const std::string& case_name) {
+  if (const auto known = of_cases_.find(case_name); known != of_cases_.end()) return known->second;
+  dataset::EqualisationChoice choice(engine_.preprocessing(), engine_.familiarity());
+  for (const auto& slice : dataset_.slices()) {
+    if (choice.is_open() && slice.case_name == case_name) choice.add(dataset_.image(slice.row), dataset_.columns());
+  }
+  return of_cases_.emplace(case_name, choice.decide()).first->second;
+}
+
+std::vector<float> Predictor::finished_images(std::span<const std::int64_t> rows) {
+  std::vector<float> images;
+  for (const std::int64_t row : rows) {
+    const auto& preprocessing = preprocessing_of(dataset_.slices().at(static_cast<std::size_t>(row)).case_name);
+    for (const std::int64_t shown : dataset::neighbours_of(dataset_, row, preprocessing.neighbours)) {
+      std::vector<float> image(dataset_.image(shown).begin(), dataset_.image(shown).end());
+      dataset::finish(image, dataset_.rows(), dataset_.columns(), preprocessing);
+      images.insert(images.end(), image.begin(), image.end());
+    }
+  }
+  return images;
+}
+
+std::vector<SlicePrediction> Predictor::predict(std::span<const std::int64_t> rows) {
+  if (rows.empty()) return {};
   const std::vector<float> logits =
-      engine.run(finished_images(engine, dataset, rows), static_cast<std::int64_t>(rows.size()), dataset.rows(),
-                 dataset.columns());
+      engine_.run(finished_images(rows), static_cast<std::int64_t>(rows.size()), dataset_.rows(), dataset_.columns());
   std::vector<SlicePrediction> predictions;
-  const std::size_t length = logits.size() / rows.size(), pixels = length / engine.classes().size();
+  const std::size_t length = logits.size() / rows.size(), pixels = length / engine_.classes().size();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     try {
-      predictions.push_back(interpret(std::span(logits).subspan(i * length, length), pixels, engine.classes(),
-                                      targets_of(dataset, engine.classes(), rows[i])));
+      predictions.push_back(interpret(std::span(logits).subspan(i * length, length), pixels, engine_.classes(),
+                                      targets_of(dataset_, engine_.classes(), rows[i])));
     } catch (const Error& error) {
-      throw Error(fmt::format("{}: row {} of {}: {}", engine.file().string(), rows[i], dataset.folder().string(),
+      throw Error(fmt::format("{}: row {} of {}: {}", engine_.file().string(), rows[i], dataset_.folder().string(),
                               error.what()));
     }
   }
@@ -116,16 +140,18 @@ Evaluator::Evaluator(const dataset::Dataset& dataset, std::size_t expected_rows,
 
 void Evaluator::add(inference::Engine& engine, std::span<const std::int64_t> rows) {
   warn_about_size(engine, dataset_);
+  warn_about_window(engine, dataset_);
   if (classes_ && *classes_ != engine.classes()) {
     throw Error(fmt::format("{}: tells {} apart, the models before it {}; measure them one by one",
                             engine.file().string(), engine.classes().text(), classes_->text()));
   }
   classes_ = engine.classes();
+  Predictor predictor(engine, dataset_);
   const auto batch = static_cast<std::size_t>(engine.slices_in_flight());
   for (std::size_t done = 0; done < rows.size();) {
     if (options_.stop.stop_requested()) throw Interrupted("stopped on request; this part has no figures yet");
     const auto some = rows.subspan(done, std::min(batch, rows.size() - done));
-    const auto predictions = predict(engine, dataset_, some);
+    const auto predictions = predictor.predict(some);
     for (std::size_t i = 0; i < some.size(); ++i) {
       roc_.add(predictions[i].lesion_probability, dataset_.lesion_mask(some[i]));
       slices_.push_back(judge(dataset_, some[i], predictions[i], engine.classes(), options_.tolerance));

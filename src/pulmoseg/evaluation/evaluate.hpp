@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -29,16 +30,31 @@ struct EvaluateOptions {
   double tolerance = 2;                                                    ///< of the surface Dice, in pixels
 };
 
-/// The model's prediction for some rows of a dataset, in the order of the rows. Each slice is on its own: the others of the
-/// batch change nothing. Error as Engine::run() and interpret(), naming the model and the row.
-std::vector<SlicePrediction> predict(inference::Engine& engine, const dataset::Dataset& dataset,
-                                     std::span<const std::int64_t> rows);
+/// A model's predictions for a dataset, at the dataset's size. Both must outlive it.
+class Predictor {
+ public:
+  /// Error when the model does not know lesion.
+  Predictor(inference::Engine& engine, const dataset::Dataset& dataset);
+
+  /// For some rows, in their order. Each slice is on its own: the others of the batch change nothing. What the model's
+  /// preprocessing leaves open is decided by all slices that the dataset has of the row's case.
+  /// Error as Engine::run() and interpret(), naming the model and the row.
+  std::vector<SlicePrediction> predict(std::span<const std::int64_t> rows);
+
+ private:
+  const dataset::Preprocessing& preprocessing_of(const std::string& case_name);
+  std::vector<float> finished_images(std::span<const std::int64_t> rows);
+
+  inference::Engine& engine_;
+  const dataset::Dataset& dataset_;
+  std::map<std::string, dataset::Preprocessing> of_cases_;
+};
 
 /// Collects what models say about rows of a dataset, each model about its own, and then has the figures of all of them together:
 /// of one model, or of the folds of a cross-validation.
 ///
-/// Images go through the model's own mean and standard deviation at the dataset's size; a warning is logged when the model was
-/// trained at another size. Memory: a few slices and 4 bytes a pixel (metrics/roc.hpp).
+/// Images go through the model's own preprocessing from equalisation on, at the dataset's size; a warning is logged when the
+/// model was trained at another size or in another window of Hounsfield units. Memory: a few slices and 4 bytes a pixel (metrics/roc.hpp).
 class Evaluator {
  public:
   /// `expected_rows` in all: they are what progress counts, and memory is taken for. The dataset must outlive this.

@@ -92,6 +92,7 @@ std::vector<std::string> split_names(const std::string& text) {
 struct Description {
   dataset::ClassMap classes = dataset::ClassMap::parse("lesion");
   dataset::Preprocessing preprocessing;
+  std::optional<dataset::Familiarity> familiarity = {};
 };
 
 /// What another tool's file most likely means.
@@ -127,7 +128,8 @@ Description read_description(const std::map<std::string, std::string>& metadata,
   const auto names = metadata.find(classes_key);
   if (names == metadata.end()) return guess_description(network, check_network(network, 1, file), file);
   Description description{.classes = read_classes(metadata, names->second, file),
-                          .preprocessing = dataset::Preprocessing::from_metadata(metadata, file.string())};
+                          .preprocessing = dataset::Preprocessing::from_metadata(metadata, file.string()),
+                          .familiarity = dataset::Familiarity::from_metadata(metadata, file.string())};
   const std::int64_t classes = check_network(network, description.preprocessing.channels(), file);
   if (static_cast<std::int64_t>(description.classes.size()) != classes) {
     throw Error(fmt::format("{}: has {} classes, but its metadata names {} ({})", file.string(), classes,
@@ -238,6 +240,7 @@ const std::filesystem::path& Engine::file() const { return state_->file; }
 const dataset::ClassMap& Engine::classes() const { return state_->description.classes; }
 const dataset::Preprocessing& Engine::preprocessing() const { return state_->description.preprocessing; }
 const std::map<std::string, std::string>& Engine::metadata() const { return state_->metadata; }
+const std::optional<dataset::Familiarity>& Engine::familiarity() const { return state_->description.familiarity; }
 std::int64_t Engine::slices_in_flight() const { return std::max<std::int64_t>(1, std::ssize(state_->requests)); }
 
 std::vector<float> Engine::run(std::span<const float> images, std::int64_t n, std::int64_t rows, std::int64_t columns) {

@@ -10,11 +10,13 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "pulmoseg/dataset/class_map.hpp"
+#include "pulmoseg/dataset/familiarity.hpp"
 #include "pulmoseg/dataset/preprocessing.hpp"
 
 namespace pulmoseg::inference {
@@ -45,6 +47,8 @@ class Engine {
   const dataset::ClassMap& classes() const;
   const dataset::Preprocessing& preprocessing() const;
   const std::map<std::string, std::string>& metadata() const;  ///< all of the file's
+  /// What its training cases looked like; nullopt when the file does not say.
+  const std::optional<dataset::Familiarity>& familiarity() const;
 
   /// Logits n x C x rows x columns for `images`, n x channels x rows x columns, preprocessed and finished.
   /// A size that differs from the one before costs a second or two: the network is compiled for one size at a time.

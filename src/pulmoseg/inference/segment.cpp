@@ -106,10 +106,25 @@ SegmentedSlice finish(volume::AxialSlice&& slice, const dataset::Appearance& app
 
 }  // namespace
 
-void segment(volume::VolumeReader& reader, Engine& engine, const std::function<void(const SegmentedSlice&)>& on_slice) {
+dataset::Preprocessing preprocessing_for(const std::filesystem::path& scan, const Engine& engine) {
+  const dataset::Preprocessing& preprocessing = engine.preprocessing();
+  dataset::EqualisationChoice choice(preprocessing, engine.familiarity());
+  if (choice.is_open()) {
+    auto reader = volume::VolumeReader::open(scan);
+    volume::AxialSlice slice;
+    for (int i = 0; reader.next(slice); ++i) {
+      if (i % 4 != 0) continue;
+      choice.add(dataset::preprocess(slice.pixels, slice.rows, slice.columns, preprocessing), preprocessing.size);
+    }
+  }
+  return choice.decide();
+}
+
+void segment(volume::VolumeReader& reader, Engine& engine, const dataset::Preprocessing& preprocessing,
+             const std::function<void(const SegmentedSlice&)>& on_slice) {
   const std::int64_t size = engine.preprocessing().size, classes = static_cast<std::int64_t>(engine.classes().size());
   const auto outputs = static_cast<std::size_t>(classes * size * size);
-  SampleStream stream(reader, engine.preprocessing());
+  SampleStream stream(reader, preprocessing);
   for (bool more = true; more;) {
     std::vector<Sample> samples;
     std::vector<float> images;

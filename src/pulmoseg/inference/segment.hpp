@@ -2,6 +2,7 @@
 // A volume through the network, slice by slice.
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <vector>
 
@@ -21,11 +22,16 @@ struct SegmentedSlice {
   dataset::Appearance appearance;    ///< of what the network was shown, before its mean and deviation
 };
 
+/// What the network is to be shown of a scan: the model's own preprocessing, what it leaves open decided by a look at every
+/// fourth slice of `scan`. Without anything open, the scan is not read.
+dataset::Preprocessing preprocessing_for(const std::filesystem::path& scan, const Engine& engine);
+
 /// Hands every slice of `reader` to `on_slice`, in the order in which the reader has them: preprocessing, logits, softmax,
 /// probabilities bilinear back to the slice's own size (half-pixel centres), the most probable class.
 ///
 /// Memory: a few slices, whatever the length of the scan. What `on_slice` throws ends it.
 /// Errors: those of the reader and the engine.
-void segment(volume::VolumeReader& reader, Engine& engine, const std::function<void(const SegmentedSlice&)>& on_slice);
+void segment(volume::VolumeReader& reader, Engine& engine, const dataset::Preprocessing& preprocessing,
+             const std::function<void(const SegmentedSlice&)>& on_slice);
 
 }  // namespace pulmoseg::inference

@@ -70,9 +70,10 @@ class Preparation {
                                 .format = image.format,
                                 .grid = volume::describe(grid),
                                 .slices = grid.size[2],
+                                .hounsfield_slices = 0,
                                 .notes = {}};
     first_row_ = announce_slices(source, grid.size[2]);
-    write_images(*reader, source.name, facts.notes);
+    write_images(*reader, source.name, facts);
     reader.reset();
     write_masks(source, image, grid, facts.notes);
     return facts;
@@ -90,18 +91,19 @@ class Preparation {
     return first;
   }
 
-  void write_images(volume::VolumeReader& reader, const std::string& name, std::vector<std::string>& notes) {
+  void write_images(volume::VolumeReader& reader, const std::string& name, dataset::SourceVolume& facts) {
     volume::AxialSlice slice;
     std::int64_t constant = 0;
     while (reader.next(slice)) {
       stop_if_asked();
       const auto image = dataset::preprocess(slice.pixels, slice.rows, slice.columns, preprocessing_);
+      facts.hounsfield_slices += dataset::is_hounsfield(slice.pixels) ? 1 : 0;
       constant += std::ranges::max(image) == 0;
       writer_.write_image(first_row_ + slice.index, image);
       ++done_;
       if (options_.on_slice) options_.on_slice(done_, total_, name);
     }
-    if (constant > 0) notes.push_back(fmt::format("{} constant slices became 0", constant));
+    if (constant > 0) facts.notes.push_back(fmt::format("{} constant slices became 0", constant));
   }
 
   void write_masks(const CaseSource& source, const volume::SourceInfo& image, const volume::Geometry& grid,

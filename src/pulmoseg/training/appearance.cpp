@@ -77,7 +77,7 @@ void mix_in_equalised(std::span<float> pixels, std::int64_t size, const Appearan
 Appearance draw_appearance(const TrainingOptions& options, std::int64_t epoch, std::int64_t row) {
   Random random(RandomUse::appearance,
                 {options.seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(row)});
-  const double strength = options.appearance;
+  const bool changed = random.uniform() < options.appearance;
   // All are drawn whether they are used or not, so that one does not shift the others.
   const auto sometimes = [&](double share, double up_to) {
     const bool used = random.uniform() < share;
@@ -85,16 +85,16 @@ Appearance draw_appearance(const TrainingOptions& options, std::int64_t epoch, s
     return used ? value : 0;
   };
   Appearance appearance;
-  appearance.resolution = 1 - sometimes(1.0 / 3, strength / 2);
-  appearance.blur = sometimes(1.0 / 3, strength);
-  appearance.noise = sometimes(1.0 / 3, 0.05 * strength);
-  appearance.window_low = sometimes(0.5, 0.3 * strength);
-  appearance.window_high = 1 - sometimes(0.5, 0.3 * strength);
-  appearance.gamma = std::exp(0.7 * strength * (2 * random.uniform() - 1));
-  appearance.equalisation = sometimes(1.0 / 3, strength);
+  appearance.resolution = 1 - sometimes(1.0 / 3, 0.75);
+  appearance.blur = sometimes(1.0 / 3, 1);
+  appearance.noise = sometimes(1.0 / 3, 0.05);
+  appearance.window_low = sometimes(0.5, 0.15);
+  appearance.window_high = 1 - sometimes(0.5, 0.15);
+  appearance.gamma = std::exp(0.35 * (2 * random.uniform() - 1));
+  appearance.equalisation = sometimes(1.0 / 3, 1);
   appearance.clip_limit = 1 + 3 * random.uniform();
   appearance.noise_key = random.next();
-  return appearance;
+  return changed ? appearance : Appearance{};
 }
 
 void change_appearance(std::span<float> pixels, std::int64_t size, const Appearance& appearance) {

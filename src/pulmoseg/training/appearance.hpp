@@ -19,11 +19,14 @@ struct Appearance {
   double equalisation = 0;  ///< share of contrast-limited equalisation (dataset/clahe.hpp) in the mixture
   double clip_limit = 2;    ///< of that
   std::uint64_t noise_key = 0;
+
+  bool operator==(const Appearance&) const = default;
 };
 
-/// The appearance of a slice in an epoch: depends on the seed, the epoch and the row alone. Of strength options.appearance, 0 to
-/// 1: resolution down to 1 - s/2, blur up to s pixels and noise up to 0.05 s in a third of the slices each; a window that cuts
-/// off up to 0.3 s at either end in half of them; gamma e^-0.7s to e^0.7s; equalisation in a third, clip limit 1 to 4.
+/// The appearance of a slice in an epoch: depends on the seed, the epoch and the row alone. Of all slices, the share
+/// options.appearance is changed. Of those, a third each has a resolution down to a quarter, blur up to 1 pixel and noise up to
+/// 0.05; half each has a window that cuts off up to 0.15 at its low and its high end; all have a gamma between e^-0.35 and
+/// e^0.35; a third is mixed with its equalised form, clip limit 1 to 4.
 Appearance draw_appearance(const TrainingOptions& options, std::int64_t epoch, std::int64_t row);
 
 /// Then scaled by smallest and largest pixel to [0, 1], as every slice is that a network sees. `pixels`: size x size.

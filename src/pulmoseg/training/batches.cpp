@@ -85,6 +85,7 @@ dataset::Preprocessing preprocessing_for(const dataset::Dataset& dataset, const 
   return {.size = dataset.rows(),
           .window = dataset.info().preprocessing.window,
           .equalisation = options.equalisation,
+          .equalise_unfamiliar = options.equalise_unfamiliar,
           .mean = options.mean,
           .standard_deviation = options.standard_deviation,
           .neighbours = options.neighbours};

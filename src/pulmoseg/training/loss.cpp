@@ -2,7 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <span>
 #include <vector>
 
 namespace pulmoseg::training {
@@ -34,18 +33,6 @@ torch::Tensor segmentation_loss(const torch::Tensor& sums, double dice_weight) {
   if (dice_weight == 0) return cross_entropy;
   const torch::Tensor smoothed = sums.slice(0, 1) + 1;
   return cross_entropy + dice_weight * (1 - (smoothed.select(1, 0) / smoothed.select(1, 1)).mean());
-}
-
-metrics::ConfusionCounts count(const torch::Tensor& logits, const torch::Tensor& targets,
-                               const dataset::Region& region) {
-  const std::vector<std::uint8_t> has(region.has.begin(), region.has.end());
-  const torch::Tensor belongs = torch::tensor(has, torch::kUInt8);
-  const auto mask = [&](const torch::Tensor& classes) { return belongs.take(classes.cpu()).contiguous(); };
-  const auto pixels = [](const torch::Tensor& of) {
-    return std::span<const std::uint8_t>(of.data_ptr<std::uint8_t>(), static_cast<std::size_t>(of.numel()));
-  };
-  const torch::Tensor found = mask(logits.argmax(1)), truth = mask(targets);
-  return metrics::count(pixels(found), pixels(truth));
 }
 
 }  // namespace pulmoseg::training

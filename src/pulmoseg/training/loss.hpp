@@ -1,12 +1,9 @@
 #pragma once
-// What training makes small, and what it is measured by.
+// What training makes small.
 
 #include <torch/types.h>
 
 #include <cstdint>
-
-#include "pulmoseg/dataset/class_map.hpp"
-#include "pulmoseg/metrics/confusion.hpp"
 
 namespace pulmoseg::training {
 
@@ -23,9 +20,5 @@ torch::Tensor loss_sums(const torch::Tensor& logits, const torch::Tensor& target
 /// classes but background of (2 sum(p t) + 1) / (sum(p) + sum(t) + 1) (Milletari et al., "V-Net", 2016; the 1 gives an image
 /// without lesion a meaning).
 torch::Tensor segmentation_loss(const torch::Tensor& sums, double dice_weight);
-
-/// How far the class with the largest logit belongs to `region` where the target does.
-metrics::ConfusionCounts count(const torch::Tensor& logits, const torch::Tensor& targets,
-                               const dataset::Region& region);
 
 }  // namespace pulmoseg::training

@@ -40,17 +40,27 @@ TrainingOptions recipe(std::string_view name) {
   TrainingOptions options;
   options.recipe = name;
   if (name == "original") return options;
-  if (name == "fast") {  // docs/training.md has what each of these is worth
-    options.epochs = 3;
-    options.learning_rate = 3e-4;
-    options.schedule = Schedule::cosine;
-    options.warm_up = 0.05;
-    options.progressive_size = true;
-    options.freeze_batch_norm = 0.5;
-    options.dice_loss = 1;
-    return options;
-  }
-  throw UsageError(fmt::format("--recipe {}: there are original and fast", name));
+  if (name != "fast" && name != "robust")
+    throw UsageError(fmt::format("--recipe {}: there are original, fast and robust", name));
+  // docs/training.md has what each of these is worth.
+  options.epochs = 3;
+  options.learning_rate = 3e-4;
+  options.schedule = Schedule::cosine;
+  options.warm_up = 0.05;
+  options.progressive_size = true;
+  options.freeze_batch_norm = 0.5;
+  options.dice_loss = 1;
+  if (name == "fast") return options;
+  options.epochs = 5;
+  options.freeze_batch_norm = 0.8;
+  options.operating_point = true;
+  options.appearance = 0.3;
+  options.rotation = 15;
+  options.scaling = 0.25;
+  options.quarter_turns = false;
+  options.equalisation = 3;
+  options.equalise_unfamiliar = true;
+  return options;
 }
 
 std::int64_t smallest_batch(const TrainingOptions& options, int ranks) {
@@ -85,6 +95,8 @@ void check(const TrainingOptions& options, int ranks) {
           fmt::format("--neighbours: expected 0 to {} slices on either side", dataset::Preprocessing::most_neighbours));
   require(options.equalisation >= 0 && std::isfinite(options.equalisation),
           "--equalisation: expected 0 (none) or more");
+  require(!options.equalise_unfamiliar || options.equalisation > 0,
+          "--equalise-unfamiliar: expected a clip limit too, as in --equalisation 5, or --no-equalise-unfamiliar");
   require(options.flip_probability >= 0 && options.flip_probability <= 1, "--flip-probability: expected 0 to 1");
   require(options.standard_deviation > 0 && std::isfinite(options.standard_deviation) && std::isfinite(options.mean),
           "--mean, --standard-deviation: expected finite numbers, the deviation above 0");

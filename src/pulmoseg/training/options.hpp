@@ -35,16 +35,20 @@ struct TrainingOptions {
   bool progressive_size = false;           ///< begin with small images: image_size_at()
   double dice_loss = 0;                    ///< weight of the soft Dice loss beside the cross-entropy
   double focal_loss = 0;                   ///< gamma of the cross-entropy, 0: each pixel counts alike: loss_sums()
-  double weight_average = 0;      ///< half-life in steps of the average of the weights that is kept; 0: no average
-  double freeze_batch_norm = 0;   ///< last share of the run in which BatchNorm keeps its statistics
-  double appearance = 0;          ///< strength of random windows, contrast, blur and noise, 0 to 1: draw_appearance()
-  double rotation = 0;            ///< random, up to so many degrees either way
-  double scaling = 0;             ///< random, up to this share larger or as much smaller
-  double balance = 0;             ///< 0: each slice once an epoch; up to 1: as many of each patient: sampled()
+  bool operating_point = false;  ///< the model that is kept has its lesion logits shifted: LesionMargins::best_shift()
+  double weight_average = 0;     ///< half-life in steps of the average of the weights that is kept; 0: no average
+  double freeze_batch_norm = 0;  ///< last share of the run in which BatchNorm keeps its statistics
+  double appearance =
+      0;                ///< share of slices with a random window, contrast, resolution, blur, noise: draw_appearance()
+  double rotation = 0;  ///< random, up to so many degrees either way
+  double scaling = 0;   ///< random, up to this share larger or as much smaller
+  double balance = 0;   ///< 0: each slice once an epoch; up to 1: as many of each patient: sampled()
   double flip_probability = 0.5;  ///< horizontal flip
   bool quarter_turns = true;      ///< rotation by 0, 90, 180 or 270 degrees, each as likely
   std::int64_t neighbours = 0;    ///< slices on either side that the network sees too, as further channels (2.5-D)
   double equalisation = 0;        ///< clip limit of contrast-limited equalisation of every slice, also in use; 0: none
+  bool equalise_unfamiliar =
+      false;  ///< not in training, and in use only cases that look more like the training's after it
   double mean = 0.0, standard_deviation = 1.0;  ///< normalisation (x - mean) / standard_deviation after min-max scaling
   std::uint64_t seed = 0;                       ///< of initial weights, shuffling, augmentation and dropout
   Precision precision = Precision::automatic;
@@ -82,6 +86,7 @@ void each_result_option(Options& options, Visitor&& visit) {
   visit("progressive_size", options.progressive_size);
   visit("dice_loss", options.dice_loss);
   visit("focal_loss", options.focal_loss);
+  visit("operating_point", options.operating_point);
   visit("weight_average", options.weight_average);
   visit("freeze_batch_norm", options.freeze_batch_norm);
   visit("appearance", options.appearance);
@@ -92,6 +97,7 @@ void each_result_option(Options& options, Visitor&& visit) {
   visit("quarter_turns", options.quarter_turns);
   visit("neighbours", options.neighbours);
   visit("equalisation", options.equalisation);
+  visit("equalise_unfamiliar", options.equalise_unfamiliar);
   visit("mean", options.mean);
   visit("standard_deviation", options.standard_deviation);
   visit("seed", options.seed);

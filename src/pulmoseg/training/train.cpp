@@ -39,7 +39,8 @@ Network deeplabv3(NetworkShape shape) {
       .module = network.ptr(),
       .forward = [network](const torch::Tensor& images) mutable { return network->forward(images); },
       .write_onnx = [network, metadata = std::move(shape.onnx_metadata)](
-                        const std::filesystem::path& file) { onnx::write(model::to_onnx(network, metadata), file); }};
+                        const std::filesystem::path& file) { onnx::write(model::to_onnx(network, metadata), file); },
+      .logit_bias = network->named_parameters()["classifier.4.bias"]};
 }
 
 void initialise(torch::nn::Module& network, const std::filesystem::path& file) {

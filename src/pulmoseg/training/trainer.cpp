@@ -12,6 +12,7 @@
 #include "pulmoseg/model/weights.hpp"
 #include "pulmoseg/training/device.hpp"
 #include "pulmoseg/training/loss.hpp"
+#include "pulmoseg/training/operating_point.hpp"
 #include "pulmoseg/training/random.hpp"
 #include "pulmoseg/training/sampling.hpp"
 #include "pulmoseg/training/schedule.hpp"
@@ -157,7 +158,7 @@ Trainer::Validation Trainer::validate() {
     group_.broadcast(buffer);  // BatchNorm's, where not synchronised
   const auto start = Clock::now();
   torch::Tensor sums = torch::zeros({static_cast<std::int64_t>(classes_.size()), 2}, torch::kFloat64);
-  metrics::ConfusionCounts lesion;
+  LesionMargins margins(classes_.lesion());
   const auto batches = make_batches(validation_rows_, options_.batch_size);
   BatchLoader loader(dataset_, options_, pieces_of(batches, group_.rank(), group_.ranks()), std::nullopt,
                      [size = image_size(state_.batch - 1)](std::size_t) { return size; });
@@ -165,16 +166,17 @@ Trainer::Validation Trainer::validate() {
     if (batch->size() > 0) {
       const torch::Tensor found = logits(*batch), targets = batch->targets.to(device_);
       sums += loss_sums(found, targets, options_.focal_loss).cpu();
-      lesion += count(found, targets, classes_.lesion());
+      margins.add(found, targets);
     }
     stop_if_asked();
   }
   group_.sum(sums);
-  for (std::uint64_t* pixels : {&lesion.true_positive, &lesion.false_positive, &lesion.false_negative})
-    *pixels = static_cast<std::uint64_t>(group_.sum(static_cast<double>(*pixels)));
+  margins.sum_over(group_);
+  const double shift = options_.operating_point ? margins.best_shift() : 0;
   validation_seconds_ = seconds_since(start);
   return {.loss = require_number(segmentation_loss(sums, options_.dice_loss).item<double>(), "validation"),
-          .dice = metrics::dice(lesion)};
+          .dice = metrics::dice(margins.counts(shift)),
+          .shift = shift};
 }
 
 torch::Tensor Trainer::logits(const Batch& batch) const {
@@ -211,15 +213,11 @@ void Trainer::record_epoch(const Validation& validation, bool is_whole) {
                            .seconds = state_.training_seconds + validation_seconds_,
                            .samples_per_second = samples / state_.training_seconds};
   history_.push_back(record);
-  const model::StateDict weights = model::state_dict(*network_.module);
   if (!state_.best || is_better(record, *state_.best)) {
     state_.best = record;
-    if (group_.is_first()) {
-      model::write_weights(weights, run_.best_weights());
-      network_.write_onnx(run_.onnx());
-    }
+    if (group_.is_first()) write_best(validation.shift);
   }
-  if (group_.is_first()) model::write_weights(weights, run_.last_weights());
+  if (group_.is_first()) model::write_weights(model::state_dict(*network_.module), run_.last_weights());
   if (is_whole) {  // else the time limit ended it, and --resume goes on within it
     state_.history = history_;
     state_.epoch += 1;
@@ -229,6 +227,13 @@ void Trainer::record_epoch(const Validation& validation, bool is_whole) {
   save_checkpoint();
   if (group_.is_first()) write_history(history_, run_.history());
   if (callbacks_.on_epoch) callbacks_.on_epoch(result());
+}
+
+/// Training itself goes on unshifted.
+void Trainer::write_best(double shift) {
+  const ShiftedBias shifted(network_.logit_bias, classes_.lesion(), shift);
+  model::write_weights(model::state_dict(*network_.module), run_.best_weights());
+  network_.write_onnx(run_.onnx());
 }
 
 void Trainer::warn_of_a_cut_schedule() const {

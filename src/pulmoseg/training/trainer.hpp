@@ -48,6 +48,7 @@ struct Network {
   std::shared_ptr<torch::nn::Module> module;
   std::function<torch::Tensor(const torch::Tensor&)> forward;    ///< images N×1×H×W -> logits N×C×H×W
   std::function<void(const std::filesystem::path&)> write_onnx;  ///< of the weights as they are
+  torch::Tensor logit_bias;                                      ///< its parameter that is added to the logits: C
 };
 
 /// One training run in its folder: the loss, Adam, an epoch of augmented slices, a validation, again. The best epoch is the one
@@ -78,6 +79,7 @@ class Trainer {
   struct Validation {
     double loss;
     std::optional<double> dice;
+    double shift;  ///< of lesion's logits, with which that Dice is reached
   };
 
   void begin_together();
@@ -88,6 +90,7 @@ class Trainer {
   void check_targets(const Rows& rows) const;
   Validation validate();
   void record_epoch(const Validation& validation, bool is_whole);
+  void write_best(double shift);
   void warn_of_a_cut_schedule() const;
 
   torch::Tensor logits(const Batch& batch) const;
