@@ -95,6 +95,27 @@ TEST_F(EvaluateCommandTest, IsSilentAboutPatientsWhereNoneStandsOnBothSides) {
   EXPECT_TRUE(metrics(out())["warnings"].empty());
 }
 
+TEST_F(EvaluateCommandTest, WarnsOfAnotherWindowOfHounsfieldUnits) {
+  const auto with_window = [&](int hounsfield_slices) {
+    Json info = Json::parse(read_file(data() / "dataset.json"));
+    info["preprocessing"]["pulmoseg.hounsfield_window"] = "-1000 400";
+    info["sources"] = {{{"image", "a.nii"},
+                        {"lesion_mask", "b.nii"},
+                        {"lung_mask", nullptr},
+                        {"format", "NIfTI-1"},
+                        {"grid", "32x32x5"},
+                        {"slices", 5},
+                        {"hounsfield_slices", hounsfield_slices},
+                        {"notes", Json::array()}}};
+    write_file(data() / "dataset.json", info.dump());
+    return evaluate(run() / "model.onnx", {"--part", "all", "--overwrite"}).messages;
+  };
+  EXPECT_EQ(with_window(0).find("Hounsfield"), std::string::npos) << "pictures are not cut";
+  EXPECT_CONTAINS(with_window(5),
+                  "was trained on slices not cut to a window, those of the dataset in Hounsfield units are cut to "
+                  "-1000 to 400; prepare it with no --hounsfield-window");
+}
+
 TEST_F(EvaluateCommandTest, SaysWhenPatientsAreNotKnown) {
   fs::remove_all(data());
   test::write_example_dataset(data(), true);

@@ -66,11 +66,12 @@ TEST_F(TrainProgram, WhatTheNetworkIsShownTravelsWithTheModel) {
   const ProgramResult trained =
       train({"--epochs", "1", "--neighbours", "1", "--equalisation", "3", "--max-minutes", "0.01"});
   ASSERT_EQ(trained.exit_code, 0) << trained.messages;
-  const ProgramResult exported =
-      run_program({"export", run_.string(), "--out", (folder_ / "small.onnx").string(), "--int8"});
+  const ProgramResult exported = run_program(
+      {"export", run_.string(), "--out", (folder_ / "small.onnx").string(), "--int8", "--licence", "CC0-1.0"});
   ASSERT_EQ(exported.exit_code, 0) << exported.messages;
   const Json facts = Json::parse(run_program({"inspect", (folder_ / "small.onnx").string(), "--json"}).output);
   EXPECT_NE(facts.dump().find("\"pulmoseg.equalisation\":\"3\""), std::string::npos) << facts.dump();
+  EXPECT_NE(facts.dump().find("\"pulmoseg.licence\":\"CC0-1.0\""), std::string::npos) << facts.dump();
   EXPECT_NE(facts.dump().find("\"pulmoseg.neighbours\":\"1\""), std::string::npos) << facts.dump();
   const ProgramResult evaluated =
       run_program({"evaluate", run_.string(), data_, "--out", (folder_ / "evaluation").string()});

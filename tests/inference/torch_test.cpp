@@ -10,6 +10,8 @@
 #include "pulmoseg/inference/engine.hpp"
 #include "pulmoseg/model/deeplabv3.hpp"
 #include "pulmoseg/model/export_onnx.hpp"
+#include "pulmoseg/model/state_dict.hpp"
+#include "pulmoseg/model/weights.hpp"
 #include "pulmoseg/onnx/model.hpp"
 #include "support/data.hpp"
 
@@ -34,17 +36,20 @@ model::DeepLabV3 make_network(const torch::Tensor& images) {
   return network;
 }
 
-TEST(EngineAgainstTorch, GivesTheSameLogitsAndMasks) {
-  const test::TemporaryFolder folder;
-  const auto images = torch::rand({3, 1, 96, 128}, torch::make_generator<torch::CPUGeneratorImpl>(5));
-  auto network = make_network(images);
+torch::Tensor some_images() { return torch::rand({3, 1, 96, 128}, torch::make_generator<torch::CPUGeneratorImpl>(5)); }
+
+void write(const model::DeepLabV3& network, const std::filesystem::path& file, model::KernelFormat kernels) {
   auto metadata = dataset::Preprocessing{.size = 96}.to_metadata();
   metadata["pulmoseg.classes"] = "background,lesion";
-  onnx::write(model::to_onnx(network, metadata), folder / "model.onnx");
+  onnx::write(model::to_onnx(network, metadata, kernels), file);
+}
 
+/// Logits and masks of the file, by the engine, are those of the network, by LibTorch.
+void expect_same(const std::filesystem::path& file, model::DeepLabV3 network) {
   const torch::NoGradGuard no_gradients;
+  const auto images = some_images();
   const auto expected = network->forward(images).contiguous();
-  inference::Engine engine(folder / "model.onnx");
+  inference::Engine engine(file);
   auto logits = engine.run(std::span(images.data_ptr<float>(), static_cast<std::size_t>(images.numel())), 3, 96, 128);
   const auto found = torch::from_blob(logits.data(), expected.sizes());
 
@@ -56,6 +61,21 @@ TEST(EngineAgainstTorch, GivesTheSameLogitsAndMasks) {
   EXPECT_LT(share, 0.95);
   const double both = (truth * mask).sum().item<double>();
   EXPECT_GE(2 * both / (truth.sum().item<double>() + mask.sum().item<double>()), 0.999);
+}
+
+TEST(EngineAgainstTorch, GivesTheSameLogitsAndMasks) {
+  const test::TemporaryFolder folder;
+  auto network = make_network(some_images());
+  write(network, folder / "model.onnx", model::KernelFormat::float32);
+  expect_same(folder / "model.onnx", network);
+}
+
+TEST(EngineAgainstTorch, AlsoOfKernelsInWholeNumbers) {
+  const test::TemporaryFolder folder;
+  auto network = make_network(some_images());
+  write(network, folder / "model.onnx", model::KernelFormat::int8);
+  model::load_state_dict(*network, model::read_weights(folder / "model.onnx"), "model.onnx");  // rounded
+  expect_same(folder / "model.onnx", network);
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <openvino/openvino.hpp>
+#include <openvino/pass/constant_folding.hpp>
+#include <openvino/pass/manager.hpp>
 #include <optional>
 
 #include "pulmoseg/base/error.hpp"
@@ -138,6 +140,14 @@ Description read_description(const std::map<std::string, std::string>& metadata,
   return description;
 }
 
+/// Kernels that are stored as whole numbers become floats. OpenVINO would do it when it compiles, and with several streams each
+/// scales the kernels that all share: logits of 1e11 (2026.4.1).
+void fold_constants(const std::shared_ptr<ov::Model>& network) {
+  ov::pass::Manager manager;
+  manager.register_pass<ov::pass::ConstantFolding>();
+  manager.run_passes(network);
+}
+
 void check_options(const EngineOptions& options) {
   if (options.precision != "fp32") {
     throw UsageError(fmt::format("precision '{}' is not one of those that there are (fp32)", options.precision));
@@ -224,6 +234,7 @@ Engine::Engine(const std::filesystem::path& onnx, const EngineOptions& options) 
   state_->metadata = onnx::read_header(onnx).metadata;
   try {
     state_->network = state_->core.read_model(onnx);
+    fold_constants(state_->network);
   } catch (const ov::Exception& error) {
     throw Error(fmt::format("{}: holds a network that cannot be run: {}", onnx.string(), one_line(error)));
   }

@@ -52,7 +52,7 @@ TrainingOptions recipe(std::string_view name) {
   options.dice_loss = 1;
   if (name == "fast") return options;
   options.epochs = 5;
-  options.freeze_batch_norm = 0.8;
+  options.freeze_batch_norm = 0.6;
   options.operating_point = true;
   options.appearance = 0.3;
   options.rotation = 15;
