@@ -390,7 +390,7 @@ TEST_F(SegmentProgram, SaysWhatIsWrongWithTheCall) {
   write_volume(folder_ / "a.nii", phantom(oblique_grid()));
   const std::string a = (folder_ / "a.nii").string(), out = out_.string();
   const auto run = [](std::vector<std::string> arguments) { return test::run_program(arguments); };
-  EXPECT_EQ(run({"segment", a, "--out", out}).exit_code, 2);
+  EXPECT_EQ(run({"segment", a}).exit_code, 2);
   EXPECT_EQ(run({"segment", "--model", model_.string(), "--out", out}).exit_code, 2);
   EXPECT_EQ(segment({a, "--format", "png"}).exit_code, 2);
   EXPECT_EQ(segment({a, "--precision", "bf17"}).exit_code, 2);
