@@ -238,6 +238,16 @@ def run_model(model, metadata, images, batch=4):
                        (logits.argmax(axis=1) == lesion).astype(np.uint8), log_probability)
 
 
+def target_of(metadata, lesion, lung):
+    """The class of each pixel, of the classes lesion and lung+lesion; None where the lung is not known."""
+    names = metadata["pulmoseg.classes"].split(",")
+    if "lung" not in names:
+        return lesion.astype(np.int64)
+    if lung is None:
+        return None
+    return np.where(lesion, names.index("lesion"), np.where(lung != 0, names.index("lung"), 0)).astype(np.int64)
+
+
 def compute(arguments):
     dataset = pathlib.Path(arguments.dataset)
     images = np.load(dataset / "images.npy", mmap_mode="r")
@@ -249,10 +259,13 @@ def compute(arguments):
     scores, predictions, losses = [], [], []
     metadata = read_metadata(arguments.model)
     shown = shown_images(metadata, images, slices, rows)
-    for truth, (score, prediction, log_probability) in zip(truths, run_model(arguments.model, metadata, shown)):
+    lungs = np.load(dataset / "lung_masks.npy", mmap_mode="r")[rows]
+    lungs = [lung if slices[row]["has_lung_mask"] == "1" else None for row, lung in zip(rows, lungs)]
+    for truth, lung, (score, prediction, log_probability) in zip(truths, lungs, run_model(arguments.model, metadata, shown)):
         scores.append(score)
         predictions.append(prediction)
-        losses.append(-np.take_along_axis(log_probability, truth[None].astype(np.int64), axis=0).mean())
+        target = target_of(metadata, truth, lung)
+        losses.append(None if target is None else -np.take_along_axis(log_probability, target[None], axis=0).mean())
     predictions = np.stack(predictions)
     cases = {}
     for index, row in enumerate(rows):
@@ -292,7 +305,7 @@ def check(arguments):
     rows, cases, truths, predictions, scores, losses = compute(arguments)
     flat = truths.ravel()
     ours = json.loads(pathlib.Path(arguments.metrics).read_text())
-    theirs = {"slices": len(rows), "loss": float(np.mean(losses)), "pooled": ratios(predictions.ravel(), flat)}
+    theirs = {"slices": len(rows), "loss": None if None in losses else float(np.mean(losses)), "pooled": ratios(predictions.ravel(), flat)}
     theirs["pooled"]["dice"] = theirs["pooled"]["f1"]
     theirs["pooled"]["auc_roc"] = float(metrics.roc_auc_score(flat, scores.ravel())) if 0 < flat.mean() < 1 else None
     theirs["pooled"]["average_precision"] = float(metrics.average_precision_score(flat, scores.ravel())) if flat.any() else None
