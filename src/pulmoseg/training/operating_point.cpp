@@ -9,9 +9,8 @@ namespace pulmoseg::training {
 namespace {
 
 constexpr double step = 0.05;
-constexpr std::int64_t half = 60,
-                       bins = 2 * half;  // bin b holds the margins above (b - half) * step, up to one step more
-constexpr std::int64_t farthest = 40;    // shift, in steps
+constexpr std::int64_t half = 60, bins = 2 * half;  // bin b: margins above (b - half) * step, up to one step more
+constexpr std::int64_t farthest = 40;               // shift, in steps
 
 torch::Tensor classes_where(const dataset::Region& lesion, bool in_it) {
   std::vector<std::int64_t> classes;
