@@ -2,13 +2,15 @@
 # The main job on the 36 CC0 chest-CT slices that ship with the project: the shipped model finds lung and lesion in them, and is
 # measured against the lesions that a radiologist drew.
 #   bash scripts/demo.sh [--train] [RESULTS]      results go to demo-results/ unless another folder is named
-# With --train also the whole road, half an hour longer: a model of one's own from those slices, evaluated and used. Too few
+# With --train also the whole road, which takes longer: a model of one's own from those slices, evaluated and used. Too few
 # slices and too short a training for a good one: it shows that everything works, and what comes out.
 set -euo pipefail
-train=
+train= preset=inference-only
 if [ "${1:-}" = --train ]; then
-  train=yes
+  train=yes preset=release
   shift
+else
+  export PULMOSEG_TRAINING=OFF
 fi
 results=demo-results
 [ $# -eq 0 ] || results=$(realpath -m -- "$1")
@@ -28,9 +30,6 @@ done
 say() { printf '\n== %s\n' "$*"; }
 
 say "Set-up"
-preset=${train:+release}
-preset=${preset:-inference-only}
-[ -n "$train" ] || export PULMOSEG_TRAINING=OFF
 bash scripts/setup.sh
 say "Build"
 bash scripts/build.sh "$preset" pulmoseg

@@ -5,7 +5,7 @@
 
 The first two are metrics.json of `pulmoseg evaluate`, on the patients that the training never saw and on the shipped medseg
 slices; each further triple is the output of `pulmoseg segment --json` for one scan, what the scan is called in the card, and
-the Dice of its lung with a reference ("-" where there is none).
+the Dice of its lung with a reference.
 """
 import hashlib
 import json
@@ -44,8 +44,7 @@ def medseg_figures(metrics):
 def scan_figures(arguments):
     for file, name, lung_dice in zip(arguments[::3], arguments[1::3], arguments[2::3]):
         measurements = json.loads(pathlib.Path(file).read_text())["cases"][0]["measurements"]
-        if lung_dice != "-":
-            yield name, "lung Dice", float(lung_dice)
+        yield name, "lung Dice", float(lung_dice)
         yield name, "lesion, % of lung", measurements["percent_affected"]
 
 

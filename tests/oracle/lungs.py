@@ -39,7 +39,7 @@ def threshold_and_fill(slices):
 
 def main(scan, mask, reference=None):
     voxels, axis = read(scan)
-    found = np.moveaxis(read(mask)[0], read(mask)[1], 0) > 0
+    found = np.moveaxis(read(mask)[0], axis, 0) > 0  # on the scan's own grid
     expected = np.moveaxis(read(reference)[0] > 0, axis, 0) if reference else threshold_and_fill(np.moveaxis(voxels, axis, 0))
     print(f"{2 * (found & expected).sum() / (found.sum() + expected.sum()):.4f}")
 

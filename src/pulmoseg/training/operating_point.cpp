@@ -65,8 +65,8 @@ double LesionMargins::best_shift() const {
 
 ShiftedBias::ShiftedBias(torch::Tensor bias, const dataset::Region& lesion, double shift)
     : bias_(bias.detach()), before_(bias_.clone()) {
-  bias_.index_add_(0, classes_where(lesion, true).to(bias_.device()),
-                   torch::full({classes_where(lesion, true).numel()}, shift, bias_.options()));
+  const torch::Tensor classes = classes_where(lesion, true).to(bias_.device());
+  bias_.index_add_(0, classes, torch::full_like(classes, shift, bias_.options()));
 }
 
 ShiftedBias::~ShiftedBias() { bias_.copy_(before_); }

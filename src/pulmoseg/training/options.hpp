@@ -35,20 +35,18 @@ struct TrainingOptions {
   bool progressive_size = false;           ///< begin with small images: image_size_at()
   double dice_loss = 0;                    ///< weight of the soft Dice loss beside the cross-entropy
   double focal_loss = 0;                   ///< gamma of the cross-entropy, 0: each pixel counts alike: loss_sums()
-  bool operating_point = false;  ///< the model that is kept has its lesion logits shifted: LesionMargins::best_shift()
-  double weight_average = 0;     ///< half-life in steps of the average of the weights that is kept; 0: no average
-  double freeze_batch_norm = 0;  ///< last share of the run in which BatchNorm keeps its statistics
-  double appearance =
-      0;                ///< share of slices with a random window, contrast, resolution, blur, noise: draw_appearance()
-  double rotation = 0;  ///< random, up to so many degrees either way
-  double scaling = 0;   ///< random, up to this share larger or as much smaller
-  double balance = 0;   ///< 0: each slice once an epoch; up to 1: as many of each patient: sampled()
+  bool operating_point = false;   ///< the model that is kept has its lesion logits shifted: LesionMargins::best_shift()
+  double weight_average = 0;      ///< half-life in steps of the average of the weights that is kept; 0: no average
+  double freeze_batch_norm = 0;   ///< last share of the run in which BatchNorm keeps its statistics
+  double appearance = 0;          ///< share of slices that look as from elsewhere: draw_appearance()
+  double rotation = 0;            ///< random, up to so many degrees either way
+  double scaling = 0;             ///< random, up to this share larger or as much smaller
+  double balance = 0;             ///< 0: each slice once an epoch; up to 1: as many of each patient: sampled()
   double flip_probability = 0.5;  ///< horizontal flip
   bool quarter_turns = true;      ///< rotation by 0, 90, 180 or 270 degrees, each as likely
   std::int64_t neighbours = 0;    ///< slices on either side that the network sees too, as further channels (2.5-D)
   double equalisation = 0;        ///< clip limit of contrast-limited equalisation of every slice, also in use; 0: none
-  bool equalise_unfamiliar =
-      false;  ///< not in training, and in use only cases that look more like the training's after it
+  bool equalise_unfamiliar = false;             ///< not in training; in use, cases that look more familiar for it
   double mean = 0.0, standard_deviation = 1.0;  ///< normalisation (x - mean) / standard_deviation after min-max scaling
   std::uint64_t seed = 0;                       ///< of initial weights, shuffling, augmentation and dropout
   Precision precision = Precision::automatic;
