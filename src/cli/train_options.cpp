@@ -86,7 +86,7 @@ void add_image_options(CLI::App& command, training::TrainingOptions& options) {
                      "Clip limit of contrast-limited equalisation of each slice, in training and in use; 0: none");
   command
       .add_flag("--equalise-unfamiliar,!--no-equalise-unfamiliar", options.equalise_unfamiliar,
-                "Equalise nothing in training; in use, cases that look more like the training's for it")
+                "Equalise nothing in training; in use, cases that look unlike the training's, and less so for it")
       ->default_str("off");
   command.add_option("--mean", options.mean, "Subtracted from the slices, which are scaled to 0...1");
   command.add_option("--standard-deviation", options.standard_deviation, "Then divided by");

@@ -1,9 +1,7 @@
 #include "pulmoseg/dataset/familiarity.hpp"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "dataset/small_dataset.hpp"
@@ -68,14 +66,10 @@ std::vector<float> picture(float contrast) {
 
 /// Seen: pictures of this contrast, a little more and a little less.
 Familiarity seen_at(float contrast) {
-  std::map<std::string, std::string> metadata;
-  const Appearance appearance = appearance_of(picture(contrast), 64);
-  for (std::size_t i = 0; i < appearance.size(); ++i) {
-    std::string name = appearance_names[i];
-    std::ranges::replace(name, ' ', '_');
-    metadata["pulmoseg.seen." + name] = fmt::format("{} {}", appearance[i] - 0.02, appearance[i] + 0.02);
-  }
-  return *Familiarity::from_metadata(metadata, "m.onnx");
+  std::vector<Appearance> cases(2, appearance_of(picture(contrast), 64));
+  for (double& value : cases[0]) value -= 0.02;
+  for (double& value : cases[1]) value += 0.02;
+  return Familiarity::of(cases);
 }
 
 Preprocessing decided(const Preprocessing& preprocessing, std::optional<Familiarity> seen, float contrast) {
@@ -88,6 +82,16 @@ TEST(EqualisationChoice, EqualisesWhatLooksMoreFamiliarForIt) {
   const Preprocessing open{.equalisation = 5, .equalise_unfamiliar = true};
   EXPECT_EQ(decided(open, seen_at(0.9F), 0.9F), Preprocessing{}) << "familiar as it is";
   EXPECT_EQ(decided(open, seen_at(0.9F), 0.2F), Preprocessing{.equalisation = 5}) << "faint";
+}
+
+TEST(EqualisationChoice, LeavesACaseAtTheEdgeOfWhatIsSeen) {
+  const Familiarity seen = seen_at(0.9F);
+  std::vector<float> edge = picture(0.84F);
+  const double as_it_is = seen.distance(appearance_of(edge, 64));
+  EXPECT_GT(as_it_is, 0.1);
+  EXPECT_EQ(decided({.equalisation = 5, .equalise_unfamiliar = true}, seen, 0.84F), Preprocessing{});
+  equalise(edge, 64, 64, {.equalisation = 5});
+  EXPECT_LT(seen.distance(appearance_of(edge, 64)), as_it_is) << "nearer, and yet left alone";
 }
 
 TEST(EqualisationChoice, WithoutFiguresNothingIsEqualised) {

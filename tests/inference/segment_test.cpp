@@ -1,6 +1,5 @@
 #include "pulmoseg/inference/segment.hpp"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -193,12 +192,10 @@ onnx::Model trained_on(const std::vector<SegmentedSlice>& slices, const dataset:
   model.metadata.merge(preprocessing.to_metadata());
   dataset::CaseAppearance appearance;
   for (const auto& slice : slices) appearance.add(slice.appearance);
-  for (std::size_t i = 0; i < dataset::appearance_names.size(); ++i) {
-    std::string name = dataset::appearance_names[i];
-    std::ranges::replace(name, ' ', '_');
-    const double value = (*appearance.mean())[i];
-    model.metadata["pulmoseg.seen." + name] = fmt::format("{} {}", value - 0.01, value + 0.01);
-  }
+  std::vector<dataset::Appearance> cases(2, *appearance.mean());
+  for (double& value : cases[0]) value -= 0.01;
+  for (double& value : cases[1]) value += 0.01;
+  model.metadata.merge(dataset::Familiarity::of(cases).to_metadata());
   return model;
 }
 

@@ -198,7 +198,8 @@ def is_equalised(metadata, clip, case):
     """Whether the model wants this case's slices equalised."""
     if clip == 0 or "pulmoseg.equalise" not in metadata:
         return clip > 0
-    return strangeness(metadata, equalised(case, clip)) < strangeness(metadata, case)
+    as_it_is = strangeness(metadata, case)
+    return as_it_is > 0.25 and strangeness(metadata, equalised(case, clip)) < as_it_is
 
 
 def read_metadata(model):

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
@@ -80,11 +81,16 @@ Familiarity Familiarity::of(const Dataset& dataset, std::span<const std::int64_t
     cases[slice.case_name].add(appearance_of(image, dataset.columns()));
   }
   if (cases.empty()) throw Error(fmt::format("{}: no slices to learn from", dataset.folder().string()));
+  std::vector<Appearance> means;
+  for (const auto& [name, appearance] : cases) means.push_back(*appearance.mean());
+  return of(means);
+}
+
+Familiarity Familiarity::of(std::span<const Appearance> cases) {
   Familiarity familiarity;
   for (std::size_t i = 0; i < familiarity.ranges_.size(); ++i) {
-    std::vector<double> values;
-    for (const auto& [name, appearance] : cases) values.push_back((*appearance.mean())[i]);
-    const auto [low, high] = std::ranges::minmax(values);
+    const auto [low, high] =
+        std::ranges::minmax(cases | std::views::transform([i](const auto& one) { return one[i]; }));
     familiarity.ranges_[i] = {low, high};
   }
   return familiarity;
@@ -142,7 +148,8 @@ void EqualisationChoice::add(std::span<const float> image, std::int64_t columns)
 Preprocessing EqualisationChoice::decide() const {
   if (!of_model_.equalise_unfamiliar) return of_model_;
   const auto as_it_is = as_it_is_.mean(), equalised = equalised_.mean();
-  const bool wanted = seen_ && as_it_is && equalised && seen_->distance(*equalised) < seen_->distance(*as_it_is);
+  const bool wanted = seen_ && as_it_is && equalised && seen_->distance(*as_it_is) > margin &&
+                      seen_->distance(*equalised) < seen_->distance(*as_it_is);
   return equalising(of_model_, wanted);
 }
 

@@ -47,6 +47,9 @@ class Familiarity {
   static Familiarity of(const Dataset& dataset, std::span<const std::int64_t> rows,
                         const Preprocessing& preprocessing = {});
 
+  /// Of these cases, at least one.
+  static Familiarity of(std::span<const Appearance> cases);
+
   /// As text for a model file, "pulmoseg.seen.NAME" = "low high"; nothing without such keys; Error, beginning with `source`,
   /// for ones that are damaged.
   std::map<std::string, std::string> to_metadata() const;
@@ -65,7 +68,8 @@ class Familiarity {
 };
 
 /// Decides whether a case is equalised, where the model leaves that open (Preprocessing::equalise_unfamiliar): the pictures of
-/// one hospital come equalised, those of another do not, and in Hounsfield units nothing is.
+/// one hospital come equalised, those of another do not, and in Hounsfield units nothing is. A case that looks like those of
+/// the training stays as it is: a second equalisation takes contrast away.
 class EqualisationChoice {
  public:
   /// Without `seen` there is nothing to compare with, and nothing is equalised.
@@ -76,7 +80,8 @@ class EqualisationChoice {
   /// A slice of the case, as preprocess() makes it. Needed only while the choice is open.
   void add(std::span<const float> image, std::int64_t columns);
 
-  /// The preprocessing of this case, with nothing left open: equalised if the slices so far look more familiar for it.
+  /// The preprocessing of this case, with nothing left open: equalised if the slices so far are strange (strangeness()) and
+  /// nearer to the seen range for it.
   Preprocessing decide() const;
 
  private:
