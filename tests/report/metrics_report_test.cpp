@@ -146,6 +146,8 @@ TEST(EvaluationWarnings, SayWhatFlatters) {
   EXPECT_NE(about("test").find("not known"), std::string::npos);
   facts.split.reset();
   EXPECT_NE(about("all").find("no split is known"), std::string::npos);
+  facts.model_metadata["pulmoseg.trained_on"] = "covid20 (795d)";
+  EXPECT_NE(about("all").find("trained on, of the dataset covid20 (795d)"), std::string::npos);
   facts.dataset.clear();  // masks against masks: nobody trained on anything
   EXPECT_EQ(about("all"), "");
 }

@@ -233,7 +233,10 @@ std::vector<std::string> evaluation_warnings(const std::string& part, const Eval
   std::vector<std::string> warnings;
   if (provenance.dataset.empty()) return warnings;
   if (!provenance.split) {
-    warnings.push_back("no split is known: some of these slices may be among those that the model was trained on");
+    const auto of_model = provenance.model_metadata.find("pulmoseg.trained_on");
+    warnings.push_back(fmt::format(
+        "no split is known: some of these slices may be among those that the model was trained on{}",
+        of_model == provenance.model_metadata.end() ? "" : fmt::format(", of the dataset {}", of_model->second)));
     return warnings;
   }
   if (part == "training") warnings.push_back("the model was trained on these slices");
