@@ -143,6 +143,7 @@ def main():
     if not (base / "raw" / NAME / "dataset.json").exists():
         write_raw(arguments.dataset, base / "raw" / NAME, training + validation)
     plans, dataset_json = plan(base, training, validation, arguments.batch_size)
+    plans["continue_training"] = False
     trainer = trainer_for(arguments.minutes)(plans, "2d", 0, dataset_json, device=torch.device("cpu"))
     trainer.initialize()
     trainer.run_training()

@@ -42,7 +42,7 @@ what it is worth, and its licence (CC BY-NC-SA 4.0), stand in models/README.md. 
 
 Two inputs of one name get two names (NAME, NAME_2). A result that exists is an error before anything is
 computed, unless --overwrite says otherwise. A case that fails is reported, the others go on, and the exit
-code is 1. Memory: a few slices, and a byte a voxel for each mask, if the scan is stored slice by slice.
+code is 1. Memory: a few slices, and the runs of the masks, if the scan is stored slice by slice.
 
 The masks are what the network says, put right: the lung is its two largest parts, solid in each slice,
 lesion is inside of it, and parts of lesion below --speck-ml are dropped; --as-found leaves all as it is.

@@ -101,9 +101,10 @@ struct Volumes {
   std::optional<volume::VolumeWriter> lung, probabilities;
 };
 
-/// What the network found in a scan, slice after slice. The lung is empty when the network does not know it.
+/// What the network found in a scan. No lung: the network does not know it.
 struct Found {
-  std::vector<std::uint8_t> lesion, lung;
+  masks::RunMask lesion;
+  std::optional<masks::RunMask> lung;
   dataset::CaseAppearance appearance;
   bool equalised = false;
 };
@@ -113,19 +114,16 @@ Found find(const std::filesystem::path& scan, inference::Engine& engine,
   evaluation::require_lesion(engine.classes(), engine.file());
   auto reader = volume::VolumeReader::open(scan);
   const masks::Size size = reader.geometry().size;
-  const auto pixels = static_cast<std::size_t>(size[0] * size[1]), voxels = pixels * static_cast<std::size_t>(size[2]);
   const dataset::Region lesion = engine.classes().lesion(), lung = engine.classes().lung();
-  Found found{.lesion = std::vector<std::uint8_t>(voxels),
-              .lung = std::vector<std::uint8_t>(engine.classes().has_lung() ? voxels : 0),
-              .appearance = {}};
+  Found found{.lesion = masks::RunMask(size), .lung = {}, .appearance = {}};
+  if (engine.classes().has_lung()) found.lung.emplace(size);
   const auto preprocessing = inference::preprocessing_for(scan, engine);
   found.equalised = preprocessing.equalisation > 0;
   std::int64_t done = 0;
   inference::segment(reader, engine, preprocessing, [&](const inference::SegmentedSlice& slice) {
-    const auto place = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(slice.index) * pixels);
-    std::ranges::copy(evaluation::mask_of(slice.labels, lesion), found.lesion.begin() + place);
-    if (!found.lung.empty()) std::ranges::copy(evaluation::mask_of(slice.labels, lung), found.lung.begin() + place);
-    if (probabilities) probabilities->write(slice.index, sum_of(slice.probabilities, lesion, pixels));
+    found.lesion.set(slice.index, evaluation::mask_of(slice.labels, lesion));
+    if (found.lung) found.lung->set(slice.index, evaluation::mask_of(slice.labels, lung));
+    if (probabilities) probabilities->write(slice.index, sum_of(slice.probabilities, lesion, slice.labels.size()));
     found.appearance.add(slice.appearance);
     on_slice(++done, size[2]);
   });
@@ -165,18 +163,17 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
   const auto spacing = quantify::known_spacing(source);
   if (refinement) {
     const bool has_volume = spacing == quantify::KnownSpacing::complete;
-    masks::refine(found.lesion, found.lung, grid.size, has_volume ? volume::voxel_volume_mm3(grid) / 1000 : 0,
-                  *refinement);
+    masks::refine(found.lesion, found.lung ? &*found.lung : nullptr,
+                  has_volume ? volume::voxel_volume_mm3(grid) / 1000 : 0, *refinement);
   }
 
   quantify::Measurer measurer(grid, given_lung.given() || own_lung, spacing);
   report::SliceGallery gallery(grid.size[2]);
   for (volume::AxialSlice slice; reader.next(slice);) {
     stop_if_asked();
-    const std::size_t pixels = slice.pixels.size(), place = static_cast<std::size_t>(slice.index) * pixels;
-    const auto lesion = std::span<const std::uint8_t>(found.lesion).subspan(place, pixels);
-    const auto lung = own_lung ? std::span<const std::uint8_t>(found.lung).subspan(place, pixels)
-                               : given_lung.next(slice.index, pixels);
+    const auto lesion = found.lesion.pixels(slice.index);
+    const auto own = own_lung ? found.lung->pixels(slice.index) : std::vector<std::uint8_t>();
+    const auto lung = own_lung ? std::span<const std::uint8_t>(own) : given_lung.next(slice.index, slice.pixels.size());
     volumes.mask.write(slice.index, std::vector<float>(lesion.begin(), lesion.end()));
     if (volumes.lung) volumes.lung->write(slice.index, std::vector<float>(lung.begin(), lung.end()));
     measurer.add_slice(slice.index, lesion, lung);

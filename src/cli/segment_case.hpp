@@ -25,8 +25,8 @@ struct SegmentedCase {
 /// Writes the files that `planned` names, each whole, the measurements last. `model` says which model `engine` runs; `refinement`
 /// what is done to its masks, nullopt: nothing.
 /// Reads the scan for the network, then again beside the finished masks, and once before where the model leaves its preprocessing
-/// open (inference::preprocessing_for()). Memory: a few slices of it, and one byte a voxel
-/// for each mask. Errors: those of volume/, inference/, masks/, quantify/ and report/.
+/// open (inference::preprocessing_for()). Memory: a few slices of it, and the runs of its masks (a given lung mask that is stored
+/// in another order: one byte a voxel). Errors: those of volume/, inference/, masks/, quantify/ and report/.
 SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine, const report::Provenance& model,
                            const std::optional<masks::RefineOptions>& refinement, const OnSlice& on_slice);
 

@@ -24,10 +24,10 @@ struct Masks {
   Mask lesion, lung;
 };
 
-Masks refined(const RefineOptions& options, double voxel_ml = 0.1, Mask of_lung = lung) {
-  Masks masks{lesion, std::move(of_lung)};
-  refine(masks.lesion, masks.lung, size, voxel_ml, options);
-  return masks;
+Masks refined(const RefineOptions& options, double voxel_ml = 0.1, bool with_lung = true) {
+  RunMask of_lesion = RunMask::of(lesion, size), of_lung = RunMask::of(lung, size);
+  refine(of_lesion, with_lung ? &of_lung : nullptr, voxel_ml, options);
+  return {of_lesion.pixels(0), of_lung.pixels(0)};
 }
 
 TEST(Refine, LungsAreTwoAndSolidAndHoldTheLesions) {
@@ -51,14 +51,14 @@ TEST(Refine, SpecksAreMeasuredInMillilitres) {
 }
 
 TEST(Refine, WithoutALungOnlySpecksGo) {
-  EXPECT_EQ(std::ranges::count(refined({.speck_ml = 0.15}, 0.1, {}).lesion, 1), 6);
+  EXPECT_EQ(std::ranges::count(refined({.speck_ml = 0.15}, 0.1, false).lesion, 1), 6);
 }
 
 TEST(Refine, NothingFoundStaysNothing) {
-  Mask none(36), no_lung(36);
-  refine(none, no_lung, size, 0.1);
-  EXPECT_EQ(none, Mask(36));
-  EXPECT_EQ(no_lung, Mask(36));
+  RunMask none(size), no_lung(size);
+  refine(none, &no_lung, 0.1);
+  EXPECT_EQ(none, RunMask(size));
+  EXPECT_EQ(no_lung, RunMask(size));
 }
 
 }  // namespace

@@ -1,112 +1,129 @@
 #include "pulmoseg/masks/components.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <functional>
 #include <numeric>
-
-#include "pulmoseg/base/error.hpp"
+#include <span>
 
 namespace pulmoseg::masks {
 namespace {
 
-void check(std::span<const std::uint8_t> mask, const Size& size) {
-  if (std::ssize(mask) == size[0] * size[1] * size[2]) return;
-  throw Error(fmt::format("a mask of {} voxels is not one of {}x{}x{}", mask.size(), size[0], size[1], size[2]));
-}
-
 /// Which runs are one part: a forest whose roots are the earliest runs.
 class Union {
  public:
-  std::size_t add() {
-    parents_.push_back(parents_.size());
-    return parents_.size() - 1;
-  }
-  std::size_t root(std::size_t run) {
+  explicit Union(std::size_t runs) : parents_(runs) { std::iota(parents_.begin(), parents_.end(), 0U); }
+  std::uint32_t root(std::uint32_t run) {
     while (parents_[run] != run) run = parents_[run] = parents_[parents_[run]];
     return run;
   }
-  void unite(std::size_t one, std::size_t other) {
+  void unite(std::uint32_t one, std::uint32_t other) {
     const auto [first, second] = std::minmax({root(one), root(other)});
     parents_[second] = first;
   }
 
  private:
-  std::vector<std::size_t> parents_;
+  std::vector<std::uint32_t> parents_;
 };
 
-struct Stretch {
-  std::int64_t begin, end;
-};
-
-/// The runs of one row of columns, which begins at `first` in memory.
-template <class Add>
-void for_each_run(std::span<const std::uint8_t> row, std::int64_t first, Add add) {
-  for (auto at = row.begin(); at != row.end();) {
-    const auto begin = std::find_if(at, row.end(), [](std::uint8_t voxel) { return voxel != 0; });
-    const auto end = std::find(begin, row.end(), std::uint8_t{0});
-    if (begin != end) add(Stretch{first + (begin - row.begin()), first + (end - row.begin())});
-    at = end;
+/// Calls touch(i, j) for every run i of one list and j of another that share a pixel when the first is moved on by `offset`.
+template <class Touch>
+void for_each_touching(std::span<const Run> one, std::span<const Run> other, std::int64_t offset, Touch touch) {
+  for (std::uint32_t i = 0, j = 0; i < one.size() && j < other.size();) {
+    const std::int64_t begin = one[i].begin + offset, end = one[i].end + offset;
+    if (std::max<std::int64_t>(begin, other[j].begin) < std::min<std::int64_t>(end, other[j].end)) touch(i, j);
+    if (end < other[j].end)
+      ++i;
+    else
+      ++j;
   }
 }
 
-/// Calls touch(i, j) for every run i of one row and j of another, `offset` further on in memory, that share a column.
-/// Both lists are in order, and end before `last_one` and `last_other`.
-template <class Runs, class Touch>
-void for_each_touching(const Runs& runs, std::size_t one, std::size_t last_one, std::size_t other,
-                       std::size_t last_other, std::int64_t offset, Touch touch) {
-  while (one < last_one && other < last_other) {
-    if (std::max(runs[one].begin + offset, runs[other].begin) < std::min(runs[one].end + offset, runs[other].end))
-      touch(one, other);
-    if (runs[one].end + offset < runs[other].end)
-      ++one;
-    else
-      ++other;
+/// Leaves the runs of the parts that are `kept`.
+void keep_parts(RunMask& mask, const Components& components, const std::function<bool(std::uint32_t)>& kept) {
+  auto part = components.part_of_run().begin();
+  for (std::int64_t k = 0; k < mask.size()[2]; ++k) {
+    std::vector<Run> left;
+    for (const Run& run : mask.runs(k)) {
+      if (kept(*part++)) left.push_back(run);
+    }
+    mask.set(k, std::move(left));
   }
+}
+
+/// From a pixel of this row of a slice to its place in the slice with a frame of one pixel around it.
+std::int64_t to_frame(std::int64_t row, std::int64_t columns) { return (row + 1) * (columns + 2) + 1 - row * columns; }
+
+Run moved(const Run& run, std::int64_t offset) {
+  return {static_cast<std::uint32_t>(run.begin + offset), static_cast<std::uint32_t>(run.end + offset)};
+}
+
+/// What is not in a slice of `mask`, with a frame around it: so the outside is one part, and the first.
+RunMask framed_background(const RunMask& mask, std::int64_t slice) {
+  const std::int64_t columns = mask.size()[0], rows = mask.size()[1], width = columns + 2;
+  std::vector<Run> background;
+  auto run = mask.runs(slice).begin();
+  for (std::int64_t row = -1; row <= rows; ++row) {
+    Run open = moved({0, static_cast<std::uint32_t>(width)}, (row + 1) * width);
+    for (; run != mask.runs(slice).end() && run->begin / columns == row; ++run) {
+      const Run inside = moved(*run, to_frame(row, columns));
+      background.push_back({open.begin, inside.begin});
+      open.begin = inside.end;
+    }
+    background.push_back(open);
+  }
+  RunMask framed({width, rows + 2, 1});
+  framed.set(0, std::move(background));
+  return framed;
+}
+
+/// Runs in any order to runs in order, those of a row that follow each other as one.
+std::vector<Run> joined(std::vector<Run> runs, std::int64_t columns) {
+  std::ranges::sort(runs, {}, &Run::begin);
+  std::vector<Run> result;
+  for (const Run& run : runs) {
+    if (!result.empty() && result.back().end == run.begin && run.begin % columns != 0)
+      result.back().end = run.end;
+    else
+      result.push_back(run);
+  }
+  return result;
 }
 
 }  // namespace
 
-Components::Components(std::span<const std::uint8_t> mask, const Size& size) {
-  check(mask, size);
-  const std::int64_t columns = size[0], rows = size[1], lines = size[1] * size[2];
-  Union parts;
-  std::vector<std::size_t> first_of_line(static_cast<std::size_t>(lines) + 1);
-  const auto unite_with = [&](std::int64_t line, std::int64_t earlier) {
-    const auto of = [&](std::int64_t l) { return first_of_line[static_cast<std::size_t>(l)]; };
-    for_each_touching(runs_, of(earlier), of(earlier + 1), of(line), runs_.size(), (line - earlier) * columns,
-                      [&](std::size_t one, std::size_t other) { parts.unite(one, other); });
+Components::Components(const RunMask& mask) {
+  std::vector<std::size_t> first_of_slice{0};
+  for (std::int64_t k = 0; k < mask.size()[2]; ++k)
+    first_of_slice.push_back(first_of_slice.back() + mask.runs(k).size());
+  const std::size_t count = first_of_slice.back();
+  Union parts(count);
+  const auto unite = [&](std::int64_t earlier, std::int64_t slice, std::int64_t offset) {
+    const auto first = [&](std::int64_t k) {
+      return static_cast<std::uint32_t>(first_of_slice[static_cast<std::size_t>(k)]);
+    };
+    for_each_touching(mask.runs(earlier), mask.runs(slice), offset,
+                      [&](std::uint32_t i, std::uint32_t j) { parts.unite(first(earlier) + i, first(slice) + j); });
   };
-  for (std::int64_t line = 0; line < lines; ++line) {
-    first_of_line[static_cast<std::size_t>(line)] = runs_.size();
-    const auto row = mask.subspan(static_cast<std::size_t>(line * columns), static_cast<std::size_t>(columns));
-    for_each_run(row, line * columns, [&](const Stretch& run) { runs_.push_back({run.begin, run.end, parts.add()}); });
-    first_of_line[static_cast<std::size_t>(line) + 1] = runs_.size();
-    if (line % rows > 0) unite_with(line, line - 1);
-    if (line >= rows) unite_with(line, line - rows);
+  for (std::int64_t k = 0; k < mask.size()[2]; ++k) {
+    unite(k, k, mask.size()[0]);  // with the row before
+    if (k > 0) unite(k - 1, k, 0);
   }
   // Roots are the earliest runs, so that a part is numbered when its first voxel is met.
-  std::vector<std::size_t> number(runs_.size());
-  for (std::size_t i = 0; i < runs_.size(); ++i) {
-    const std::size_t root = parts.root(i);
-    if (root == i) {
-      number[i] = voxels_.size();
-      voxels_.push_back(0);
+  part_of_run_.resize(count);
+  std::uint32_t run_index = 0;
+  for (std::int64_t k = 0; k < mask.size()[2]; ++k) {
+    for (const Run& run : mask.runs(k)) {
+      const std::uint32_t root = parts.root(run_index);
+      if (root == run_index) voxels_.push_back(0);
+      const auto part = root == run_index ? static_cast<std::uint32_t>(voxels_.size() - 1) : part_of_run_[root];
+      part_of_run_[run_index++] = part;
+      voxels_[part] += run.end - run.begin;
     }
-    runs_[i].part = number[root];
-    voxels_[runs_[i].part] += runs_[i].end - runs_[i].begin;
   }
 }
 
-void Components::paint(std::span<std::uint8_t> mask, const std::function<bool(std::size_t)>& chosen,
-                       std::uint8_t value) const {
-  for (const Run& run : runs_) {
-    if (chosen(run.part)) std::fill(mask.begin() + run.begin, mask.begin() + run.end, value);
-  }
-}
-
-void keep_largest(std::span<std::uint8_t> mask, const Size& size, std::size_t count, double smallest_share) {
-  const Components components(mask, size);
+void keep_largest(RunMask& mask, std::size_t count, double smallest_share) {
+  const Components components(mask);
   const auto& voxels = components.voxels();
   std::vector<std::size_t> order(voxels.size());
   std::iota(order.begin(), order.end(), 0);
@@ -115,40 +132,27 @@ void keep_largest(std::span<std::uint8_t> mask, const Size& size, std::size_t co
   for (std::size_t i = 0; i < std::min(count, order.size()); ++i) {
     kept[order[i]] = static_cast<double>(voxels[order[i]]) >= smallest_share * static_cast<double>(voxels[order[0]]);
   }
-  components.paint(
-      mask, [&](std::size_t part) { return !kept[part]; }, 0);
+  keep_parts(mask, components, [&](std::uint32_t part) { return kept[part]; });
 }
 
-void drop_smaller_than(std::span<std::uint8_t> mask, const Size& size, std::int64_t voxels) {
-  const Components components(mask, size);
-  components.paint(
-      mask, [&](std::size_t part) { return components.voxels()[part] < voxels; }, 0);
+void drop_smaller_than(RunMask& mask, std::int64_t voxels) {
+  const Components components(mask);
+  keep_parts(mask, components, [&](std::uint32_t part) { return components.voxels()[part] >= voxels; });
 }
 
-void fill_holes_in_slices(std::span<std::uint8_t> mask, const Size& size) {
-  check(mask, size);
-  const std::int64_t columns = size[0], rows = size[1];
-  const auto pixels = static_cast<std::size_t>(columns * rows);
-  // With a frame of background around it, the outside is one part, and the first.
-  const Size framed{columns + 2, rows + 2, 1};
-  std::vector<std::uint8_t> background(static_cast<std::size_t>(framed[0] * framed[1]));
-  for (std::int64_t k = 0; k < size[2]; ++k) {
-    const auto slice = mask.subspan(static_cast<std::size_t>(k) * pixels, pixels);
-    std::ranges::fill(background, std::uint8_t{1});
-    const auto in_frame = [&](std::int64_t row) { return background.begin() + (row + 1) * framed[0] + 1; };
-    for (std::int64_t row = 0; row < rows; ++row) {
-      const auto begin = slice.begin() + row * columns;
-      std::transform(begin, begin + columns, in_frame(row), [](std::uint8_t voxel) { return voxel == 0; });
-    }
-    const Components parts(background, framed);
+void fill_holes_in_slices(RunMask& mask) {
+  const std::int64_t columns = mask.size()[0];
+  for (std::int64_t k = 0; k < mask.size()[2]; ++k) {
+    const RunMask background = framed_background(mask, k);
+    const Components parts(background);
     if (parts.voxels().size() < 2) continue;
-    parts.paint(
-        background, [](std::size_t part) { return part > 0; }, 2);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      const auto begin = slice.begin() + row * columns;
-      std::transform(begin, begin + columns, in_frame(row), begin,
-                     [](std::uint8_t voxel, std::uint8_t place) { return place == 2 ? std::uint8_t{1} : voxel; });
+    std::vector<Run> runs(mask.runs(k).begin(), mask.runs(k).end());
+    for (std::size_t i = 0; i < background.runs(0).size(); ++i) {
+      const Run& hole = background.runs(0)[i];
+      const std::int64_t row = hole.begin / (columns + 2) - 1;
+      if (parts.part_of_run()[i] > 0) runs.push_back(moved(hole, -to_frame(row, columns)));
     }
+    mask.set(k, joined(std::move(runs), columns));
   }
 }
 

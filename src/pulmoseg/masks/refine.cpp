@@ -1,23 +1,19 @@
 #include "pulmoseg/masks/refine.hpp"
 
-#include <algorithm>
 #include <cmath>
+
+#include "pulmoseg/masks/components.hpp"
 
 namespace pulmoseg::masks {
 
-void refine(std::span<std::uint8_t> lesion, std::span<std::uint8_t> lung, const Size& size, double voxel_ml,
-            const RefineOptions& options) {
-  if (!lung.empty() && options.lungs) {
-    keep_largest(lung, size, 2, options.smallest_lung_share);
-    fill_holes_in_slices(lung, size);
+void refine(RunMask& lesion, RunMask* lung, double voxel_ml, const RefineOptions& options) {
+  if (lung && options.lungs) {
+    keep_largest(*lung, 2, options.smallest_lung_share);
+    fill_holes_in_slices(*lung);
   }
-  if (!lung.empty() && options.lesion_in_lung) {
-    std::ranges::transform(lesion, lung, lesion.begin(), [](std::uint8_t found, std::uint8_t inside) {
-      return inside != 0 ? found : std::uint8_t{0};
-    });
-  }
-  if (options.speck_ml <= 0 || voxel_ml <= 0) return;
-  drop_smaller_than(lesion, size, static_cast<std::int64_t>(std::ceil(options.speck_ml / voxel_ml)));
+  if (lung && options.lesion_in_lung) lesion = intersection(lesion, *lung);
+  if (options.speck_ml > 0 && voxel_ml > 0)
+    drop_smaller_than(lesion, static_cast<std::int64_t>(std::ceil(options.speck_ml / voxel_ml)));
 }
 
 }  // namespace pulmoseg::masks

@@ -1,10 +1,7 @@
 #pragma once
 // Masks that make sense: what a network says voxel by voxel, put right by what a lung and a lesion are.
 
-#include <cstdint>
-#include <span>
-
-#include "pulmoseg/masks/components.hpp"
+#include "pulmoseg/masks/run_mask.hpp"
 
 namespace pulmoseg::masks {
 
@@ -15,10 +12,9 @@ struct RefineOptions {
   double speck_ml = 0;                ///< parts of the lesion smaller than this are none; 0 keeps all
 };
 
-/// Changes both masks in place: first the lung, then the lesion. `lung` may be empty: not known, and lesions are only freed from
+/// Changes both masks in place: first the lung, then the lesion. Without a lung (null: not known) lesions are only freed from
 /// specks. `voxel_ml`: volume of a voxel; nothing is a speck where it is 0, not known.
-/// Error when a mask is not of the given size.
-void refine(std::span<std::uint8_t> lesion, std::span<std::uint8_t> lung, const Size& size, double voxel_ml,
-            const RefineOptions& options = {});
+/// Error when the masks differ in size.
+void refine(RunMask& lesion, RunMask* lung, double voxel_ml, const RefineOptions& options = {});
 
 }  // namespace pulmoseg::masks
