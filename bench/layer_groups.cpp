@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "pulmoseg/base/processor.hpp"
 #include "pulmoseg/model/deeplabv3.hpp"
 #include "pulmoseg/training/adam.hpp"
 #include "pulmoseg/training/device.hpp"
@@ -178,7 +179,7 @@ void measure(const std::vector<std::string>& arguments) {
   const double speed = peak(bf16 ? torch::kBFloat16 : torch::kFloat32);
   const auto work = products(*network, size);
   fmt::print("{}, {} threads, batch {}, {}x{}, {}: a large matrix product makes {:.0f} billion products a second\n\n",
-             training::processor_name(), threads, batch, size, size, arguments[0], speed);
+             processor_name(), threads, batch, size, size, arguments[0], speed);
   fmt::print("| layers | forward, ms | backward, ms | floor of both, ms |\n| --- | --- | --- | --- |\n");
   double forward = 0, backward = 0, floor = 0;
   const auto row = [&](const std::string& name) {

@@ -10,6 +10,7 @@
 
 #include "commands.hpp"
 #include "common.hpp"
+#include "export_calibration.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/dataset/preprocessing.hpp"
@@ -31,8 +32,12 @@ that was exported. An auxiliary classifier is left out.
 
 An .onnx has the input "image" (batch x 1 x rows x columns, preprocessed) and the output "logits"; batch,
 rows and columns are free. It carries the names of the classes and the preprocessing: those given here,
-else those of the run or of the .onnx. --int8 stores its kernels in a quarter of the space, as whole numbers and
-a scale for each channel; the arithmetic stays in float.
+else those of the run or of the .onnx. --int8 alone stores its kernels in a quarter of the space, as whole
+numbers and a scale for each channel; the arithmetic stays in float.
+
+--int8 --calibration DATASET makes the arithmetic whole numbers too, several times faster: the ranges of
+activations come from slices of DATASET (the run's training part, where its split fits), and what it costs is
+measured on them. Layers that cost too much stay in floats; where that is not enough, nothing is written.
 
 A .pth opens with torch.load(weights_only=True). It fits torchvision's deeplabv3_resnet50 with
 load_state_dict(strict=True), after its conv1 is replaced by a one-channel one where the weights are
@@ -46,6 +51,7 @@ struct Arguments {
   std::string licence;
   std::optional<std::int64_t> size;
   std::optional<double> mean, standard_deviation;
+  CalibrationArguments calibration;
   bool int8 = false, json = false;
 };
 
@@ -108,7 +114,13 @@ Metadata make_metadata(const Arguments& arguments, std::int64_t classes, const f
   return metadata;
 }
 
-void write_onnx(const model::DeepLabV3& network, const Arguments& arguments, const fs::path& weights) {
+/// What calibration has to say; empty without.
+struct Report {
+  nlohmann::ordered_json facts;
+  std::string text;
+};
+
+Report write_onnx(const model::DeepLabV3& network, const Arguments& arguments, const fs::path& weights) {
   const auto& options = network->options();
   Metadata metadata = make_metadata(arguments, options.classes, weights);
   const auto expected = dataset::Preprocessing::from_metadata(metadata, weights.string()).channels();
@@ -118,14 +130,26 @@ void write_onnx(const model::DeepLabV3& network, const Arguments& arguments, con
                     "--init",
                     weights.string(), options.channels, expected == 1 ? "1 (a CT slice)" : fmt::to_string(expected)));
   }
-  onnx::write(model::to_onnx(network, std::move(metadata),
-                             arguments.int8 ? model::KernelFormat::int8 : model::KernelFormat::float32),
-              arguments.out);
+  const bool calibrated = !arguments.calibration.dataset.empty();
+  const bool whole_kernels = arguments.int8 && !calibrated;
+  onnx::Model exported = model::to_onnx(network, std::move(metadata),
+                                        whole_kernels ? model::KernelFormat::int8 : model::KernelFormat::float32);
+  Report report;
+  if (calibrated) {
+    const auto run = find_run(arguments.source);
+    auto result =
+        calibrate(exported, arguments.source, run ? std::optional(run->folder) : std::nullopt, arguments.calibration);
+    exported = std::move(result.model);
+    report = {std::move(result.facts), std::move(result.text)};
+  }
+  onnx::write(exported, arguments.out);
+  return report;
 }
 
 void run_export(const Arguments& arguments) {
   const std::string suffix = arguments.out.extension().string();
   if (arguments.int8 && suffix != ".onnx") throw UsageError("--int8: needs an --out that ends in .onnx");
+  if (!arguments.calibration.dataset.empty() && !arguments.int8) throw UsageError("--calibration: needs --int8");
   if (!arguments.licence.empty() && suffix != ".onnx") throw UsageError("--licence: needs an --out that ends in .onnx");
   if (suffix != ".onnx" && suffix != ".pth" && suffix != ".pt" && suffix != ".safetensors") {
     throw UsageError(
@@ -143,18 +167,22 @@ void run_export(const Arguments& arguments) {
   if (!left_out.empty())
     spdlog::info("{}: {} tensors of the auxiliary classifier are left out", weights.string(), left_out.size());
 
+  Report report;
   if (suffix == ".onnx") {
-    write_onnx(network, arguments, weights);
+    report = write_onnx(network, arguments, weights);
   } else {
     model::write_weights(model::state_dict(*network), arguments.out);
   }
   if (arguments.json) {
-    print_json({{"schema", "pulmoseg.export/1"},
-                {"research_use", research_use},
-                {"file", arguments.out.string()},
-                {"classes", options.classes}});
+    nlohmann::ordered_json json{{"schema", "pulmoseg.export/1"},
+                                {"research_use", research_use},
+                                {"file", arguments.out.string()},
+                                {"classes", options.classes}};
+    if (!report.facts.empty()) json["calibration"] = report.facts;
+    print_json(json);
   } else {
     print_line(fmt::format("{}: DeepLabV3-ResNet50, {} classes", arguments.out.string(), options.classes));
+    if (!report.text.empty()) print_line(report.text);
   }
 }
 
@@ -181,6 +209,22 @@ void add_export_command(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   command->add_option("--licence", arguments->licence, "Of the weights; an .onnx carries it along");
   command->add_flag("--int8", arguments->int8, "Store the kernels of an .onnx in a quarter of the space");
+  CalibrationArguments& calibration = arguments->calibration;
+  command->add_option("--calibration", calibration.dataset,
+                      "With --int8: a dataset whose slices say what activations look like; arithmetic in 8 bits");
+  command->add_option("--split", calibration.split,
+                      "A split.csv: its training part is calibrated with (default: the run's, or every slice)");
+  command->add_option("--calibration-slices", calibration.slices, "How many of them, evenly spread")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--smallest-agreement", calibration.smallest_agreement,
+                   "Lesion Dice with the masks of 32-bit, below which layers stay in floats, or nothing is written")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_flag("--trainable", calibration.trainable,
+                    "Leave BatchNorm unfolded, so that train --init takes the file; ONNX Runtime runs it slower");
+  command->add_option("--threads", calibration.threads, "Processor threads; 0 takes all")->capture_default_str();
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->callback([arguments] { run_export(*arguments); });
 }

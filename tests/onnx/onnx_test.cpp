@@ -37,7 +37,10 @@ Model example(std::span<const float> borrowed) {
   model.initializers = {{.name = "weight", .shape = {2, 1, 1, 1}, .data = borrowed},
                         {.name = "axes", .shape = {2}, .data = std::vector<std::int64_t>{-1, std::int64_t{1} << 40}},
                         {.name = "scalar", .shape = {}, .data = std::vector<float>{0.1F}},
-                        {.name = "nothing", .shape = {0}, .data = std::vector<float>{}}};
+                        {.name = "nothing", .shape = {0}, .data = std::vector<float>{}},
+                        {.name = "int32", .shape = {2}, .data = std::vector<std::int32_t>{-70000, 3}},
+                        {.name = "int8", .shape = {2}, .data = std::vector<std::int8_t>{-128, 127}},
+                        {.name = "uint8", .shape = {2}, .data = std::vector<std::uint8_t>{0, 255}}};
   model.nodes = {{.op_type = "Conv",
                   .name = "first",
                   .inputs = {"image", "weight", ""},
@@ -67,8 +70,8 @@ TEST(Onnx, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(model.inputs[0].shape, written.inputs[0].shape);
   EXPECT_EQ(model.inputs[0].element_type, float32_elements);
   EXPECT_EQ(model.outputs.at(0).shape, written.outputs[0].shape);
-  ASSERT_EQ(model.initializers.size(), 4U);
-  for (std::size_t i = 0; i < 4; ++i) {
+  ASSERT_EQ(model.initializers.size(), 7U);
+  for (std::size_t i = 0; i < 7; ++i) {
     EXPECT_EQ(model.initializers[i].name, written.initializers[i].name);
     EXPECT_EQ(model.initializers[i].shape, written.initializers[i].shape);
   }
@@ -76,7 +79,12 @@ TEST(Onnx, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(std::get<std::vector<std::int64_t>>(model.initializers[1].data),
             std::get<std::vector<std::int64_t>>(written.initializers[1].data));
   EXPECT_EQ(std::get<std::vector<float>>(model.initializers[2].data), std::vector<float>{0.1F});
+  for (std::size_t i = 3; i < 7; ++i)
+    EXPECT_EQ(model.initializers[i].data.index(), written.initializers[i].data.index());
   EXPECT_TRUE(std::get<std::vector<float>>(model.initializers[3].data).empty());
+  EXPECT_EQ(std::get<std::vector<std::int32_t>>(model.initializers[4].data), (std::vector<std::int32_t>{-70000, 3}));
+  EXPECT_EQ(std::get<std::vector<std::int8_t>>(model.initializers[5].data), (std::vector<std::int8_t>{-128, 127}));
+  EXPECT_EQ(std::get<std::vector<std::uint8_t>>(model.initializers[6].data), (std::vector<std::uint8_t>{0, 255}));
   ASSERT_EQ(model.nodes.size(), 2U);
   for (std::size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(model.nodes[i].op_type, written.nodes[i].op_type);
@@ -97,6 +105,7 @@ TEST(Onnx, EqualModelsGiveEqualBytes) {
   write(example(weights), folder / "a.onnx");
   write(example(copy), folder / "b.onnx");
   EXPECT_EQ(read_file(folder / "a.onnx"), read_file(folder / "b.onnx"));
+  EXPECT_EQ(read_file(folder / "a.onnx"), to_bytes(example(weights), "a"));
 }
 
 TEST(Onnx, HeaderLeavesNodesAndWeightsOut) {

@@ -4,6 +4,7 @@
 
 #include "fixture.hpp"
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/processor.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/model/weights.hpp"
 #include "pulmoseg/onnx/model.hpp"

@@ -8,6 +8,7 @@
 #include "fixture.hpp"
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/processor.hpp"
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/model/weights.hpp"

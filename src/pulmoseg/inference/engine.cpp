@@ -5,14 +5,18 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
 #include <openvino/openvino.hpp>
 #include <openvino/pass/constant_folding.hpp>
 #include <openvino/pass/manager.hpp>
 #include <optional>
 
 #include "pulmoseg/base/error.hpp"
-#include "pulmoseg/onnx/model.hpp"
+#include "pulmoseg/base/processor.hpp"
+#include "pulmoseg/inference/openvino_text.hpp"
+#include "pulmoseg/onnx/quantised_activations.hpp"
 
 namespace pulmoseg::inference {
 namespace {
@@ -23,17 +27,6 @@ constexpr const char *classes_key = "pulmoseg.classes", *class_map_key = "pulmos
 constexpr std::uint32_t most_requests = 16;
 
 constexpr std::int64_t most_classes = 256;  ///< what a label of 8 bits can tell apart
-
-/// OpenVINO's messages run over several lines and name its own source files.
-std::string one_line(const std::exception& error) {
-  std::string line;
-  for (const char* c = error.what(); *c != '\0' && line.size() < 400; ++c) {
-    const char letter = *c == '\n' || *c == '\t' ? ' ' : *c;
-    if (letter != ' ' || (!line.empty() && line.back() != ' ')) line += letter;
-  }
-  while (line.ends_with(' ')) line.pop_back();
-  return line;
-}
 
 /// "[?,1,256,256]": what is not fixed is a question mark.
 std::string describe(const ov::PartialShape& shape) {
@@ -149,19 +142,41 @@ void fold_constants(const std::shared_ptr<ov::Model>& network) {
 }
 
 void check_options(const EngineOptions& options) {
-  if (options.precision != "fp32") {
-    throw UsageError(fmt::format("precision '{}' is not one of those that there are (fp32)", options.precision));
+  constexpr std::array precisions{"auto", "fp32", "bf16", "int8"};
+  if (std::ranges::count(precisions, options.precision) == 0) {
+    throw UsageError(fmt::format("precision '{}' is not one of those that there are ({})", options.precision,
+                                 fmt::join(precisions, ", ")));
   }
   if (options.threads < 0) {
     throw UsageError(fmt::format("the number of threads is {}, expected 0 (all) or more", options.threads));
   }
 }
 
+bool is_quantised(const std::map<std::string, std::string>& metadata) {
+  const auto precision = metadata.find("pulmoseg.precision");
+  return precision != metadata.end() && precision->second == "int8";
+}
+
+std::string choose_precision(const std::string& wanted, bool quantised, const std::filesystem::path& file) {
+  if (wanted == "auto") return quantised ? "int8" : has_fast_bfloat16() ? "bf16" : "fp32";
+  if (wanted == "int8" && !quantised) {
+    throw Error(
+        fmt::format("{}: is not in 8 bits; make such a file with pulmoseg export --int8 --calibration, or take "
+                    "--precision auto",
+                    file.string()));
+  }
+  if (wanted == "bf16" && !has_fast_bfloat16()) {
+    throw Error(
+        fmt::format("{}: this processor has no arithmetic in bf16; take --precision auto or fp32", file.string()));
+  }
+  return wanted;
+}
+
 }  // namespace
 
 struct Engine::State {
   std::filesystem::path file;
-  EngineOptions options;
+  EngineOptions options;  // with the precision that was chosen
   std::map<std::string, std::string> metadata;
   Description description;
   ov::Core core;
@@ -169,6 +184,7 @@ struct Engine::State {
   std::vector<ov::InferRequest> requests;  // each computes one slice of the size compiled for
   std::int64_t rows = 0, columns = 0;      // that size
 
+  void start(const std::function<std::shared_ptr<ov::Model>()>& read);
   void compile(std::int64_t new_rows, std::int64_t new_columns);
   void run(std::span<const float> images, std::int64_t n, std::span<float> logits);
 };
@@ -180,7 +196,7 @@ void Engine::State::compile(std::int64_t new_rows, std::int64_t new_columns) {
   rows = columns = 0;
   requests.clear();
   const auto classes = static_cast<std::int64_t>(description.classes.size());
-  ov::AnyMap settings{ov::hint::inference_precision(ov::element::f32),
+  ov::AnyMap settings{ov::hint::inference_precision(options.precision == "bf16" ? ov::element::bf16 : ov::element::f32),
                       ov::hint::performance_mode(ov::hint::PerformanceMode::THROUGHPUT),
                       ov::hint::num_requests(most_requests),
                       // Pinned threads of two programs would sit on the same cores.
@@ -227,20 +243,43 @@ void Engine::State::run(std::span<const float> images, std::int64_t n, std::span
   }
 }
 
-Engine::Engine(const std::filesystem::path& onnx, const EngineOptions& options) : state_(std::make_unique<State>()) {
+/// Everything that is done once. `read` is called with the precision known.
+void Engine::State::start(const std::function<std::shared_ptr<ov::Model>()>& read) {
   check_options(options);
-  state_->file = onnx;
-  state_->options = options;
-  state_->metadata = onnx::read_header(onnx).metadata;
+  options.precision = choose_precision(options.precision, is_quantised(metadata), file);
   try {
-    state_->network = state_->core.read_model(onnx);
-    fold_constants(state_->network);
+    network = read();
+    if (options.precision != "int8") fold_constants(network);
   } catch (const ov::Exception& error) {
-    throw Error(fmt::format("{}: holds a network that cannot be run: {}", onnx.string(), one_line(error)));
+    throw Error(fmt::format("{}: holds a network that cannot be run: {}", file.string(), one_line(error)));
   }
-  state_->description = read_description(state_->metadata, *state_->network, onnx);
-  const std::int64_t size = preprocessing().size;
-  state_->compile(size, size);
+  description = read_description(metadata, *network, file);
+  compile(description.preprocessing.size, description.preprocessing.size);
+}
+
+Engine::Engine(const std::filesystem::path& onnx, const EngineOptions& options) : state_(std::make_unique<State>()) {
+  State& state = *state_;
+  state.file = onnx;
+  state.options = options;
+  state.metadata = onnx::read_header(onnx).metadata;
+  state.start([&] {
+    if (!is_quantised(state.metadata) || state.options.precision == "int8") return state.core.read_model(onnx);
+    const auto model = onnx::without_quantised_activations(onnx::read(onnx));
+    return state.core.read_model(onnx::to_bytes(model, onnx.string()), ov::Tensor());
+  });
+}
+
+Engine::Engine(const onnx::Model& model, const std::filesystem::path& name, const EngineOptions& options)
+    : state_(std::make_unique<State>()) {
+  State& state = *state_;
+  state.file = name;
+  state.options = options;
+  state.metadata = model.metadata;
+  state.start([&] {
+    const bool strip = is_quantised(model.metadata) && state.options.precision != "int8";
+    return state.core.read_model(
+        onnx::to_bytes(strip ? onnx::without_quantised_activations(model) : model, name.string()), ov::Tensor());
+  });
 }
 
 Engine::Engine(Engine&&) noexcept = default;
@@ -248,6 +287,7 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
 const std::filesystem::path& Engine::file() const { return state_->file; }
+const std::string& Engine::precision() const { return state_->options.precision; }
 const dataset::ClassMap& Engine::classes() const { return state_->description.classes; }
 const dataset::Preprocessing& Engine::preprocessing() const { return state_->description.preprocessing; }
 const std::map<std::string, std::string>& Engine::metadata() const { return state_->metadata; }

@@ -18,11 +18,13 @@
 #include "pulmoseg/dataset/class_map.hpp"
 #include "pulmoseg/dataset/familiarity.hpp"
 #include "pulmoseg/dataset/preprocessing.hpp"
+#include "pulmoseg/onnx/model.hpp"
 
 namespace pulmoseg::inference {
 
 struct EngineOptions {
-  /// "fp32": 32-bit on every processor, also on one that has bf16.
+  /// "fp32": 32-bit on every processor, also on one that has bf16, and of a file in 8 bits too. "bf16": only where the processor
+  /// has it. "int8": only of a file that was exported so. "auto": the fastest of these that the file and the processor have.
   std::string precision = "fp32";
   /// Processor threads; 0 takes all that this process may use.
   int threads = 0;
@@ -34,16 +36,20 @@ struct EngineOptions {
 /// the default preprocessing.
 ///
 /// Memory: the weights twice, and the activations of slices_in_flight() slices.
-/// Errors: Error naming the file, what was found and what was expected; UsageError for an unknown precision.
+/// Errors: Error naming the file, what was found and what was expected, also for a precision that the file or the processor does
+/// not have; UsageError for an unknown one.
 /// Threads: one at a time.
 class Engine {
  public:
   explicit Engine(const std::filesystem::path& onnx, const EngineOptions& options = {});
+  /// Of a model in memory; `name` stands for its file.
+  Engine(const onnx::Model& model, const std::filesystem::path& name, const EngineOptions& options = {});
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
   ~Engine();
 
   const std::filesystem::path& file() const;
+  const std::string& precision() const;  ///< "fp32", "bf16" or "int8"
   const dataset::ClassMap& classes() const;
   const dataset::Preprocessing& preprocessing() const;
   const std::map<std::string, std::string>& metadata() const;  ///< all of the file's

@@ -62,6 +62,6 @@ enum : protozero::pbf_tag_type { value = 1, parameter = 2 };
 }
 
 enum class AttributeType { float_value = 1, integer = 2, string = 3, floats = 6, integers = 7 };
-enum class ElementType { float32 = 1, int8 = 3, int64 = 7 };
+enum class ElementType { float32 = 1, uint8 = 2, int8 = 3, int32 = 6, int64 = 7 };
 
 }  // namespace pulmoseg::onnx::field

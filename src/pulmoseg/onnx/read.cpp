@@ -176,6 +176,13 @@ std::vector<Value> take_values(std::vector<Value> values, std::optional<protozer
   return values;
 }
 
+/// Smaller whole numbers, which stand one by one in a field of 32 bits where they are not raw.
+template <class Value>
+std::vector<Value> take_whole(const std::vector<std::int64_t>& values, std::optional<protozero::data_view> raw,
+                              std::size_t count, const std::string& name) {
+  return take_values(std::vector<Value>(values.begin(), values.end()), raw, count, name);
+}
+
 Initializer read_initializer(pbf_reader message) {
   Initializer initializer;
   std::int64_t type = 0, location = 0;
@@ -202,12 +209,13 @@ Initializer read_initializer(pbf_reader message) {
   switch (static_cast<field::ElementType>(type)) {
     case field::ElementType::float32: initializer.data = take_values(std::move(floats), raw, *count, name); break;
     case field::ElementType::int64: initializer.data = take_values(std::move(integers), raw, *count, name); break;
-    case field::ElementType::int8:
-      initializer.data = take_values(std::vector<std::int8_t>(integers.begin(), integers.end()), raw, *count, name);
-      break;
+    case field::ElementType::int32: initializer.data = take_whole<std::int32_t>(integers, raw, *count, name); break;
+    case field::ElementType::int8: initializer.data = take_whole<std::int8_t>(integers, raw, *count, name); break;
+    case field::ElementType::uint8: initializer.data = take_whole<std::uint8_t>(integers, raw, *count, name); break;
     default:
-      refuse(
-          fmt::format("initializer '{}' has element type {}, expected 1 (float32), 3 (int8) or 7 (int64)", name, type));
+      refuse(fmt::format(
+          "initializer '{}' has element type {}, expected 1 (float32), 2 (uint8), 3 (int8), 6 (int32) or 7 (int64)",
+          name, type));
   }
   return initializer;
 }

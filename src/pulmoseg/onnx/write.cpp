@@ -29,10 +29,18 @@ class Message {
     for (const auto& piece : pieces_) size += piece.owned.size() + piece.borrowed.size();
     return size;
   }
-  void write(OutputFile& file) const {
+  void borrow(const Message& other) {
+    for (const auto& piece : other.pieces_) {
+      borrow(std::as_bytes(std::span(piece.owned)));
+      borrow(piece.borrowed);
+    }
+  }
+  /// Hands over the bytes, one stretch after the other.
+  template <class Write>
+  void for_each_stretch(Write write) const {
     for (const auto& piece : pieces_) {
-      file.write(piece.owned);
-      file.write(piece.borrowed);
+      write(std::as_bytes(std::span(piece.owned)));
+      write(piece.borrowed);
     }
   }
 
@@ -110,9 +118,11 @@ void add_value(std::string& graph, protozero::pbf_tag_type tag, const ValueInfo&
 
 field::ElementType element_type_of(float) { return field::ElementType::float32; }
 field::ElementType element_type_of(std::int64_t) { return field::ElementType::int64; }
+field::ElementType element_type_of(std::int32_t) { return field::ElementType::int32; }
 field::ElementType element_type_of(std::int8_t) { return field::ElementType::int8; }
+field::ElementType element_type_of(std::uint8_t) { return field::ElementType::uint8; }
 
-void add_initializer(Message& graph, const Initializer& initializer, const std::filesystem::path& file) {
+void add_initializer(Message& graph, const Initializer& initializer, const std::string& file) {
   std::int64_t expected = 1;
   for (const auto size : initializer.shape) expected *= size;
   const auto [count, bytes, type] = std::visit(
@@ -123,7 +133,7 @@ void add_initializer(Message& graph, const Initializer& initializer, const std::
       initializer.data);
   if (count != expected) {
     throw Error(fmt::format("{}: cannot be written: initializer '{}' has {} values, expected {} for its shape [{}]",
-                            file.string(), initializer.name, count, expected, fmt::join(initializer.shape, ",")));
+                            file, initializer.name, count, expected, fmt::join(initializer.shape, ",")));
   }
   std::string head;
   pbf_writer message(head);
@@ -137,7 +147,7 @@ void add_initializer(Message& graph, const Initializer& initializer, const std::
   graph.borrow(bytes);
 }
 
-Message serialize_graph(const Model& model, const std::filesystem::path& file) {
+Message serialize_graph(const Model& model, const std::string& file) {
   Message graph;
   for (const auto& node : model.nodes) add_node(graph.text(), node);
   pbf_writer(graph.text()).add_string(field::graph::name, model.graph_name);
@@ -150,35 +160,50 @@ Message serialize_graph(const Model& model, const std::filesystem::path& file) {
 /// The format version that came with an opset (the table of ONNX's docs/Versioning.md).
 std::int64_t ir_version(int opset) { return opset >= 21 ? 10 : opset >= 19 ? 9 : 8; }
 
-}  // namespace
-
-void write(const Model& model, const std::filesystem::path& file) {
-  const Message graph = serialize_graph(model, file);
-  std::string head, tail;
-  pbf_writer head_writer(head), tail_writer(tail);
-  head_writer.add_int64(field::model::ir_version, ir_version(model.opset));
-  head_writer.add_string(field::model::producer_name, model.producer);
-  begin_bytes(head, field::model::graph, graph.size());
+/// The whole file; its weights stay where they are, in `model` and in `graph`, which must outlive it.
+Message serialize(const Model& model, const Message& graph, const std::string& file) {
+  Message message;
+  pbf_writer head(message.text());
+  head.add_int64(field::model::ir_version, ir_version(model.opset));
+  head.add_string(field::model::producer_name, model.producer);
+  begin_bytes(message.text(), field::model::graph, graph.size());
+  message.borrow(graph);
+  pbf_writer tail(message.text());
   {
-    pbf_writer opset(tail_writer, field::model::opset_import);
+    pbf_writer opset(tail, field::model::opset_import);
     opset.add_string(field::opset::domain, "");
     opset.add_int64(field::opset::version, model.opset);
   }
   for (const auto& [key, value] : model.metadata) {
-    pbf_writer entry(tail_writer, field::model::metadata_props);
+    pbf_writer entry(tail, field::model::metadata_props);
     entry.add_string(field::entry::key, key);
     entry.add_string(field::entry::value, value);
   }
   constexpr std::size_t largest = 0x7fffffff;  // protobuf counts bytes in 31 bits
-  if (const std::size_t size = head.size() + graph.size() + tail.size(); size > largest) {
-    throw Error(fmt::format("{}: cannot be written: would have {} bytes, and an ONNX file has at most {}",
-                            file.string(), size, largest));
+  if (message.size() > largest) {
+    throw Error(fmt::format("{}: cannot be written: would have {} bytes, and an ONNX file has at most {}", file,
+                            message.size(), largest));
   }
+  return message;
+}
+
+}  // namespace
+
+void write(const Model& model, const std::filesystem::path& file) {
+  const Message graph = serialize_graph(model, file.string()), message = serialize(model, graph, file.string());
   OutputFile output(file);
-  output.write(head);
-  graph.write(output);
-  output.write(tail);
+  message.for_each_stretch([&](std::span<const std::byte> bytes) { output.write(bytes); });
   output.commit();
+}
+
+std::string to_bytes(const Model& model, const std::string& name) {
+  const Message graph = serialize_graph(model, name), message = serialize(model, graph, name);
+  std::string bytes;
+  bytes.reserve(message.size());
+  message.for_each_stretch([&](std::span<const std::byte> stretch) {
+    bytes.append(reinterpret_cast<const char*>(stretch.data()), stretch.size());
+  });
+  return bytes;
 }
 
 }  // namespace pulmoseg::onnx

@@ -1,7 +1,6 @@
 #include "pulmoseg/training/device.hpp"
 
 #include <ATen/autocast_mode.h>
-#include <ATen/cpu/Utils.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -11,7 +10,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 #include <vector>
 
@@ -51,15 +49,6 @@ torch::nn::Module& placed(torch::nn::Module& network, torch::Device device) {
   return network;
 }
 
-std::string processor_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    const auto value = line.find(": ");
-    if (line.starts_with("model name") && value != std::string::npos) return line.substr(value + 2);
-  }
-  return "unknown processor";
-}
-
 namespace {
 
 /// Empty where there are more cores than the system call's own set holds.
@@ -81,15 +70,6 @@ int cores_for_one_of(int processes) {
   const auto bound = static_cast<int>(bound_cores().size());
   const int cores = bound > 0 ? bound : static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
   return std::max(cores / processes, 1);
-}
-
-bool has_fast_bfloat16() {
-  const auto capabilities = at::cpu::get_cpu_capabilities();
-  const auto has = [&](const char* name) {
-    const auto found = capabilities.find(name);
-    return found != capabilities.end() && found->second.isBool() && found->second.toBool();
-  };
-  return has("avx512_bf16") || has("amx_bf16");
 }
 
 void keep_freed_memory() {

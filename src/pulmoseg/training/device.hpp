@@ -15,17 +15,11 @@ torch::Device open_device(const std::string& name, int local_rank = 0);
 /// The network on the device, its convolutions' weights with channels fastest in memory: what CPUs compute with most quickly.
 torch::nn::Module& placed(torch::nn::Module& network, torch::Device device);
 
-/// "AMD EPYC 9V74 80-Core Processor": what the system calls the processor.
-std::string processor_name();
-
 /// The cores that this process may run on: "0,1,4" where the launcher, a container or taskset bound it to some.
 std::string own_cores();
 
 /// How many of them each of so many processes with the same ones may take: its share, at least one.
 int cores_for_one_of(int processes);
-
-/// Whether the processor computes bfloat16 in hardware (AVX512_BF16, AMX). Elsewhere it is emulated, many times slower.
-bool has_fast_bfloat16();
 
 /// Tells the C library to keep freed memory for the next step instead of giving it back to the system, which would hand it out
 /// again page by page, zeroed. A training step asks for the same gigabyte each time.

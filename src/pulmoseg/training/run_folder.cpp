@@ -10,6 +10,7 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/base/own_name.hpp"
+#include "pulmoseg/base/processor.hpp"
 #include "pulmoseg/base/research_use.hpp"
 #include "pulmoseg/base/sha256.hpp"
 #include "pulmoseg/dataset/class_map.hpp"

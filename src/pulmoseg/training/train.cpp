@@ -5,6 +5,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/base/processor.hpp"
 #include "pulmoseg/dataset/class_map.hpp"
 #include "pulmoseg/dataset/familiarity.hpp"
 #include "pulmoseg/model/batch_norm.hpp"
