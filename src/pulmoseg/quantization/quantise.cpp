@@ -147,8 +147,11 @@ std::vector<std::string> tensors_to_quantise(const onnx::Model& model, const Nam
 }
 
 onnx::Model quantise(onnx::Model model, std::map<std::string, Range> ranges, const Names& kept) {
-  share_ranges(model, ranges);
   const auto tensors = tensors_to_quantise(model, kept);
+  for (const auto& tensor : tensors) {
+    if (!ranges.contains(tensor)) throw Error(fmt::format("the tensor {} cannot be quantised without a range", tensor));
+  }
+  share_ranges(model, ranges);
   const Names quantised(tensors.begin(), tensors.end());
   Quantiser quantiser{model, ranges};
   for (const auto& input : model.inputs) {

@@ -24,8 +24,9 @@ constexpr int largest_weight = 64;
 /// (by name), which stay in floats.
 std::vector<std::string> tensors_to_quantise(const onnx::Model& model, const std::set<std::string>& kept = {});
 
-/// `ranges` has one for each of tensors_to_quantise(). Kernels and biases of `model` are floats; a bias becomes a whole number of
+/// `ranges` has one for each of tensors_to_quantise(), else Error. Kernels and biases of `model` are floats; a bias becomes a whole number of
 /// 32 bits, as ONNX Runtime wants it. The model owns its weights.
+/// Error too where they are whole numbers already.
 onnx::Model quantise(onnx::Model model, std::map<std::string, Range> ranges, const std::set<std::string>& kept = {});
 
 }  // namespace pulmoseg::quantization
