@@ -7,6 +7,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/base/processor.hpp"
 #include "support/contains.hpp"
 #include "support/data.hpp"
 #include "tiny_network.hpp"
@@ -62,6 +63,36 @@ TEST_F(EngineTest, GivesTheLogitsOfEveryImage) {
     }
   }
   EXPECT_TRUE(engine.run({}, 0, 32, 32).empty());
+}
+
+TEST_F(EngineTest, CollectsInTheOrderOfStarting) {
+  Engine engine(save(test::threshold_network(1, 0)));
+  const auto image = [](float value) { return std::vector<float>(1024, value); };
+  for (int round = 0; round < 5; ++round) {
+    EXPECT_EQ(engine.under_way(), 0);
+    EXPECT_THROW(engine.collect(), Error);
+    const auto n = engine.slices_in_flight();
+    for (std::int64_t i = 0; i < n; ++i) engine.start(image(static_cast<float>(round + i)));
+    EXPECT_THROW(engine.start(image(0)), Error) << "no room";
+    for (std::int64_t i = 0; i < n; ++i) EXPECT_EQ(engine.collect().back(), static_cast<float>(round + i));
+  }
+  engine.start(image(7));
+  engine.abandon();
+  EXPECT_THROW(engine.start(std::vector<float>(1023)), Error);
+  engine.start(image(8));
+  EXPECT_EQ(engine.collect().back(), 8);
+  engine.start(image(9));  // and the engine ends while it computes
+}
+
+TEST_F(EngineTest, AutoIsTheFastestThatFileAndProcessorHave) {
+  const auto file = save(test::threshold_network());
+  EXPECT_EQ(Engine(file).precision(), "fp32");
+  EXPECT_EQ(Engine(file, {.precision = "auto"}).precision(), has_fast_bfloat16() ? "bf16" : "fp32");
+  EXPECT_THROW(Engine(file, {.precision = "int8"}), Error);
+  if (has_fast_bfloat16())
+    EXPECT_EQ(Engine(file, {.precision = "bf16"}).precision(), "bf16");
+  else
+    EXPECT_THROW(Engine(file, {.precision = "bf16"}), Error);
 }
 
 TEST_F(EngineTest, ResizesWithHalfPixelCentres) {
@@ -234,7 +265,7 @@ TEST_F(EngineTest, RefusesOptionsThatDoNotExist) {
   EXPECT_THROW(Engine(file, {.threads = -1}), UsageError);
   Engine engine(file, {.threads = 1});
   const std::vector<float> image(1024);
-  EXPECT_EQ(engine.slices_in_flight(), 1);
+  EXPECT_EQ(engine.slices_in_flight(), 2) << "one computes, one waits";
   EXPECT_THROW(engine.run(image, 1, 32, 31), Error);
   EXPECT_EQ(engine.run(image, 1, 32, 32).size(), 2048U) << "still works after a refused call";
 }

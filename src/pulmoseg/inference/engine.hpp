@@ -60,8 +60,16 @@ class Engine {
   /// A size that differs from the one before costs a second or two: the network is compiled for one size at a time.
   std::vector<float> run(std::span<const float> images, std::int64_t n, std::int64_t rows, std::int64_t columns);
 
-  /// How many slices at a time keep the processor busy. run() takes any number.
+  /// run() in two halves, for a caller that has other work meanwhile: start() on an image of preprocessing().size, collect()
+  /// gives the logits of the one that was started first. Up to slices_in_flight() may be under way, Error for one more; that
+  /// many keep the processor busy.
+  void start(std::span<const float> image);
+  std::vector<float> collect();
+  std::int64_t under_way() const;
   std::int64_t slices_in_flight() const;
+
+  /// Waits for those that are under way and forgets them.
+  void abandon();
 
  private:
   struct State;

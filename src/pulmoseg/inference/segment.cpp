@@ -83,6 +83,12 @@ class SampleStream {
   bool more_ = true, upwards_ = true;
 };
 
+/// Whatever ends a scan, nothing of it is left for the next one.
+struct UnderWay {
+  Engine& engine;
+  ~UnderWay() { engine.abandon(); }
+};
+
 /// From the network's grid back to the slice's own.
 SegmentedSlice finish(volume::AxialSlice&& slice, const dataset::Appearance& appearance,
                       std::span<const float> probabilities, std::int64_t size) {
@@ -123,24 +129,21 @@ dataset::Preprocessing preprocessing_for(const std::filesystem::path& scan, cons
 void segment(volume::VolumeReader& reader, Engine& engine, const dataset::Preprocessing& preprocessing,
              const std::function<void(const SegmentedSlice&)>& on_slice) {
   const std::int64_t size = engine.preprocessing().size, classes = static_cast<std::int64_t>(engine.classes().size());
-  const auto outputs = static_cast<std::size_t>(classes * size * size);
   SampleStream stream(reader, preprocessing);
-  for (bool more = true; more;) {
-    std::vector<Sample> samples;
-    std::vector<float> images;
-    while (more && std::ssize(samples) < engine.slices_in_flight()) {
+  const UnderWay guard{engine};
+  std::deque<Sample> samples;  // those under way: while they compute, others are read, and results are written
+  for (bool more = true;;) {
+    while (more && engine.under_way() < engine.slices_in_flight()) {
       auto sample = stream.next();
       if (!(more = sample.has_value())) break;
-      images.insert(images.end(), sample->input.begin(), sample->input.end());
+      engine.start(sample->input);
       samples.push_back(std::move(*sample));
     }
-    const auto n = std::ssize(samples);
-    auto probabilities = engine.run(images, n, size, size);
-    softmax(probabilities, n, classes, size * size);
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      on_slice(finish(std::move(samples[i].slice), samples[i].appearance,
-                      std::span(probabilities).subspan(i * outputs, outputs), size));
-    }
+    if (samples.empty()) return;
+    auto probabilities = engine.collect();
+    softmax(probabilities, 1, classes, size * size);
+    on_slice(finish(std::move(samples.front().slice), samples.front().appearance, probabilities, size));
+    samples.pop_front();
   }
 }
 
