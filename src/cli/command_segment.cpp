@@ -4,20 +4,24 @@
 #include <spdlog/spdlog.h>
 
 #include <filesystem>
+#include <functional>
 #include <future>
-#include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "commands.hpp"
 #include "common.hpp"
-#include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/base/sha256.hpp"
 #include "segment_case.hpp"
+#include "segment_cohort.hpp"
+#include "segment_inputs.hpp"
 #include "segment_model.hpp"
 #include "segment_plan.hpp"
+#include "segment_workers.hpp"
 
 namespace pulmoseg::cli {
 namespace {
@@ -28,21 +32,30 @@ constexpr const char* manual = R"(  pulmoseg segment SCAN.nii.gz --out FOLDER
   pulmoseg segment SCAN.nii.gz --model RUN --out FOLDER
   pulmoseg segment A.nii.gz B.nrrd DICOM_FOLDER/ --model model.onnx --out FOLDER
   pulmoseg segment SCAN.nii.gz --lung-mask LUNG.nii.gz --model RUN --out FOLDER
+  pulmoseg segment SCANS/ LIST.csv --out FOLDER --workers 4 --resume
 
 Each INPUT is a NIfTI or NRRD file (3-D, or one 2-D slice) or a folder with one DICOM series, of any size,
-spacing and orientation. Without --model, the one that ships with the program finds lung and lesion:
-what it is worth, and its licence (CC BY-NC-SA 4.0), stand in models/README.md. For an input called NAME, FOLDER gets
+spacing and orientation; or a folder that holds many of these; or a list, a .csv with the column image, and if
+wanted case (its name) and lung_mask. Without --model, the one that ships with the program finds lung and
+lesion: what it is worth, and its licence (CC BY-NC-SA 4.0), stand in models/README.md. For an input called
+NAME, FOLDER gets
 
   NAME_lesion.nii.gz              the mask, 0 or 1, on exactly the input's grid, axis order and header
   NAME_lung.nii.gz                the lung, lesions included, where the model knows it and no --lung-mask is given
   NAME_lesion_probability.nii.gz  with --probabilities: how probable lesion is, 0 to 1
-  NAME.json                       voxels, volume, areas by slice, and with a lung mask the percentage of it
   NAME.png                        slices through the scan with the lesions outlined
+  NAME.json                       voxels, volume, areas by slice, and with a lung mask the percentage of it;
+                                  written last: a case is done when it is there
   cohort.csv                      one line a case; cases that are in it already stay
 
 Two inputs of one name get two names (NAME, NAME_2). A result that exists is an error before anything is
-computed, unless --overwrite says otherwise. A case that fails is reported, the others go on, and the exit
-code is 1. Memory: a few slices, and the runs of the masks, if the scan is stored slice by slice.
+computed, unless --resume (what is done stays) or --overwrite (all is done again) says otherwise. A case that
+fails is reported, the others go on, and the exit code is 1. Memory: a few slices, and the runs of the masks,
+if the scan is stored slice by slice.
+
+Many scans: --workers N starts N processes, each with its share of cases and threads. --shard i/n takes every
+n-th case, for n jobs that share FOLDER; `pulmoseg cohort FOLDER` then makes cohort.csv. Whatever is killed
+at whatever time, --resume does the rest.
 
 The masks are what the network says, put right: the lung is its two largest parts, solid in each slice,
 lesion is inside of it, and parts of lesion below --speck-ml are dropped; --as-found leaves all as it is.
@@ -53,36 +66,12 @@ struct Arguments {
   std::vector<fs::path> inputs, lung_masks;
   fs::path model;
   SegmentPlan plan;
-  inference::EngineOptions engine;
+  inference::EngineOptions engine{.precision = "auto", .threads = 0};
+  std::string shard = "1/1";
+  int workers = 1;
   masks::RefineOptions refinement;
   bool as_found = false;
   bool json = false;
-};
-
-/// cohort.csv: the rows of this run replace those of the same cases, all others stay.
-class CohortTable {
- public:
-  explicit CohortTable(const fs::path& folder) : file_(folder / "cohort.csv") {
-    if (!fs::exists(file_)) return;
-    const CsvTable table = read_csv(file_);
-    if (table.columns != report::cohort_columns()) {
-      throw Error(fmt::format("{}: has other columns than this version writes; move it or choose another folder",
-                              file_.string()));
-    }
-    rows_ = table.rows;
-  }
-
-  void add(std::vector<std::string> row) {
-    std::erase_if(rows_, [&](const auto& old) { return old.front() == row.front(); });
-    rows_.push_back(std::move(row));
-    std::string text = csv_line(report::cohort_columns());
-    for (const auto& each : rows_) text += csv_line(each);
-    write_file(file_, text);
-  }
-
- private:
-  fs::path file_;
-  std::vector<std::vector<std::string>> rows_;
 };
 
 nlohmann::ordered_json case_json(const SegmentCase& planned, const SegmentedCase& segmented) {
@@ -125,14 +114,13 @@ struct Outcome {
 };
 
 Outcome run_cases(const std::vector<SegmentCase>& cases, inference::Engine& engine, const report::Provenance& model,
-                  const Arguments& arguments) {
-  CohortTable cohort(arguments.plan.folder);
+                  const Arguments& arguments, const std::function<void(std::vector<std::string>)>& add_to_cohort) {
   Outcome outcome;
   for (const auto& planned : cases) {
     stop_if_asked();
     try {
       const SegmentedCase segmented = run_case(planned, engine, model, arguments);
-      cohort.add(report::cohort_row(planned.name, segmented.measurements));
+      add_to_cohort(report::cohort_row(planned.name, segmented.measurements));
       if (arguments.json)
         outcome.cases.push_back(case_json(planned, segmented));
       else
@@ -148,29 +136,101 @@ Outcome run_cases(const std::vector<SegmentCase>& cases, inference::Engine& engi
   return outcome;
 }
 
-void run(const Arguments& arguments) {
-  stop_token();  // from here on Ctrl-C waits for the slice in hand
+/// What an earlier run finished is part of the table, and must be of the same model.
+void take_over(const std::vector<SegmentCase>& done, const std::string& model_sha256, CohortTable* cohort) {
+  for (const auto& planned : done) {
+    auto stored = report::read_case(planned.measurements);
+    if (stored.model_sha256 != model_sha256) {
+      throw Error(
+          fmt::format("{}: is of another model (sha256 {:.12}, this one {:.12}); choose another folder or say "
+                      "--overwrite",
+                      planned.measurements.string(), stored.model_sha256, model_sha256));
+    }
+    if (cohort && !cohort->has(planned.name)) cohort->add(stored.row);
+  }
+  if (!done.empty()) spdlog::info("{} cases are done already", done.size());
+}
+
+/// Files that a killed run of these cases left half-written.
+void sweep(const fs::path& folder, const std::vector<SegmentCase>& cases) {
+  std::set<std::string> own;
+  for (const auto& planned : cases) {
+    for (const auto& file : {planned.mask, planned.lung, planned.probabilities, planned.measurements, planned.picture})
+      own.insert(file.filename().string());
+  }
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();  // .partial-PID-NAME
+    if (!name.starts_with(".partial-")) continue;
+    const auto dash = name.find('-', 9);
+    std::error_code ignored;
+    if (dash != std::string::npos && own.contains(name.substr(dash + 1))) fs::remove(entry.path(), ignored);
+  }
+}
+
+FolderLock lock_for(const SegmentPlan& plan) {
+  return plan.shard.count == 1 ? FolderLock(plan.folder) : FolderLock(plan.folder, plan.shard.name());
+}
+
+void run_alone(const Arguments& arguments, SegmentPlan plan, const std::vector<SegmentInput>& inputs) {
   const fs::path file = arguments.model.empty() ? shipped_model() : inference::find_model(arguments.model);
-  const FolderLock lock(arguments.plan.folder);
+  const FolderLock lock = lock_for(plan);
   auto hash = std::async(std::launch::async, sha256_of_file, file);
   inference::Engine engine(file, arguments.engine);
-  SegmentPlan plan = arguments.plan;  // after the engine, which knows whether there will be a lung
-  plan.lung = engine.classes().has_lung();
-  const auto cases = plan_cases(arguments.inputs, arguments.lung_masks, plan);
+  plan.lung = engine.classes().has_lung();  // after the engine, which knows whether there will be a lung
+  const PlannedCases cases = plan_cases(inputs, plan);
   report::Provenance model;
   model.version = PULMOSEG_VERSION;
   model.model = file;
   model.model_metadata = engine.metadata();
   model.model_sha256 = hash.get();
+  model.precision = engine.precision();
 
-  const Outcome outcome = run_cases(cases, engine, model, arguments);
+  std::optional<CohortTable> cohort;  // jobs that share the folder leave the table to `pulmoseg cohort`
+  if (plan.shard.count == 1) cohort.emplace(plan.folder / "cohort.csv");
+  take_over(cases.done, model.model_sha256, cohort ? &*cohort : nullptr);
+  sweep(plan.folder, cases.to_do);
+  const Outcome outcome = run_cases(cases.to_do, engine, model, arguments, [&](std::vector<std::string> row) {
+    if (cohort) cohort->add(row);
+  });
   if (arguments.json) {
     print_json({{"schema", "pulmoseg.segment/1"},
                 {"research_use", research_use},
                 {"cases", outcome.cases},
                 {"failed", outcome.failed}});
   }
-  if (!outcome.failed.empty()) throw Error(fmt::format("{} of {} cases failed", outcome.failed.size(), cases.size()));
+  if (!outcome.failed.empty())
+    throw Error(fmt::format("{} of {} cases failed", outcome.failed.size(), cases.to_do.size()));
+}
+
+/// Everything is planned once before, so that what is wrong with the call is said once.
+void run_with_workers(const Arguments& arguments, const SegmentPlan& plan, const std::vector<SegmentInput>& inputs) {
+  if (arguments.json) throw UsageError("--json: takes one worker; the results of more are in NAME.json and cohort.csv");
+  plan_cases(inputs, plan);
+  { const FolderLock free = lock_for(plan); }
+  const auto gather = [&] {
+    if (plan.shard.count > 1) return;
+    const FolderLock lock(plan.folder);
+    gather_cohort({plan.folder}, plan.folder / "cohort.csv");
+  };
+  try {
+    run_workers(arguments.workers, plan.shard, arguments.engine.threads);
+  } catch (...) {
+    gather();
+    throw;
+  }
+  gather();
+}
+
+void run(const Arguments& arguments) {
+  stop_token();  // from here on Ctrl-C waits for the slice in hand
+  SegmentPlan plan = arguments.plan;
+  plan.shard = Shard::parse(arguments.shard);
+  if (plan.overwrite && plan.resume) throw UsageError("--overwrite and --resume: say one of them");
+  const auto inputs = find_inputs(arguments.inputs, arguments.lung_masks, plan.folder);
+  if (arguments.workers > 1)
+    run_with_workers(arguments, plan, inputs);
+  else
+    run_alone(arguments, plan, inputs);
 }
 
 }  // namespace
@@ -179,7 +239,9 @@ void add_segment_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("segment", "Find lesions in CT scans and measure them");
   command->footer(manual);
-  command->add_option("INPUT", arguments->inputs, "NIfTI or NRRD files, folders with one DICOM series each")
+  command
+      ->add_option("INPUT", arguments->inputs,
+                   "NIfTI or NRRD files, folders with one DICOM series each, folders of these, lists (.csv)")
       ->required();
   command->add_option("--model", arguments->model,
                       "an .onnx file, or the folder of a training run; without, the one that ships");
@@ -196,9 +258,24 @@ void add_segment_command(CLI::App& app) {
   command->add_option("--format", arguments->plan.format, "of masks and probabilities")
       ->capture_default_str()
       ->check(CLI::IsMember({"nii.gz", "nii", "nrrd"}));
-  command->add_option("--threads", arguments->engine.threads, "processor threads; 0 takes all")->capture_default_str();
-  command->add_option("--precision", arguments->engine.precision, "of the network's arithmetic; fp32 is 32-bit")
+  // The last one counts: workers are told their share behind what the user said.
+  command->add_option("--threads", arguments->engine.threads, "processor threads; 0 takes all")
+      ->capture_default_str()
+      ->take_last();
+  command
+      ->add_option(
+          "--precision", arguments->engine.precision,
+          "of the network's arithmetic: fp32 (32-bit), bf16 and int8 where model and processor have them, auto: "
+          "the fastest of these")
       ->capture_default_str();
+  command->add_option("--workers", arguments->workers, "processes at once, each with its share of cases and threads")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024))
+      ->take_last();
+  command->add_option("--shard", arguments->shard, "i/n: every n-th case, from the i-th on")
+      ->capture_default_str()
+      ->take_last();
+  command->add_flag("--resume", arguments->plan.resume, "leave what an earlier run finished, do the rest");
   command->add_flag("--overwrite", arguments->plan.overwrite, "replace results that are there already");
   command->add_flag("--json", arguments->json, "print the results as JSON");
   command->callback([arguments] { run(*arguments); });

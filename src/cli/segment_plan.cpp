@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "pulmoseg/base/error.hpp"
-#include "pulmoseg/volume/scan_name.hpp"
+#include "pulmoseg/base/number.hpp"
 
 namespace pulmoseg::cli {
 namespace {
@@ -15,18 +16,22 @@ namespace fs = std::filesystem;
 /// The same path for every way to write it; links are followed as far as they exist.
 fs::path identity(const fs::path& path) { return fs::weakly_canonical(fs::absolute(path)); }
 
-std::set<fs::path> identify_inputs(const std::vector<fs::path>& inputs) {
+/// Everything that is read.
+std::set<fs::path> identify_inputs(const std::vector<SegmentInput>& inputs) {
   std::set<fs::path> known;
   for (const auto& input : inputs) {
-    if (known.insert(identity(input)).second) continue;
-    throw UsageError(fmt::format("{}: is named twice among the inputs", input.string()));
+    if (known.insert(identity(input.scan)).second) continue;
+    throw UsageError(fmt::format("{}: is named twice among the inputs", input.scan.string()));
+  }
+  for (const auto& input : inputs) {
+    if (input.lung_mask) known.insert(identity(*input.lung_mask));
   }
   return known;
 }
 
-SegmentCase name_results(std::string name, const fs::path& input, const SegmentPlan& plan) {
-  SegmentCase result{.input = input,
-                     .lung_mask = {},
+SegmentCase name_results(std::string name, const SegmentInput& input, const SegmentPlan& plan) {
+  SegmentCase result{.input = input.scan,
+                     .lung_mask = input.lung_mask,
                      .name = std::move(name),
                      .mask = {},
                      .measurements = {},
@@ -35,7 +40,7 @@ SegmentCase name_results(std::string name, const fs::path& input, const SegmentP
                      .probabilities = {}};
   const auto in_folder = [&](std::string_view ending) { return plan.folder / (result.name + std::string(ending)); };
   result.mask = in_folder("_lesion." + plan.format);
-  if (plan.lung) result.lung = in_folder("_lung." + plan.format);
+  if (plan.lung && !input.lung_mask) result.lung = in_folder("_lung." + plan.format);
   if (plan.probabilities) result.probabilities = in_folder("_lesion_probability." + plan.format);
   result.measurements = in_folder(".json");
   result.picture = in_folder(".png");
@@ -50,12 +55,13 @@ std::vector<fs::path> results_of(const SegmentCase& planned) {
   return files;
 }
 
-void check_results(const SegmentCase& planned, const std::set<fs::path>& read, bool overwrite) {
+void check_results(const SegmentCase& planned, const std::set<fs::path>& read, bool replace) {
   for (const auto& file : results_of(planned)) {
     if (!fs::exists(file)) continue;
-    if (!overwrite) {
-      throw Error(fmt::format("{}: exists already, so nothing was computed; choose another folder or say --overwrite",
-                              file.string()));
+    if (!replace) {
+      throw Error(fmt::format(
+          "{}: exists already, so nothing was computed; choose another folder, or say --resume or --overwrite",
+          file.string()));
     }
     if (read.contains(identity(file))) {
       throw UsageError(
@@ -64,38 +70,51 @@ void check_results(const SegmentCase& planned, const std::set<fs::path>& read, b
   }
 }
 
+/// Results of two cases must not meet in one file: not "ct" twice, and not "a" with probabilities and "a_lesion" without.
+class Names {
+ public:
+  SegmentCase plan(const SegmentInput& input, const SegmentPlan& plan) {
+    auto planned = name_results(input.name, input, plan);
+    for (int number = 2; !is_free(planned); ++number)
+      planned = name_results(fmt::format("{}_{}", input.name, number), input, plan);
+    for (const auto& file : results_of(planned)) taken_.insert(file);
+    return planned;
+  }
+
+ private:
+  bool is_free(const SegmentCase& candidate) const {
+    return std::ranges::none_of(results_of(candidate), [&](const fs::path& file) { return taken_.contains(file); });
+  }
+  std::set<fs::path> taken_;
+};
+
 }  // namespace
 
-std::vector<SegmentCase> plan_cases(const std::vector<fs::path>& inputs, const std::vector<fs::path>& lung_masks,
-                                    SegmentPlan plan) {
-  plan.lung = plan.lung && lung_masks.empty();
-  if (!lung_masks.empty() && lung_masks.size() != inputs.size()) {
-    throw UsageError(fmt::format("--lung-mask is given {} times for {} inputs, expected one for each or none",
-                                 lung_masks.size(), inputs.size()));
+Shard Shard::parse(const std::string& text) {
+  const auto slash = text.find('/');
+  const auto index = parse_number<std::int64_t>(text.substr(0, slash)),
+             count = slash == std::string::npos ? std::nullopt : parse_number<std::int64_t>(text.substr(slash + 1));
+  if (!index || !count || *index < 1 || *index > *count) {
+    throw UsageError(fmt::format("--shard {}: expected which of how many, from 1/{} to {}/{}", text, count.value_or(4),
+                                 count.value_or(4), count.value_or(4)));
   }
-  std::set<fs::path> read = identify_inputs(inputs);
-  for (const auto& mask : lung_masks) read.insert(identity(mask));
+  return {*index, *count};
+}
 
-  // Results of two cases must not meet in one file: not "ct" twice, and not "a" with probabilities and "a_lesion" without.
-  std::set<fs::path> taken;
-  std::vector<SegmentCase> cases;
+std::string Shard::name() const { return fmt::format("{}-of-{}", index, count); }
+
+PlannedCases plan_cases(const std::vector<SegmentInput>& inputs, const SegmentPlan& plan) {
+  const std::set<fs::path> read = identify_inputs(inputs);
+  Names names;
+  PlannedCases planned;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const std::string name = volume::scan_name(inputs[i]);
-    const auto is_free = [&](const SegmentCase& candidate) {
-      for (const auto& file : results_of(candidate)) {
-        if (taken.contains(file)) return false;
-      }
-      return true;
-    };
-    auto planned = name_results(name, inputs[i], plan);
-    for (int number = 2; !is_free(planned); ++number)
-      planned = name_results(fmt::format("{}_{}", name, number), inputs[i], plan);
-    if (!lung_masks.empty()) planned.lung_mask = lung_masks[i];
-    for (const auto& file : results_of(planned)) taken.insert(file);
-    check_results(planned, read, plan.overwrite);
-    cases.push_back(std::move(planned));
+    SegmentCase one = names.plan(inputs[i], plan);
+    if (static_cast<std::int64_t>(i) % plan.shard.count != plan.shard.index - 1) continue;
+    const bool done = plan.resume && fs::exists(one.measurements);
+    if (!done) check_results(one, read, plan.overwrite || plan.resume);
+    (done ? planned.done : planned.to_do).push_back(std::move(one));
   }
-  return cases;
+  return planned;
 }
 
 }  // namespace pulmoseg::cli

@@ -1,10 +1,13 @@
 #pragma once
 // What `pulmoseg segment` is going to write, decided before anything is computed.
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "segment_inputs.hpp"
 
 namespace pulmoseg::cli {
 
@@ -17,19 +20,33 @@ struct SegmentCase {
   std::filesystem::path probabilities;  ///< empty when not asked for
 };
 
+/// Every count-th case, from the index-th on.
+struct Shard {
+  std::int64_t index = 1, count = 1;  ///< 1 <= index <= count
+
+  /// "2/8". UsageError for anything else.
+  static Shard parse(const std::string& text);
+  std::string name() const;  ///< "2-of-8"
+};
+
 struct SegmentPlan {
   std::filesystem::path folder;   ///< of the results
   std::string format = "nii.gz";  ///< of masks and probabilities
   bool lung = false;              ///< the model knows the lung
   bool probabilities = false;
   bool overwrite = false;
+  bool resume = false;  ///< cases whose measurements are there are done, whatever else is there of others is replaced
+  Shard shard = {};
 };
 
-/// One case for each input, in the order of the inputs; `lung_masks` is empty or has one for each. A case is called as its
-/// input without ending; a name that is taken gets a number ("ct", "ct_2").
-/// UsageError when an input is named twice, the numbers of inputs and lung masks differ or a result would replace an input;
-/// Error when a result exists and may not be overwritten.
-std::vector<SegmentCase> plan_cases(const std::vector<std::filesystem::path>& inputs,
-                                    const std::vector<std::filesystem::path>& lung_masks, SegmentPlan plan);
+struct PlannedCases {
+  std::vector<SegmentCase> to_do, done;
+};
+
+/// The shard's share of the cases, in the order of the inputs. A name that is taken gets a number ("ct", "ct_2"), the same one
+/// in every shard.
+/// UsageError when an input is named twice or a result would replace an input; Error when a result exists and may neither be
+/// overwritten nor resumed.
+PlannedCases plan_cases(const std::vector<SegmentInput>& inputs, const SegmentPlan& plan);
 
 }  // namespace pulmoseg::cli

@@ -95,5 +95,23 @@ TEST(FolderLock, IsHeldByOneRunAtATime) {
   EXPECT_NO_THROW(FolderLock(folder / "run"));
 }
 
+TEST(FolderLock, IsSharedByThoseWithPartsOfTheirOwn) {
+  const test::TemporaryFolder folder;
+  {
+    const FolderLock one(folder.path(), "1-of-2"), two(folder.path(), "2-of-2");
+    EXPECT_THROW(FolderLock(folder.path(), "1-of-2"), FolderInUse);
+    EXPECT_THROW(FolderLock(folder.path()), FolderInUse);
+  }
+  const FolderLock whole(folder.path());
+  EXPECT_THROW(FolderLock(folder.path(), "1-of-2"), FolderInUse);
+}
+
+TEST(FolderLock, IsNotFreeWhileOneOfThoseThatShareItIsLeft) {
+  const test::TemporaryFolder folder;
+  const FolderLock one(folder.path(), "1-of-2");
+  { const FolderLock two(folder.path(), "2-of-2"); }
+  EXPECT_THROW(FolderLock(folder.path()), FolderInUse);
+}
+
 }  // namespace
 }  // namespace pulmoseg

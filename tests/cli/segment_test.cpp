@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "inference/tiny_network.hpp"
 #include "pulmoseg/base/csv.hpp"
@@ -431,6 +434,136 @@ TEST_F(SegmentProgram, CtrlCLeavesNothingHalfWritten) {
       {"segment", (folder_ / "long.nii").string(), "--model", model_.string(), "--out", out_.string()}, has_begun);
   EXPECT_EQ(result.exit_code, 130) << result.messages;
   EXPECT_TRUE(results().empty());
+}
+
+/// Many small scans in folders, some of one name.
+class SegmentCohort : public SegmentProgram {
+ protected:
+  SegmentCohort() {
+    for (const char* name : {"a/ct.nii.gz", "a/other.nrrd", "b/ct.nii.gz", "b/deep/x.nii", "b/deep/y.nii"}) {
+      fs::create_directories((scans_ / name).parent_path());
+      write_volume(scans_ / name, phantom(oblique_grid()));
+    }
+    write_file(scans_ / "a/notes.txt", "no scan");
+  }
+
+  /// Of each result file its bytes, but for the picture and the table.
+  std::map<std::string, std::string> bytes() const {
+    std::map<std::string, std::string> all;
+    for (const std::string& name : results()) {
+      if (name.ends_with(".json") || name.ends_with(".nii.gz")) all[name] = read_file(out_ / name);
+    }
+    return all;
+  }
+
+  std::vector<std::string> table() const {
+    std::vector<std::string> names;
+    for (const auto& row : read_csv(out_ / "cohort.csv").rows) names.push_back(row.front());
+    return names;
+  }
+
+  fs::path scans_ = folder_ / "scans";
+  std::vector<std::string> names_{"ct", "other", "ct_2", "x", "y"};
+};
+
+TEST_F(SegmentCohort, SearchesFoldersAndReadsLists) {
+  ASSERT_EQ(segment({scans_.string()}).exit_code, 0);
+  EXPECT_EQ(table(), names_);
+  const auto of_folder = bytes();
+  fs::remove_all(out_);
+  write_file(scans_ / "list.csv", "case,image\nfirst,a/ct.nii.gz\n,b/deep/x.nii\n");
+  ASSERT_EQ(segment({(scans_ / "list.csv").string()}).exit_code, 0);
+  EXPECT_EQ(table(), (std::vector<std::string>{"first", "x"}));
+  EXPECT_EQ(bytes().at("x.json"), of_folder.at("x.json"));
+}
+
+TEST_F(SegmentCohort, AListMayNameLungMasks) {
+  write_file(scans_ / "list.csv", "image,lung_mask\na/ct.nii.gz,b/ct.nii.gz\na/other.nrrd,\n");
+  const auto result = segment({(scans_ / "list.csv").string()});
+  EXPECT_EQ(result.exit_code, 1) << "the phantom's values are no labels";
+  EXPECT_CONTAINS(result.messages, "b/ct.nii.gz");
+  EXPECT_EQ(table(), std::vector<std::string>{"other"});
+}
+
+TEST_F(SegmentCohort, SaysWhatIsWrongWithAList) {
+  const auto messages = [&](const char* text) {
+    write_file(scans_ / "list.csv", text);
+    const auto result = segment({(scans_ / "list.csv").string()});
+    EXPECT_EQ(result.exit_code, 1);
+    return result.messages;
+  };
+  EXPECT_CONTAINS(messages("file\na/ct.nii.gz\n"), "expected one named image");
+  EXPECT_CONTAINS(messages("image\n"), "holds no scans");
+  EXPECT_CONTAINS(messages("image,case\na/ct.nii.gz,../up\n"), "cannot be the name of a case");
+  EXPECT_CONTAINS(messages("image\nnone.nii\n"), "none.nii");
+  fs::create_directory(folder_ / "empty");
+  EXPECT_CONTAINS(segment({(folder_ / "empty").string()}).messages, "holds no scans");
+}
+
+TEST_F(SegmentCohort, ShardsDoEveryCaseOnceAndShareAFolder) {
+  ASSERT_EQ(segment({scans_.string()}).exit_code, 0);
+  const auto expected = bytes();
+  const std::string expected_table = read_file(out_ / "cohort.csv");
+  fs::remove_all(out_);
+  const FolderLock other(out_, "3-of-3");
+  ASSERT_EQ(segment({scans_.string(), "--shard", "1/2"}).exit_code, 0);
+  EXPECT_EQ(bytes().size(), 6U) << "three cases of two files";
+  ASSERT_EQ(segment({scans_.string(), "--shard", "2/2"}).exit_code, 0);
+  EXPECT_EQ(bytes(), expected);
+  EXPECT_FALSE(fs::exists(out_ / "cohort.csv"));
+  ASSERT_EQ(test::run_program({"cohort", out_.string()}).exit_code, 0);
+  EXPECT_EQ(table(), (std::vector<std::string>{"ct", "ct_2", "other", "x", "y"}));
+  std::multiset<std::string> lines, expected_lines;
+  std::istringstream found(read_file(out_ / "cohort.csv")), wanted(expected_table);
+  for (std::string line; std::getline(found, line);) lines.insert(line);
+  for (std::string line; std::getline(wanted, line);) expected_lines.insert(line);
+  EXPECT_EQ(lines, expected_lines) << "the table from the measurements, and the one that grew case by case";
+  EXPECT_EQ(segment({scans_.string(), "--shard", "3/2"}).exit_code, 2);
+  EXPECT_EQ(segment({scans_.string(), "--shard", "3/3"}).exit_code, 1) << "in use";
+}
+
+TEST_F(SegmentCohort, ResumeDoesWhatIsLeft) {
+  ASSERT_EQ(segment({scans_.string()}).exit_code, 0);
+  const auto expected = bytes();
+  // As a kill leaves it: measurements of one case missing, a file half-written, the table's last line cut.
+  const auto before = fs::last_write_time(out_ / "ct.json");
+  fs::remove(out_ / "x.json");
+  write_file(out_ / ".partial-77-x.json", "{");
+  write_file(out_ / ".partial-77-of-another-run.json", "{");
+  const std::string whole = read_file(out_ / "cohort.csv");
+  write_file(out_ / "cohort.csv", whole.substr(0, whole.find("ct_2") + 9));
+  EXPECT_EQ(segment({scans_.string()}).exit_code, 1) << "exists already";
+  const auto resumed = segment({scans_.string(), "--resume"});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.messages;
+  EXPECT_CONTAINS(resumed.messages, "4 cases are done already");
+  EXPECT_EQ(bytes().size(), expected.size() + 1) << "only files of this run's own cases are swept away";
+  for (const auto& [name, content] : expected) EXPECT_EQ(read_file(out_ / name), content) << name;
+  EXPECT_EQ(fs::last_write_time(out_ / "ct.json"), before);
+  auto sorted = table(), names = names_;
+  std::ranges::sort(sorted);
+  std::ranges::sort(names);
+  EXPECT_EQ(sorted, names);
+
+  onnx::write(test::threshold_network(50, 0.25, 32), model_);
+  const auto other_model = segment({scans_.string(), "--resume"});
+  EXPECT_EQ(other_model.exit_code, 1);
+  EXPECT_CONTAINS(other_model.messages, "is of another model");
+}
+
+TEST_F(SegmentCohort, WorkersDoTheSame) {
+  ASSERT_EQ(segment({scans_.string()}).exit_code, 0);
+  const auto expected = bytes();
+  fs::remove_all(out_);
+  write_file(scans_ / "b/broken.nii", "no scan");
+  const auto result = segment({scans_.string(), "--workers", "3"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_CONTAINS(result.messages, "broken.nii");
+  EXPECT_CONTAINS(result.messages, "1 of 3 workers failed");
+  EXPECT_EQ(bytes(), expected);
+  EXPECT_EQ(table(), (std::vector<std::string>{"ct", "ct_2", "other", "x", "y"}));
+  fs::remove(scans_ / "b/broken.nii");
+  EXPECT_EQ(segment({scans_.string(), "--workers", "2", "--resume"}).exit_code, 0);
+  EXPECT_EQ(segment({scans_.string(), "--workers", "2", "--json"}).exit_code, 2);
 }
 
 class SegmentDicom : public SegmentProgram {

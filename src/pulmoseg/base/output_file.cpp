@@ -117,33 +117,45 @@ std::string read_file(const std::filesystem::path& path) {
   return text;
 }
 
-FolderLock::FolderLock(const std::filesystem::path& folder) : file_(folder / ".pulmoseg.lock") {
+FolderLock::FolderLock(const std::filesystem::path& folder, const std::string& name, bool alone) {
+  take(folder, name, alone);
+}
+
+FolderLock::FolderLock(const std::filesystem::path& folder) : FolderLock(folder, ".pulmoseg.lock", true) {}
+
+FolderLock::FolderLock(const std::filesystem::path& folder, const std::string& part)
+    : FolderLock(folder, ".pulmoseg.lock", false) {
+  take(folder, fmt::format(".pulmoseg-{}.lock", part), true);
+}
+
+void FolderLock::take(const std::filesystem::path& folder, const std::string& name, bool alone) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) throw Error(fmt::format("{}: cannot be created: {}", folder.string(), error.message()));
-  // The holder removes the file when it is done: a lock on a file that is gone by then is no lock, so look again.
+  held_.push_back({folder / name, -1, alone});
+  auto& [file, descriptor, ignored] = held_.back();
+  // Who holds it alone removes the file when done: a lock on a file that is gone by then is no lock, so look again.
   do {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (descriptor_ < 0) fail(folder, "cannot be written");
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    if (descriptor >= 0) ::close(descriptor);
+    descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor < 0) fail(folder, "cannot be written");
+    if (::flock(descriptor, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
       const bool taken = errno == EWOULDBLOCK;
+      ::close(std::exchange(descriptor, -1));
       if (!taken) fail(folder, "cannot be locked");
-      ::close(std::exchange(descriptor_, -1));
       throw FolderInUse(fmt::format("{}: is in use by another run of pulmoseg; wait for it or choose another folder",
                                     folder.string()));
     }
-  } while (!is_file_of(descriptor_, file_));
+  } while (!is_file_of(descriptor, file));
 }
 
-FolderLock::FolderLock(FolderLock&& other) noexcept
-    : file_(std::move(other.file_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
-
 FolderLock::~FolderLock() {
-  if (descriptor_ < 0) return;
-  std::error_code ignored;
-  std::filesystem::remove(file_, ignored);
-  ::close(descriptor_);
+  for (const auto& [file, descriptor, alone] : held_) {
+    if (descriptor < 0) continue;
+    std::error_code ignored;
+    if (alone) std::filesystem::remove(file, ignored);
+    ::close(descriptor);
+  }
 }
 
 }  // namespace pulmoseg

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "pulmoseg/base/error.hpp"
 
@@ -55,13 +56,22 @@ class FolderInUse : public Error {
 class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);
-  FolderLock(FolderLock&& other) noexcept;
+  /// Shares it with processes that have another part of its work, and keeps out those that want all of it or the same part.
+  FolderLock(const std::filesystem::path& folder, const std::string& part);
+  FolderLock(FolderLock&& other) noexcept = default;
   FolderLock& operator=(FolderLock&&) = delete;
   ~FolderLock();
 
  private:
-  std::filesystem::path file_;
-  int descriptor_ = -1;
+  struct Held {
+    std::filesystem::path file;
+    int descriptor = -1;
+    bool alone = true;
+  };
+  FolderLock(const std::filesystem::path& folder, const std::string& name, bool alone);
+  void take(const std::filesystem::path& folder, const std::string& name, bool alone);
+
+  std::vector<Held> held_;
 };
 
 }  // namespace pulmoseg

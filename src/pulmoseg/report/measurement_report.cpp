@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/base/research_use.hpp"
 
@@ -50,6 +51,7 @@ Json model_json(const Provenance& provenance) {
   for (const auto& [key, value] : provenance.model_metadata) metadata[key] = value;
   return {{"file", name_or_null(provenance.model)},
           {"sha256", provenance.model_sha256.empty() ? Json(nullptr) : Json(provenance.model_sha256)},
+          {"precision", provenance.precision.empty() ? Json(nullptr) : Json(provenance.precision)},
           {"metadata", metadata}};
 }
 
@@ -125,6 +127,34 @@ std::vector<std::string> cohort_row(const std::string& name, const quantify::Mea
           cell(measurements.lesion_outside_lung_voxels),
           cell(measurements.percent_affected),
           notes};
+}
+
+StoredCase read_case(const std::filesystem::path& measurements_json) {
+  try {
+    const Json json = Json::parse(read_file(measurements_json));
+    if (json.at("schema") != "pulmoseg.measurements/1")
+      throw Error(fmt::format("{}: has schema {}, expected pulmoseg.measurements/1", measurements_json.string(),
+                              json.at("schema").dump()));
+    std::string notes;
+    for (const Json& note : json.at("notes")) {
+      if (!notes.empty()) notes += ' ';
+      notes += note.at("code").get<std::string>();
+    }
+    const auto cell_of = [&](const char* pointer) {
+      const Json& value = json.at(Json::json_pointer(pointer));
+      if (value.is_null()) return std::string();
+      return value.is_number_integer() ? fmt::format("{}", value.get<std::int64_t>())
+                                       : fmt::format("{}", value.get<double>());
+    };
+    const Json sha = json.at("model").is_null() ? Json() : json.at("model").at("sha256");
+    return {{measurements_json.stem().string(), cell_of("/grid/size/2"), cell_of("/lesion/slices"),
+             cell_of("/lesion/voxels"), cell_of("/lesion/volume_ml"), cell_of("/lung/voxels"),
+             cell_of("/lung/volume_ml"), cell_of("/lesion/outside_lung_voxels"), cell_of("/percent_affected"), notes},
+            sha.is_null() ? "" : sha.get<std::string>()};
+  } catch (const Json::exception& error) {
+    throw Error(fmt::format("{}: is not what segment or quantify wrote ({}); run the case again with --overwrite",
+                            measurements_json.string(), error.what()));
+  }
 }
 
 std::string measurements_text(const quantify::Measurements& measurements) {

@@ -23,6 +23,7 @@ struct Provenance {
   std::filesystem::path model{};      ///< empty: the mask was there already
   std::string model_sha256{};         ///< of the model's file, as `sha256sum` prints it
   std::map<std::string, std::string> model_metadata{};
+  std::string precision{};  ///< of its arithmetic: "fp32", "bf16" or "int8"; empty: no model
 };
 
 /// The JSON text, indented, with a line end.
@@ -34,6 +35,15 @@ void write_measurements_json(const quantify::Measurements& measurements, const P
 /// The table of a cohort (cohort.csv): one line a scan, for base's csv_line().
 std::vector<std::string> cohort_columns();
 std::vector<std::string> cohort_row(const std::string& name, const quantify::Measurements& measurements);
+
+/// A case as its JSON tells it; it is called as that file.
+struct StoredCase {
+  std::vector<std::string> row;  ///< as cohort_row()
+  std::string model_sha256;      ///< empty: the mask was there already
+};
+
+/// Error when it is no such JSON, or a damaged one.
+StoredCase read_case(const std::filesystem::path& measurements_json);
 
 /// A few lines for a terminal: lesion, lung, percent affected, notes.
 std::string measurements_text(const quantify::Measurements& measurements);

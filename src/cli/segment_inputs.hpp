@@ -1,0 +1,26 @@
+#pragma once
+// Which scans `pulmoseg segment` is asked for: files, DICOM folders, folders full of either, and lists.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pulmoseg::cli {
+
+struct SegmentInput {
+  std::filesystem::path scan;
+  std::string name;  ///< of its results; not yet unique
+  std::optional<std::filesystem::path> lung_mask = {};
+};
+
+/// In the order in which they are named; what is found in a folder, by path. A folder with a NIfTI or NRRD file in it, or with
+/// nothing but folders, is searched through, `results` left out; any other folder is a DICOM series. A .csv has a column "image",
+/// and may have "case" (the name) and "lung_mask"; its paths start at its own folder.
+/// UsageError when the numbers of inputs and lung masks differ, or a lung mask is given for a folder or a list; Error for a
+/// folder without scans and a list that cannot be read.
+std::vector<SegmentInput> find_inputs(const std::vector<std::filesystem::path>& inputs,
+                                      const std::vector<std::filesystem::path>& lung_masks,
+                                      const std::filesystem::path& results);
+
+}  // namespace pulmoseg::cli
