@@ -47,7 +47,7 @@ struct Arguments {
   std::vector<std::string> parts;
   std::int64_t figures = 12;
   std::uint64_t seed = 0;
-  int threads = 0;
+  inference::EngineOptions engine;
   double tolerance = 2;
   bool json = false, overwrite = false;
 };
@@ -166,7 +166,7 @@ evaluation::Evaluation measure(inference::Engine& engine, const dataset::Dataset
 
 void run(Arguments& arguments) {
   if (arguments.parts.empty()) arguments.parts = {"test"};
-  inference::Engine engine(inference::find_model(arguments.model), {.threads = arguments.threads});
+  inference::Engine engine(inference::find_model(arguments.model), arguments.engine);
   const auto dataset = dataset::Dataset::open(arguments.dataset);
   const auto split = find_split(arguments, dataset);
   const auto provenance = provenance_of(engine, dataset, split);
@@ -224,7 +224,11 @@ void add_evaluate_command(CLI::App& app) {
   command->add_option("--tolerance", arguments->tolerance, "of the surface Dice, in pixels")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--threads", arguments->threads, "processor threads; 0 takes all")
+  command
+      ->add_option("--precision", arguments->engine.precision, "of the network's arithmetic: fp32, bf16, int8 or auto")
+      ->capture_default_str();
+  command->add_flag("--tta", arguments->engine.mirrors, "average over the slice and its three mirror images");
+  command->add_option("--threads", arguments->engine.threads, "processor threads; 0 takes all")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
   command->add_flag("--overwrite", arguments->overwrite, "replace results that are there already, file by file");

@@ -14,6 +14,7 @@
 #include "commands.hpp"
 #include "common.hpp"
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/base/sha256.hpp"
 #include "segment_case.hpp"
@@ -43,6 +44,7 @@ NAME, FOLDER gets
   NAME_lesion.nii.gz              the mask, 0 or 1, on exactly the input's grid, axis order and header
   NAME_lung.nii.gz                the lung, lesions included, where the model knows it and no --lung-mask is given
   NAME_lesion_probability.nii.gz  with --probabilities: how probable lesion is, 0 to 1
+  NAME_uncertainty.nii.gz         with --uncertainty: the entropy of lesion or not, 0 (sure) to 1 bit (even odds)
   NAME.png                        slices through the scan with the lesions outlined
   NAME.json                       voxels, volume, areas by slice, and with a lung mask the percentage of it;
                                   written last: a case is done when it is there
@@ -63,11 +65,11 @@ lesion is inside of it, and parts of lesion below --speck-ml are dropped; --as-f
 Research use only. Not a medical device.)";
 
 struct Arguments {
-  std::vector<fs::path> inputs, lung_masks;
-  fs::path model;
+  std::vector<fs::path> inputs, lung_masks, models;
   SegmentPlan plan;
   inference::EngineOptions engine{.precision = "auto", .threads = 0};
-  std::string shard = "1/1";
+  std::string shard = "1/1", slices;
+  inference::SliceRange wanted;
   int workers = 1;
   masks::RefineOptions refinement;
   bool as_found = false;
@@ -78,6 +80,7 @@ nlohmann::ordered_json case_json(const SegmentCase& planned, const SegmentedCase
   nlohmann::ordered_json files{{"mask", planned.mask.string()}};
   if (!planned.lung.empty()) files["lung"] = planned.lung.string();
   if (!planned.probabilities.empty()) files["probabilities"] = planned.probabilities.string();
+  if (!planned.uncertainty.empty()) files["uncertainty"] = planned.uncertainty.string();
   files["measurements"] = planned.measurements.string();
   files["picture"] = planned.picture.string();
   return {{"case", planned.name},
@@ -93,6 +96,7 @@ void print_case(const SegmentCase& planned, const SegmentedCase& segmented) {
   text += fmt::format("mask              {}\n", planned.mask.string());
   if (!planned.lung.empty()) text += fmt::format("lung mask         {}\n", planned.lung.string());
   if (!planned.probabilities.empty()) text += fmt::format("probabilities     {}\n", planned.probabilities.string());
+  if (!planned.uncertainty.empty()) text += fmt::format("uncertainty       {}\n", planned.uncertainty.string());
   text += fmt::format("measurements      {}\npicture           {}", planned.measurements.string(),
                       planned.picture.string());
   print_line(text);
@@ -102,7 +106,7 @@ SegmentedCase run_case(const SegmentCase& planned, inference::Engine& engine, co
                        const Arguments& arguments) {
   std::optional<Progress> progress;
   const auto refinement = arguments.as_found ? std::nullopt : std::optional(arguments.refinement);
-  return segment_case(planned, engine, model, refinement, [&](std::int64_t done, std::int64_t total) {
+  return segment_case(planned, engine, model, refinement, arguments.wanted, [&](std::int64_t done, std::int64_t total) {
     stop_if_asked();
     if (!progress) progress.emplace(planned.name, total);
     progress->update(done, "slices,");
@@ -155,8 +159,7 @@ void take_over(const std::vector<SegmentCase>& done, const std::string& model_sh
 void sweep(const fs::path& folder, const std::vector<SegmentCase>& cases) {
   std::set<std::string> own;
   for (const auto& planned : cases) {
-    for (const auto& file : {planned.mask, planned.lung, planned.probabilities, planned.measurements, planned.picture})
-      own.insert(file.filename().string());
+    for (const auto& file : results_of(planned)) own.insert(file.filename().string());
   }
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();  // .partial-PID-NAME
@@ -171,19 +174,37 @@ FolderLock lock_for(const SegmentPlan& plan) {
   return plan.shard.count == 1 ? FolderLock(plan.folder) : FolderLock(plan.folder, plan.shard.name());
 }
 
-void run_alone(const Arguments& arguments, SegmentPlan plan, const std::vector<SegmentInput>& inputs) {
-  const fs::path file = arguments.model.empty() ? shipped_model() : inference::find_model(arguments.model);
-  const FolderLock lock = lock_for(plan);
-  auto hash = std::async(std::launch::async, sha256_of_file, file);
-  inference::Engine engine(file, arguments.engine);
-  plan.lung = engine.classes().has_lung();  // after the engine, which knows whether there will be a lung
-  const PlannedCases cases = plan_cases(inputs, plan);
+std::vector<fs::path> files_of(const std::vector<fs::path>& models) {
+  std::vector<fs::path> files;
+  for (const auto& model : models) files.push_back(inference::find_model(model));
+  return files.empty() ? std::vector{shipped_model()} : files;
+}
+
+report::Provenance describe(const inference::Engine& engine, const std::vector<fs::path>& files,
+                            const std::vector<std::string>& hashes, bool mirrors) {
   report::Provenance model;
   model.version = PULMOSEG_VERSION;
-  model.model = file;
+  model.model = files.front();
   model.model_metadata = engine.metadata();
-  model.model_sha256 = hash.get();
+  model.model_sha256 = hashes.front();
   model.precision = engine.precision();
+  model.mirrors = mirrors;
+  for (std::size_t i = 1; i < files.size(); ++i) model.further_models.emplace_back(files[i], hashes[i]);
+  return model;
+}
+
+void run_alone(const Arguments& arguments, SegmentPlan plan, const std::vector<SegmentInput>& inputs) {
+  const auto files = files_of(arguments.models);
+  const FolderLock lock = lock_for(plan);
+  auto hash = std::async(std::launch::async, [&] {
+    std::vector<std::string> hashes;
+    for (const auto& file : files) hashes.push_back(sha256_of_file(file));
+    return hashes;
+  });
+  inference::Engine engine(files, arguments.engine);
+  plan.lung = engine.classes().has_lung();  // after the engine, which knows whether there will be a lung
+  const PlannedCases cases = plan_cases(inputs, plan);
+  const report::Provenance model = describe(engine, files, hash.get(), arguments.engine.mirrors);
 
   std::optional<CohortTable> cohort;  // jobs that share the folder leave the table to `pulmoseg cohort`
   if (plan.shard.count == 1) cohort.emplace(plan.folder / "cohort.csv");
@@ -221,10 +242,21 @@ void run_with_workers(const Arguments& arguments, const SegmentPlan& plan, const
   gather();
 }
 
-void run(const Arguments& arguments) {
+/// "40:120".
+inference::SliceRange parse_range(const std::string& text) {
+  if (text.empty()) return {};
+  const auto colon = text.find(':');
+  const auto first = parse_number<std::int64_t>(text.substr(0, colon)),
+             last = colon == std::string::npos ? std::nullopt : parse_number<std::int64_t>(text.substr(colon + 1));
+  if (first && last && 0 <= *first && *first <= *last) return {*first, *last};
+  throw UsageError(fmt::format("--slices {}: expected FIRST:LAST, counted from 0, from below", text));
+}
+
+void run(Arguments& arguments) {
   stop_token();  // from here on Ctrl-C waits for the slice in hand
   SegmentPlan plan = arguments.plan;
   plan.shard = Shard::parse(arguments.shard);
+  arguments.wanted = parse_range(arguments.slices);
   if (plan.overwrite && plan.resume) throw UsageError("--overwrite and --resume: say one of them");
   const auto inputs = find_inputs(arguments.inputs, arguments.lung_masks, plan.folder);
   if (arguments.workers > 1)
@@ -243,14 +275,20 @@ void add_segment_command(CLI::App& app) {
       ->add_option("INPUT", arguments->inputs,
                    "NIfTI or NRRD files, folders with one DICOM series each, folders of these, lists (.csv)")
       ->required();
-  command->add_option("--model", arguments->model,
-                      "an .onnx file, or the folder of a training run; without, the one that ships");
+  command
+      ->add_option("--model", arguments->models,
+                   "an .onnx file, or the folder of a training run; without, the one that ships; repeat it to average "
+                   "several")
+      ->allow_extra_args(false);
+  command->add_flag("--tta", arguments->engine.mirrors,
+                    "ask about the slice and its three mirror images, and average: four times the time");
   command->add_option("--out", arguments->plan.folder, "folder of the results, made when it is missing")->required();
   command
       ->add_option("--lung-mask", arguments->lung_masks,
                    "lung mask of the input at the same place; repeat for more inputs")
       ->allow_extra_args(false);
   command->add_flag("--probabilities", arguments->plan.probabilities, "write the probability of lesion too");
+  command->add_flag("--uncertainty", arguments->plan.uncertainty, "write how uncertain each voxel is too");
   command->add_option("--speck-ml", arguments->refinement.speck_ml, "smallest part of lesion that is kept, in ml")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
@@ -275,6 +313,7 @@ void add_segment_command(CLI::App& app) {
   command->add_option("--shard", arguments->shard, "i/n: every n-th case, from the i-th on")
       ->capture_default_str()
       ->take_last();
+  command->add_option("--slices", arguments->slices, "FIRST:LAST, counted from 0, from below: look at no others");
   command->add_flag("--resume", arguments->plan.resume, "leave what an earlier run finished, do the rest");
   command->add_flag("--overwrite", arguments->plan.overwrite, "replace results that are there already");
   command->add_flag("--json", arguments->json, "print the results as JSON");

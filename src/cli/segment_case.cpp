@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <span>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/evaluation/interpret.hpp"
 #include "pulmoseg/inference/segment.hpp"
+#include "pulmoseg/metrics/confidence.hpp"
 #include "pulmoseg/report/overlay.hpp"
 #include "pulmoseg/volume/mask.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
@@ -69,6 +71,16 @@ std::vector<float> sum_of(std::span<const float> probabilities, const dataset::R
   return sum;
 }
 
+/// Entropy of lesion or not, in bits.
+std::vector<float> uncertainty_of(std::span<const float> lesion) {
+  std::vector<float> entropy(lesion.size());
+  std::ranges::transform(lesion, entropy.begin(), [](float p) {
+    const auto bits = [](float share) { return share > 0 ? -share * std::log2(share) : 0.0F; };
+    return bits(p) + bits(1 - p);
+  });
+  return entropy;
+}
+
 void write_picture(const SegmentCase& planned, const volume::SourceInfo& source,
                    const quantify::Measurements& measurements, const report::SliceGallery& gallery,
                    const report::Provenance& provenance) {
@@ -91,14 +103,16 @@ struct Volumes {
     if (!planned.lung.empty()) lung.emplace(planned.lung, source, volume::VoxelType::uint8);
     if (!planned.probabilities.empty())
       probabilities.emplace(planned.probabilities, source, volume::VoxelType::float32);
+    if (!planned.uncertainty.empty()) uncertainty.emplace(planned.uncertainty, source, volume::VoxelType::float32);
   }
   void commit() {
     mask.commit();
     if (lung) lung->commit();
     if (probabilities) probabilities->commit();
+    if (uncertainty) uncertainty->commit();
   }
   volume::VolumeWriter mask;
-  std::optional<volume::VolumeWriter> lung, probabilities;
+  std::optional<volume::VolumeWriter> lung, probabilities, uncertainty;
 };
 
 /// What the network found in a scan. No lung: the network does not know it.
@@ -106,27 +120,35 @@ struct Found {
   masks::RunMask lesion;
   std::optional<masks::RunMask> lung;
   dataset::CaseAppearance appearance;
+  metrics::ExpectedDice expected_dice;
   bool equalised = false;
 };
 
-Found find(const std::filesystem::path& scan, inference::Engine& engine,
-           std::optional<volume::VolumeWriter>& probabilities, const OnSlice& on_slice) {
+Found find(const std::filesystem::path& scan, inference::Engine& engine, const inference::SliceRange& wanted,
+           Volumes& volumes, const OnSlice& on_slice) {
   evaluation::require_lesion(engine.classes(), engine.file());
   auto reader = volume::VolumeReader::open(scan);
   const masks::Size size = reader.geometry().size;
   const dataset::Region lesion = engine.classes().lesion(), lung = engine.classes().lung();
-  Found found{.lesion = masks::RunMask(size), .lung = {}, .appearance = {}};
+  Found found{.lesion = masks::RunMask(size), .lung = {}, .appearance = {}, .expected_dice = {}};
   if (engine.classes().has_lung()) found.lung.emplace(size);
-  const auto preprocessing = inference::preprocessing_for(scan, engine);
+  const auto preprocessing = inference::preprocessing_for(scan, engine, wanted);
   found.equalised = preprocessing.equalisation > 0;
   std::int64_t done = 0;
-  inference::segment(reader, engine, preprocessing, [&](const inference::SegmentedSlice& slice) {
-    found.lesion.set(slice.index, evaluation::mask_of(slice.labels, lesion));
-    if (found.lung) found.lung->set(slice.index, evaluation::mask_of(slice.labels, lung));
-    if (probabilities) probabilities->write(slice.index, sum_of(slice.probabilities, lesion, slice.labels.size()));
-    found.appearance.add(slice.appearance);
-    on_slice(++done, size[2]);
-  });
+  inference::segment(
+      reader, engine, preprocessing,
+      [&](const inference::SegmentedSlice& slice) {
+        const auto mask = evaluation::mask_of(slice.labels, lesion);
+        const auto probability = sum_of(slice.probabilities, lesion, slice.labels.size());
+        found.lesion.set(slice.index, mask);
+        found.expected_dice.add(probability, mask);
+        if (found.lung) found.lung->set(slice.index, evaluation::mask_of(slice.labels, lung));
+        if (volumes.probabilities) volumes.probabilities->write(slice.index, probability);
+        if (volumes.uncertainty) volumes.uncertainty->write(slice.index, uncertainty_of(probability));
+        if (slice.computed) found.appearance.add(slice.appearance);
+        on_slice(++done, size[2]);
+      },
+      wanted);
   return found;
 }
 
@@ -150,7 +172,8 @@ std::optional<quantify::Note> unfamiliarity(const Found& found, const masks::Siz
 }  // namespace
 
 SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine, const report::Provenance& model,
-                           const std::optional<masks::RefineOptions>& refinement, const OnSlice& on_slice) {
+                           const std::optional<masks::RefineOptions>& refinement, const inference::SliceRange& wanted,
+                           const OnSlice& on_slice) {
   // Whatever cannot be read or written is to say so before the network has run.
   auto reader = volume::VolumeReader::open(planned.input);
   const volume::SourceInfo source = reader.source();
@@ -159,7 +182,7 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
   const bool own_lung = !planned.lung.empty();
   Volumes volumes(planned, source);
 
-  Found found = find(planned.input, engine, volumes.probabilities, on_slice);
+  Found found = find(planned.input, engine, wanted, volumes, on_slice);
   const auto spacing = quantify::known_spacing(source);
   if (refinement) {
     const bool has_volume = spacing == quantify::KnownSpacing::complete;
@@ -181,9 +204,15 @@ SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine
   }
 
   SegmentedCase result{.measurements = measurer.finish(), .provenance = model};
+  result.measurements.expected_dice = found.expected_dice.value();
   if (found.equalised && engine.preprocessing().equalise_unfamiliar) {
     result.measurements.notes.push_back(
         {"equalised", "the scan's contrast was equalised for the network, which has seen equalised slices"});
+  }
+  if (wanted.first > 0 || wanted.last + 1 < grid.size[2]) {
+    result.measurements.notes.push_back(
+        {"slices_left_out", fmt::format("only slices {} to {} of {} were looked at (counted from 0, from below)",
+                                        wanted.first, std::min(wanted.last, grid.size[2] - 1), grid.size[2])});
   }
   if (auto note = unfamiliarity(found, grid.size, engine)) result.measurements.notes.push_back(std::move(*note));
   result.provenance.image = planned.input;

@@ -37,22 +37,16 @@ SegmentCase name_results(std::string name, const SegmentInput& input, const Segm
                      .measurements = {},
                      .picture = {},
                      .lung = {},
-                     .probabilities = {}};
+                     .probabilities = {},
+                     .uncertainty = {}};
   const auto in_folder = [&](std::string_view ending) { return plan.folder / (result.name + std::string(ending)); };
   result.mask = in_folder("_lesion." + plan.format);
   if (plan.lung && !input.lung_mask) result.lung = in_folder("_lung." + plan.format);
   if (plan.probabilities) result.probabilities = in_folder("_lesion_probability." + plan.format);
+  if (plan.uncertainty) result.uncertainty = in_folder("_uncertainty." + plan.format);
   result.measurements = in_folder(".json");
   result.picture = in_folder(".png");
   return result;
-}
-
-std::vector<fs::path> results_of(const SegmentCase& planned) {
-  std::vector<fs::path> files{planned.mask, planned.measurements, planned.picture};
-  for (const auto& file : {planned.lung, planned.probabilities}) {
-    if (!file.empty()) files.push_back(file);
-  }
-  return files;
 }
 
 void check_results(const SegmentCase& planned, const std::set<fs::path>& read, bool replace) {
@@ -89,6 +83,14 @@ class Names {
 };
 
 }  // namespace
+
+std::vector<fs::path> results_of(const SegmentCase& planned) {
+  std::vector<fs::path> files{planned.mask, planned.measurements, planned.picture};
+  for (const auto& file : {planned.lung, planned.probabilities, planned.uncertainty}) {
+    if (!file.empty()) files.push_back(file);
+  }
+  return files;
+}
 
 Shard Shard::parse(const std::string& text) {
   const auto slash = text.find('/');

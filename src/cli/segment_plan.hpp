@@ -16,9 +16,12 @@ struct SegmentCase {
   std::optional<std::filesystem::path> lung_mask;
   std::string name;  ///< of its results; no two cases share one
   std::filesystem::path mask, measurements, picture;
-  std::filesystem::path lung;           ///< of the model's own lung; empty: it knows none, or a lung mask is given
-  std::filesystem::path probabilities;  ///< empty when not asked for
+  std::filesystem::path lung;  ///< of the model's own lung; empty: it knows none, or a lung mask is given
+  std::filesystem::path probabilities, uncertainty;  ///< empty when not asked for
 };
+
+/// Every file that the case is going to have.
+std::vector<std::filesystem::path> results_of(const SegmentCase& planned);
 
 /// Every count-th case, from the index-th on.
 struct Shard {
@@ -33,7 +36,7 @@ struct SegmentPlan {
   std::filesystem::path folder;   ///< of the results
   std::string format = "nii.gz";  ///< of masks and probabilities
   bool lung = false;              ///< the model knows the lung
-  bool probabilities = false;
+  bool probabilities = false, uncertainty = false;
   bool overwrite = false;
   bool resume = false;  ///< cases whose measurements are there are done, whatever else is there of others is replaced
   Shard shard = {};

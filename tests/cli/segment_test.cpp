@@ -255,6 +255,48 @@ TEST_F(SegmentProgram, WritesProbabilitiesThatDecideTheMask) {
   EXPECT_TRUE(between) << "nothing was interpolated";
 }
 
+TEST_F(SegmentProgram, SaysHowSureItIs) {
+  write_volume(folder_ / "scan.nii.gz", phantom(oblique_grid()));
+  const std::string scan = (folder_ / "scan.nii.gz").string();
+  onnx::write(test::threshold_network(4, 0.5, 32), model_);
+  ASSERT_EQ(segment({scan, "--uncertainty", "--probabilities"}).exit_code, 0);
+  const Volume uncertainty = volume::read_volume(out_ / "scan_uncertainty.nii.gz"),
+               probability = volume::read_volume(out_ / "scan_lesion_probability.nii.gz");
+  double inside = 0, all = 0, pixels = 0;
+  for (std::size_t i = 0; i < probability.voxels.size(); ++i) {
+    const double p = probability.voxels[i];
+    ASSERT_NEAR(uncertainty.voxels[i], -p * std::log2(p) - (1 - p) * std::log2(1 - p), 1e-5);
+    all += p;
+    if (p <= 0.5) continue;
+    inside += p;
+    ++pixels;
+  }
+  const Json measurements = Json::parse(read_file(out_ / "scan.json"));
+  EXPECT_NEAR(measurements["lesion"]["expected_dice"].get<double>(), 2 * inside / (all + pixels), 1e-4);
+  EXPECT_EQ(measurements["model"]["mirrors_averaged"], false);
+
+  const auto twin = folder_ / "twin.onnx";
+  onnx::write(test::threshold_network(8, 0.5, 32), twin);
+  const auto averaged = segment({scan, "--model", twin.string(), "--tta", "--overwrite"});
+  ASSERT_EQ(averaged.exit_code, 0) << averaged.messages;
+  const Json of_both = Json::parse(read_file(out_ / "scan.json"));
+  EXPECT_EQ(of_both["model"]["mirrors_averaged"], true);
+  EXPECT_EQ(of_both["model"]["averaged_with"].size(), 1U);
+  EXPECT_GT(of_both["lesion"]["expected_dice"], measurements["lesion"]["expected_dice"]) << "the twin is surer";
+}
+
+TEST_F(SegmentProgram, LooksAtTheSlicesThatAreAskedFor) {
+  write_volume(folder_ / "scan.nii.gz", phantom(oblique_grid()));
+  const std::string scan = (folder_ / "scan.nii.gz").string();
+  ASSERT_EQ(segment({scan, "--slices", "1:2"}).exit_code, 0);
+  const Json measurements = Json::parse(read_file(out_ / "scan.json"));
+  for (std::size_t k = 0; k < slices; ++k)
+    EXPECT_EQ(measurements["slices"][k]["lesion_voxels"] > 0, k == 1 || k == 2) << k;
+  EXPECT_EQ(measurements["notes"].back()["code"], "slices_left_out");
+  for (const char* wrong : {"2:1", "a:b", "3", "-1:2"})
+    EXPECT_EQ(segment({scan, "--slices", wrong}).exit_code, 2) << wrong;
+}
+
 TEST_F(SegmentProgram, GivesTheSameBytesTwice) {
   write_volume(folder_ / "scan.nii", phantom(oblique_grid()), {{2, 1, 0}, {true, false, true}});
   const std::vector<std::string> arguments{(folder_ / "scan.nii").string(), "--probabilities", "--overwrite"};

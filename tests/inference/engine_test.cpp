@@ -84,6 +84,64 @@ TEST_F(EngineTest, CollectsInTheOrderOfStarting) {
   engine.start(image(9));  // and the engine ends while it computes
 }
 
+TEST_F(EngineTest, AveragesProbabilitiesOfSeveralNetworks) {
+  const auto one = save(test::threshold_network(4, 0.25));
+  const auto other = folder_ / "other.onnx";
+  onnx::write(test::threshold_network(8, 0.75), other);
+  const auto images = ramp(5 * 1024);
+  const auto probabilities = [&](Engine engine) {
+    auto logits = engine.run(images, 5, 32, 32);
+    softmax(logits, 5, 2, 1024);
+    return logits;
+  };
+  const auto first = probabilities(Engine(one)), second = probabilities(Engine(other)),
+             both = probabilities(Engine({one, other}));
+  for (std::size_t i = 0; i < both.size(); ++i) ASSERT_NEAR(both[i], (first[i] + second[i]) / 2, 1e-6);
+
+  onnx::write(test::lung_and_lesion_network(32), other);
+  EXPECT_THROW(Engine({one, other}), Error) << "other classes";
+  onnx::write(test::threshold_network(4, 0.25, 64), other);
+  EXPECT_THROW(Engine({one, other}), Error) << "another size";
+}
+
+TEST_F(EngineTest, MirrorsAreMirroredBack) {
+  // What the network says of a pixel depends on its left upper neighbours, in each mirror image on others.
+  onnx::Model model = test::threshold_network(1, 0);
+  model.initializers[0] = {.name = "weight", .shape = {2, 1, 3, 3}, .data = std::vector<float>(18)};
+  auto& weights = std::get<std::vector<float>>(model.initializers[0].data);
+  weights[9] = 2;
+  weights[10] = 1;
+  model.nodes[0].attributes = {{"pads", std::vector<std::int64_t>(4, 1)}};
+  const auto file = save(model);
+  Engine plain(file), mirrors(file, {.mirrors = true});
+  const auto image = ramp(1024);
+  const auto mirrored = [](const std::vector<float>& planes, bool columns, bool rows) {
+    std::vector<float> result(planes.size());
+    for (std::size_t i = 0; i < planes.size(); ++i) {
+      const std::size_t plane = i / 1024, row = i / 32 % 32, column = i % 32;
+      result[plane * 1024 + (rows ? 31 - row : row) * 32 + (columns ? 31 - column : column)] = planes[i];
+    }
+    return result;
+  };
+  std::vector<float> expected(2048);
+  for (const auto& [columns, rows] : {std::pair(false, false), {true, false}, {false, true}, {true, true}}) {
+    auto logits = plain.run(mirrored(image, columns, rows), 1, 32, 32);
+    softmax(logits, 1, 2, 1024);
+    const auto back = mirrored(logits, columns, rows);
+    for (std::size_t i = 0; i < back.size(); ++i) expected[i] += back[i] / 4;
+  }
+  auto found = mirrors.run(image, 1, 32, 32);
+  softmax(found, 1, 2, 1024);
+  for (std::size_t i = 0; i < found.size(); ++i) ASSERT_NEAR(found[i], expected[i], 1e-6) << i;
+  // Slice by slice, as a scan goes through, too.
+  for (std::int64_t i = 0; i < mirrors.slices_in_flight(); ++i) mirrors.start(image);
+  while (mirrors.under_way() > 0) {
+    auto again = mirrors.collect();
+    softmax(again, 1, 2, 1024);
+    EXPECT_EQ(again, found);
+  }
+}
+
 TEST_F(EngineTest, AutoIsTheFastestThatFileAndProcessorHave) {
   const auto file = save(test::threshold_network());
   EXPECT_EQ(Engine(file).precision(), "fp32");

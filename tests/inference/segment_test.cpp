@@ -218,6 +218,31 @@ TEST_F(SegmentTest, EqualisesAScanThatLooksMoreFamiliarForIt) {
   }
 }
 
+TEST_F(SegmentTest, AsksOnlyAboutWantedSlicesWithABody) {
+  // Slice 1 is air, 2 is empty; of a network that sees lesion in everything.
+  volume::SourceInfo source;
+  source.stored_geometry = {.size = {16, 16, 5}, .spacing = {1, 1, 1}, .origin = {}, .direction = {}};
+  source.stored_geometry.direction = volume::Geometry{}.direction;
+  volume::VolumeWriter writer(folder_ / "ct.nii", source, volume::VoxelType::float32);
+  for (std::int64_t k = 0; k < 5; ++k) {
+    std::vector<float> pixels(256, -1000.0F);
+    for (std::size_t i = 0; i < 128; ++i) pixels[i] = k == 1 ? -990.0F : k == 2 ? -1000.0F : 40.0F;
+    writer.write(k, pixels);
+  }
+  writer.commit();
+  Engine network = engine(test::threshold_network(20, -1));
+  auto reader = volume::VolumeReader::open(folder_ / "ct.nii");
+  std::vector<bool> computed;
+  segment(reader, network, network.preprocessing(),
+          [&](const SegmentedSlice& slice) {
+            computed.push_back(slice.computed);
+            EXPECT_EQ(std::ranges::count(slice.labels, slice.computed ? 1 : 0), 256) << slice.index;
+            EXPECT_EQ(slice.probabilities.front() == 1, !slice.computed);
+          },
+          {.first = 1, .last = 3});
+  EXPECT_EQ(computed, (std::vector<bool>{false, false, false, true, false}));
+}
+
 TEST_F(SegmentTest, EndsWithWhatTheCallerThrows) {
   write_phantom(folder_ / "ct.nii", {}, grid_);
   Engine network = engine(test::threshold_network());

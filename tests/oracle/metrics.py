@@ -104,6 +104,23 @@ def agreement():
                "bias": float(difference.mean()), "limits": [float(difference.mean() + s * limits) for s in (-1, 1)]}
 
 
+def confidence():
+    """Rank correlations by scipy, ties among them, and mean risks of the surest by their definition."""
+    from scipy import stats
+
+    random = np.random.default_rng(9)
+    dice = np.round(random.beta(4, 2, 40), 2)
+    sets = {"good": np.round(dice + random.normal(0, 0.1, 40), 1), "none": np.round(random.random(40), 3),
+            "reversed": 1 - dice, "three": np.array([0.5, 0.5, 0.9])}
+    for name, sure in sets.items():
+        found = dice[:len(sure)]
+        order = np.argsort(-sure, kind="stable")
+        risks = [np.mean(1 - found[order[:k]]) for k in range(1, len(found) + 1)]
+        yield {"name": name, "confidence": sure.tolist(), "dice": found.tolist(),
+               "spearman": float(stats.spearmanr(sure, found).statistic), "area": float(np.mean(risks)),
+               "random": float(np.mean(1 - found))}
+
+
 def golden():
     import pingouin
     import scipy
@@ -154,6 +171,7 @@ def golden():
         "versions": {"python": sys.version.split()[0], "numpy": np.__version__, "scikit-learn": sklearn.__version__,
                      "scipy": scipy.__version__, "pingouin": pingouin.__version__},
         "agreement": list(agreement()),
+        "confidence": list(confidence()),
         "sets": sets,
         "logits": logits,
         "bootstrap": {"values": values, "lower": float(interval.low), "upper": float(interval.high)},

@@ -22,7 +22,8 @@ const std::vector<metrics::SliceResult> slices{
      .counts = {6, 2, 2, 90},
      .loss = 0.125,
      .surface = {.nsd = 0.5, .hausdorff_95 = 3},
-     .lung = metrics::LungCounts{.lung = 40, .predicted_lesion = 8, .true_lesion = 6}},
+     .lung = metrics::LungCounts{.lung = 40, .predicted_lesion = 8, .true_lesion = 6},
+     .expected_dice = 0.875},
     {.row = 5,
      .case_name = "b",
      .patient = "p2",
@@ -75,6 +76,11 @@ TEST(MetricsJson, HoldsTheContract) {
                                    {"nsd_count", 1},
                                    {"hausdorff_95", 3.0},
                                    {"hausdorff_95_count", 1}}));
+  EXPECT_EQ(file["confidence"], (json{{"slices", 1},
+                                      {"spearman", nullptr},
+                                      {"spearman_ci95", nullptr},
+                                      {"risk_coverage_area", 0.25},
+                                      {"risk_coverage_area_random", 0.25}}));
   EXPECT_EQ(file["lesion_percent"]["cases"], 2);
   EXPECT_EQ(file["lesion_percent"]["bias"], 3.5);
   EXPECT_EQ(file["lesion_percent"]["limits_of_agreement"].size(), 2u);
@@ -166,10 +172,11 @@ TEST(MetricsFiles, TablesCanBeReadBack) {
   const test::TemporaryFolder folder;
   write_metrics(figures(), slices, provenance(), folder / "new");
   const CsvTable by_slice = read_csv(folder / "new" / "slices.csv");
-  EXPECT_EQ(by_slice.columns, (std::vector<std::string>{"row", "case", "patient", "slice", "part", "dice", "iou", "tp",
-                                                        "fp", "fn", "tn", "loss", "nsd", "hausdorff_95"}));
+  EXPECT_EQ(by_slice.columns,
+            (std::vector<std::string>{"row", "case", "patient", "slice", "part", "dice", "iou", "tp", "fp", "fn", "tn",
+                                      "loss", "nsd", "hausdorff_95", "expected_dice"}));
   EXPECT_EQ(by_slice.rows[0], (std::vector<std::string>{"0", "a, \"first\"", "p1", "3", "test", "0.75", "0.6", "6", "2",
-                                                        "2", "90", "0.125", "0.5", "3"}));
+                                                        "2", "90", "0.125", "0.5", "3", "0.875"}));
   EXPECT_EQ(by_slice.rows[1][by_slice.column("dice")], "1");
   const CsvTable by_case = read_csv(folder / "new" / "cases.csv");
   EXPECT_EQ(by_case.rows[1],

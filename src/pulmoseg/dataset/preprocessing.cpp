@@ -160,6 +160,14 @@ std::vector<float> preprocess(std::span<const float> pixels, std::int64_t rows, 
 
 bool is_hounsfield(std::span<const float> pixels) { return !pixels.empty() && std::ranges::min(pixels) <= air; }
 
+bool holds_body(std::span<const float> pixels) {
+  if (pixels.empty()) return false;
+  const auto [smallest, largest] = std::ranges::minmax(pixels);
+  if (smallest == largest) return false;
+  if (smallest > air) return true;
+  return 1000 * std::ranges::count_if(pixels, [](float pixel) { return pixel > -500; }) >= std::ssize(pixels);
+}
+
 void equalise(std::span<float> image, std::int64_t rows, std::int64_t columns, const Preprocessing& preprocessing) {
   if (preprocessing.equalisation > 0 && !preprocessing.equalise_unfamiliar)
     equalise(image, rows, columns, {.clip_limit = preprocessing.equalisation});

@@ -87,6 +87,10 @@ void min_max_scale(std::span<float> pixels);
 /// Whether a slice's smallest value is that of air in Hounsfield units, -900 or below. A chest slice always holds air.
 bool is_hounsfield(std::span<const float> pixels);
 
+/// Whether there is anything to see: pixels that are not all equal, and in Hounsfield units one in a thousand that is denser than
+/// -500, which air is not.
+bool holds_body(std::span<const float> pixels);
+
 /// The image as it stands in a dataset: windowed, resized and scaled to [0, 1], size * size pixels.
 std::vector<float> preprocess(std::span<const float> pixels, std::int64_t rows, std::int64_t columns,
                               const Preprocessing& preprocessing);

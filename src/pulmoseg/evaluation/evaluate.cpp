@@ -52,6 +52,8 @@ metrics::SliceResult judge(const dataset::Dataset& dataset, std::int64_t row, co
   const auto truth = dataset.lesion_mask(row);
   const auto lesion = mask_of(prediction.classes, classes.lesion());
   const metrics::MaskGrid grid{.size = {dataset.columns(), dataset.rows(), 1}};
+  metrics::ExpectedDice expected;
+  expected.add(prediction.lesion_probability, lesion);
   return {
       .row = slice.row,
       .case_name = slice.case_name,
@@ -61,6 +63,7 @@ metrics::SliceResult judge(const dataset::Dataset& dataset, std::int64_t row, co
       .loss = prediction.loss,
       .surface = metrics::compare_surfaces(lesion, truth, grid, tolerance),
       .lung = slice.has_lung_mask ? std::optional(count_in_lung(lesion, truth, dataset.lung_mask(row))) : std::nullopt,
+      .expected_dice = expected.value(),
       .regions = count_regions(dataset, row, prediction, classes)};
 }
 

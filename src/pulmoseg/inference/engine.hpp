@@ -1,10 +1,6 @@
 #pragma once
-// Runs a segmentation network from an ONNX file on this machine's processor.
-//
-// The network: one float32 input N x channels x rows x columns (preprocessed slices: one channel, or with its neighbours
-// 2n + 1, from the lowest to the highest), one float32 output N x C x rows x columns
-// (logits of C >= 2 classes, class 0 is the background). Which classes, and how slices are preprocessed, stands in the
-// file's metadata (pulmoseg.classes, pulmoseg.class_map: dataset::ClassMap; dataset::Preprocessing).
+// Runs segmentation networks from ONNX files on this machine's processor: one, several whose answers are averaged, or each of
+// them on the mirrored slice too.
 
 #include <cstdint>
 #include <filesystem>
@@ -28,20 +24,26 @@ struct EngineOptions {
   std::string precision = "fp32";
   /// Processor threads; 0 takes all that this process may use.
   int threads = 0;
+  /// Asked four times: the slice as it is, mirrored in its columns, in its rows, in both (test-time augmentation).
+  bool mirrors = false;
 };
 
-/// A network ready to run. The same file, processor and number of threads give the same bytes.
+/// Networks ready to run. The same files, processor and number of threads give the same bytes.
+///
+/// Several networks, and mirrors, are averaged as probabilities; the logits are then the logarithms of these. Networks must tell
+/// the same classes apart and see slices preprocessed alike; what is said of "the" file is of the first.
 ///
 /// A file without our metadata is taken, with a warning in the log, when it has two classes: background and lesion, with
 /// the default preprocessing.
 ///
-/// Memory: the weights twice, and the activations of slices_in_flight() slices.
+/// Memory: for each network the weights twice, and the activations of slices_in_flight() slices.
 /// Errors: Error naming the file, what was found and what was expected, also for a precision that the file or the processor does
 /// not have; UsageError for an unknown one.
 /// Threads: one at a time.
 class Engine {
  public:
   explicit Engine(const std::filesystem::path& onnx, const EngineOptions& options = {});
+  explicit Engine(const std::vector<std::filesystem::path>& onnx, const EngineOptions& options = {});
   /// Of a model in memory; `name` stands for its file.
   Engine(const onnx::Model& model, const std::filesystem::path& name, const EngineOptions& options = {});
   Engine(Engine&&) noexcept;
@@ -57,7 +59,7 @@ class Engine {
   const std::optional<dataset::Familiarity>& familiarity() const;
 
   /// Logits n x C x rows x columns for `images`, n x channels x rows x columns, preprocessed and finished.
-  /// A size that differs from the one before costs a second or two: the network is compiled for one size at a time.
+  /// A size that differs from the one before costs a second or two: a network is compiled for one size at a time.
   std::vector<float> run(std::span<const float> images, std::int64_t n, std::int64_t rows, std::int64_t columns);
 
   /// run() in two halves, for a caller that has other work meanwhile: start() on an image of preprocessing().size, collect()

@@ -25,6 +25,7 @@ std::vector<std::uint8_t> most_probable(std::span<const float> probabilities, st
 /// A slice and what the network is shown for it: itself, or with its neighbours on either side.
 struct Sample {
   volume::AxialSlice slice;
+  bool computed = true;
   dataset::Appearance appearance;
   std::vector<float> input;  ///< channels x size x size
 };
@@ -32,15 +33,17 @@ struct Sample {
 /// Reads a volume and prepares its slices; holds as many of them as a sample has channels.
 class SampleStream {
  public:
-  SampleStream(volume::VolumeReader& reader, const dataset::Preprocessing& preprocessing)
+  SampleStream(volume::VolumeReader& reader, const dataset::Preprocessing& preprocessing, const SliceRange& wanted)
       : reader_(reader),
         preprocessing_(preprocessing),
+        wanted_(wanted),
         each_side_(static_cast<std::size_t>(preprocessing.neighbours)) {}
 
   std::optional<Sample> next() {
     while (more_ && held_.size() <= position_ + each_side_) read();
     if (position_ == held_.size()) return std::nullopt;
     Sample sample{.slice = std::move(held_[position_].slice),
+                  .computed = held_[position_].computed,
                   .appearance = held_[position_].appearance,
                   .input = input_of(position_)};
     if (position_ < each_side_)
@@ -57,6 +60,7 @@ class SampleStream {
     const std::int64_t size = preprocessing_.size;
     upwards_ = held_.empty() ? upwards_ : one.slice.index > last_index_;
     last_index_ = one.slice.index;
+    one.computed = wanted_.contains(one.slice.index) && dataset::holds_body(one.slice.pixels);
     one.input = dataset::preprocess(one.slice.pixels, one.slice.rows, one.slice.columns, preprocessing_);
     dataset::equalise(one.input, size, size, preprocessing_);
     one.appearance = dataset::appearance_of(one.input, size);
@@ -77,6 +81,7 @@ class SampleStream {
 
   volume::VolumeReader& reader_;
   dataset::Preprocessing preprocessing_;
+  SliceRange wanted_;
   std::size_t each_side_, position_ = 0;  ///< of the next sample in held_
   std::deque<Sample> held_;               ///< each with its own image alone
   std::int64_t last_index_ = 0;
@@ -90,8 +95,8 @@ struct UnderWay {
 };
 
 /// From the network's grid back to the slice's own.
-SegmentedSlice finish(volume::AxialSlice&& slice, const dataset::Appearance& appearance,
-                      std::span<const float> probabilities, std::int64_t size) {
+SegmentedSlice finish(Sample&& sample, std::span<const float> probabilities, std::int64_t size) {
+  volume::AxialSlice& slice = sample.slice;
   const auto pixels = static_cast<std::size_t>(slice.rows * slice.columns),
              inner = static_cast<std::size_t>(size * size);
   const std::size_t classes = probabilities.size() / inner;
@@ -101,7 +106,8 @@ SegmentedSlice finish(volume::AxialSlice&& slice, const dataset::Appearance& app
                         .pixels = std::move(slice.pixels),
                         .probabilities = std::vector<float>(classes * pixels),
                         .labels = {},
-                        .appearance = appearance};
+                        .computed = sample.computed,
+                        .appearance = sample.appearance};
   for (std::size_t c = 0; c < classes; ++c) {
     dataset::resize_bilinear(probabilities.subspan(c * inner, inner), size, size,
                              std::span(result.probabilities).subspan(c * pixels, pixels), slice.rows, slice.columns);
@@ -112,14 +118,15 @@ SegmentedSlice finish(volume::AxialSlice&& slice, const dataset::Appearance& app
 
 }  // namespace
 
-dataset::Preprocessing preprocessing_for(const std::filesystem::path& scan, const Engine& engine) {
+dataset::Preprocessing preprocessing_for(const std::filesystem::path& scan, const Engine& engine,
+                                         const SliceRange& wanted) {
   const dataset::Preprocessing& preprocessing = engine.preprocessing();
   dataset::EqualisationChoice choice(preprocessing, engine.familiarity());
   if (choice.is_open()) {
     auto reader = volume::VolumeReader::open(scan);
     volume::AxialSlice slice;
-    for (int i = 0; reader.next(slice); ++i) {
-      if (i % 4 != 0) continue;
+    for (int i = 0; reader.next(slice);) {
+      if (!wanted.contains(slice.index) || i++ % 4 != 0) continue;
       choice.add(dataset::preprocess(slice.pixels, slice.rows, slice.columns, preprocessing), preprocessing.size);
     }
   }
@@ -127,22 +134,27 @@ dataset::Preprocessing preprocessing_for(const std::filesystem::path& scan, cons
 }
 
 void segment(volume::VolumeReader& reader, Engine& engine, const dataset::Preprocessing& preprocessing,
-             const std::function<void(const SegmentedSlice&)>& on_slice) {
+             const std::function<void(const SegmentedSlice&)>& on_slice, const SliceRange& wanted) {
   const std::int64_t size = engine.preprocessing().size, classes = static_cast<std::int64_t>(engine.classes().size());
-  SampleStream stream(reader, preprocessing);
+  SampleStream stream(reader, preprocessing, wanted);
   const UnderWay guard{engine};
   std::deque<Sample> samples;  // those under way: while they compute, others are read, and results are written
+  std::vector<float> background(classes * size * size);
+  std::fill_n(background.begin(), size * size, 1.0F);
   for (bool more = true;;) {
-    while (more && engine.under_way() < engine.slices_in_flight()) {
+    while (more && std::ssize(samples) < engine.slices_in_flight()) {
       auto sample = stream.next();
       if (!(more = sample.has_value())) break;
-      engine.start(sample->input);
+      if (sample->computed) engine.start(sample->input);
       samples.push_back(std::move(*sample));
     }
     if (samples.empty()) return;
-    auto probabilities = engine.collect();
-    softmax(probabilities, 1, classes, size * size);
-    on_slice(finish(std::move(samples.front().slice), samples.front().appearance, probabilities, size));
+    std::vector<float> probabilities;
+    if (samples.front().computed) {
+      probabilities = engine.collect();
+      softmax(probabilities, 1, classes, size * size);
+    }
+    on_slice(finish(std::move(samples.front()), probabilities.empty() ? background : probabilities, size));
     samples.pop_front();
   }
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "pulmoseg/dataset/familiarity.hpp"
@@ -19,19 +20,28 @@ struct SegmentedSlice {
   std::vector<float> pixels;         ///< rows x columns, as read
   std::vector<float> probabilities;  ///< classes x rows x columns; they sum to 1
   std::vector<std::uint8_t> labels;  ///< rows x columns: the most probable class, the lowest of equals
+  bool computed = true;              ///< false: all of it is background, and the network was not asked
   dataset::Appearance appearance;    ///< of what the network was shown, before its mean and deviation
 };
 
+/// The slices that are wanted, by index.
+struct SliceRange {
+  std::int64_t first = 0, last = std::numeric_limits<std::int64_t>::max();
+  bool contains(std::int64_t index) const { return first <= index && index <= last; }
+};
+
 /// What the network is to be shown of a scan: the model's own preprocessing, what it leaves open decided by a look at every
-/// fourth slice of `scan`. Without anything open, the scan is not read.
-dataset::Preprocessing preprocessing_for(const std::filesystem::path& scan, const Engine& engine);
+/// fourth of the wanted slices of `scan`. Without anything open, the scan is not read.
+dataset::Preprocessing preprocessing_for(const std::filesystem::path& scan, const Engine& engine,
+                                         const SliceRange& wanted = {});
 
 /// Hands every slice of `reader` to `on_slice`, in the order in which the reader has them: preprocessing, logits, softmax,
-/// probabilities bilinear back to the slice's own size (half-pixel centres), the most probable class.
+/// probabilities bilinear back to the slice's own size (half-pixel centres), the most probable class. The network is asked only
+/// about slices that are wanted and hold a body (dataset::holds_body()).
 ///
 /// Memory: a few slices, whatever the length of the scan. What `on_slice` throws ends it.
 /// Errors: those of the reader and the engine.
 void segment(volume::VolumeReader& reader, Engine& engine, const dataset::Preprocessing& preprocessing,
-             const std::function<void(const SegmentedSlice&)>& on_slice);
+             const std::function<void(const SegmentedSlice&)>& on_slice, const SliceRange& wanted = {});
 
 }  // namespace pulmoseg::inference

@@ -1,7 +1,8 @@
 #pragma once
-// How sure a mean over a few cases is.
+// How sure a figure of a few cases is.
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -21,5 +22,10 @@ struct Interval {
 /// be too narrow.
 std::optional<Interval> bootstrap_mean_ci95(std::span<const double> values, std::uint64_t seed = 0,
                                             int resamples = 10000);
+
+/// The same of any statistic of `n` values, which is told which of them were drawn; draws of which it does not exist are left out.
+std::optional<Interval> bootstrap_ci95(
+    std::size_t n, const std::function<std::optional<double>(std::span<const std::size_t> drawn)>& statistic,
+    std::uint64_t seed = 0, int resamples = 10000);
 
 }  // namespace pulmoseg::metrics

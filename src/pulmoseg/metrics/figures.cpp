@@ -119,7 +119,7 @@ Figures summarise(std::string part, std::span<const SliceResult> slices, const R
   if (slices.empty()) throw Error(fmt::format("part {} has no slices; there is nothing to evaluate", part));
   ConfusionCounts all;
   Pairs every, lesion;
-  std::vector<double> losses;
+  std::vector<double> losses, expected, found;  // the latter two: Dice of the slices where lesion was found
   std::vector<SurfaceFigures> outlines;
   for (const SliceResult& slice : slices) {
     all += slice.counts;
@@ -131,6 +131,9 @@ Figures summarise(std::string part, std::span<const SliceResult> slices, const R
       lesion.iou.push_back(every.iou.back());
     }
     if (slice.loss) losses.push_back(*slice.loss);
+    if (!slice.expected_dice) continue;
+    expected.push_back(*slice.expected_dice);
+    found.push_back(slice_dice(slice.counts));
   }
   Figures figures{.part = std::move(part),
                   .slices = static_cast<std::int64_t>(slices.size()),
@@ -141,10 +144,12 @@ Figures summarise(std::string part, std::span<const SliceResult> slices, const R
                   .case_mean = {},
                   .surface = mean_of(outlines, surface),
                   .lesion_percent = {},
+                  .confidence = {},
                   .regions = {},
                   .cases = sum_cases(slices)};
   figures.case_mean = mean_over_cases(figures.cases);
   figures.lesion_percent = agreement(figures.cases);
+  figures.confidence = judge_confidence(expected, found);
   return figures;
 }
 

@@ -10,6 +10,8 @@
 //                      Dice and stays out of the mean.
 //   surface            means of the normalised surface Dice and of the 95 % Hausdorff distance (surface.hpp): over slices, whose
 //                      outlines are compared in the plane and in pixels, or over cases, in space and in millimetres.
+//   confidence         how the Dice that the network itself expects of a slice's mask (confidence.hpp) goes with the Dice that it
+//                      has, over the slices where it found lesion.
 //   lesion_percent     how the percentage of the lung that is lesion, case by case, agrees with the truth's (agreement.hpp).
 //
 // A ratio or mean that does not exist is nullopt (confusion.hpp says when).
@@ -22,6 +24,7 @@
 
 #include "pulmoseg/metrics/agreement.hpp"
 #include "pulmoseg/metrics/bootstrap.hpp"
+#include "pulmoseg/metrics/confidence.hpp"
 #include "pulmoseg/metrics/confusion.hpp"
 #include "pulmoseg/metrics/roc.hpp"
 #include "pulmoseg/metrics/surface.hpp"
@@ -55,6 +58,8 @@ struct SliceResult {
   std::optional<double> loss{};      ///< mean cross-entropy over the slice's pixels
   SurfaceFigures surface{};          ///< in the plane, in pixels
   std::optional<LungCounts> lung{};  ///< nullopt: the lung is not known
+  std::optional<double>
+      expected_dice{};  ///< by the network's own probabilities; nullopt: it found nothing, or a mask has none
   std::vector<ConfusionCounts>
       regions{};  ///< of each further region (summarise_regions()); empty: their truth is not known
 };
@@ -118,6 +123,7 @@ struct Figures {
   CaseMean case_mean;
   SurfaceMean surface;
   PercentAgreement lesion_percent;
+  ConfidenceFigures confidence;
   std::vector<RegionFigures> regions;
   std::vector<CaseResult> cases;  ///< in the order in which they first appear
 };

@@ -58,6 +58,9 @@ struct Measurements {
   std::optional<double> lesion_outside_lung_ml;
   std::optional<double> percent_affected;
 
+  /// The Dice that a network expects its lesion mask to have (metrics::ExpectedDice); nullopt: it found nothing, or did not make it.
+  std::optional<double> expected_dice;
+
   std::vector<SliceMeasurements> slices;  ///< one for each slice of the grid, by index
   std::vector<Note> notes;
 };

@@ -49,8 +49,13 @@ Json model_json(const Provenance& provenance) {
   if (provenance.model.empty()) return nullptr;
   Json metadata = Json::object();
   for (const auto& [key, value] : provenance.model_metadata) metadata[key] = value;
+  Json further = Json::array();
+  for (const auto& [file, sha256] : provenance.further_models)
+    further.push_back({{"file", name_or_null(file)}, {"sha256", sha256}});
   return {{"file", name_or_null(provenance.model)},
           {"sha256", provenance.model_sha256.empty() ? Json(nullptr) : Json(provenance.model_sha256)},
+          {"mirrors_averaged", provenance.mirrors},
+          {"averaged_with", further},
           {"precision", provenance.precision.empty() ? Json(nullptr) : Json(provenance.precision)},
           {"metadata", metadata}};
 }
@@ -72,7 +77,8 @@ Json to_json(const quantify::Measurements& measurements, const Provenance& prove
             {"volume_ml", value_or_null(measurements.lesion_ml)},
             {"slices", measurements.lesion_slices},
             {"outside_lung_voxels", value_or_null(measurements.lesion_outside_lung_voxels)},
-            {"outside_lung_ml", value_or_null(measurements.lesion_outside_lung_ml)}}},
+            {"outside_lung_ml", value_or_null(measurements.lesion_outside_lung_ml)},
+            {"expected_dice", value_or_null(measurements.expected_dice)}}},
           {"lung",
            {{"voxels", value_or_null(measurements.lung_voxels)}, {"volume_ml", value_or_null(measurements.lung_ml)}}},
           {"percent_affected", value_or_null(measurements.percent_affected)},
@@ -111,6 +117,7 @@ std::vector<std::string> cohort_columns() {
           "lung_ml",
           "lesion_outside_lung_voxels",
           "percent_affected",
+          "expected_dice",
           "notes"};
 }
 
@@ -126,6 +133,7 @@ std::vector<std::string> cohort_row(const std::string& name, const quantify::Mea
           cell(measurements.lung_ml),
           cell(measurements.lesion_outside_lung_voxels),
           cell(measurements.percent_affected),
+          cell(measurements.expected_dice),
           notes};
 }
 
@@ -147,10 +155,11 @@ StoredCase read_case(const std::filesystem::path& measurements_json) {
                                        : fmt::format("{}", value.get<double>());
     };
     const Json sha = json.at("model").is_null() ? Json() : json.at("model").at("sha256");
-    return {{measurements_json.stem().string(), cell_of("/grid/size/2"), cell_of("/lesion/slices"),
-             cell_of("/lesion/voxels"), cell_of("/lesion/volume_ml"), cell_of("/lung/voxels"),
-             cell_of("/lung/volume_ml"), cell_of("/lesion/outside_lung_voxels"), cell_of("/percent_affected"), notes},
-            sha.is_null() ? "" : sha.get<std::string>()};
+    return {
+        {measurements_json.stem().string(), cell_of("/grid/size/2"), cell_of("/lesion/slices"),
+         cell_of("/lesion/voxels"), cell_of("/lesion/volume_ml"), cell_of("/lung/voxels"), cell_of("/lung/volume_ml"),
+         cell_of("/lesion/outside_lung_voxels"), cell_of("/percent_affected"), cell_of("/lesion/expected_dice"), notes},
+        sha.is_null() ? "" : sha.get<std::string>()};
   } catch (const Json::exception& error) {
     throw Error(fmt::format("{}: is not what segment or quantify wrote ({}); run the case again with --overwrite",
                             measurements_json.string(), error.what()));
@@ -166,6 +175,8 @@ std::string measurements_text(const quantify::Measurements& measurements) {
               : std::string("lung              unknown\n");
   text += measurements.percent_affected ? fmt::format("percent affected  {:.2f} %\n", *measurements.percent_affected)
                                         : std::string("percent affected  unknown\n");
+  if (measurements.expected_dice)
+    text += fmt::format("expected Dice     {:.2f} (by the network's own probabilities)\n", *measurements.expected_dice);
   for (const auto& note : measurements.notes) text += fmt::format("note              {}\n", note.text);
   return text;
 }

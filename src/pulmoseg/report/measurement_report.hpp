@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pulmoseg/quantify/measurements.hpp"
@@ -23,6 +24,8 @@ struct Provenance {
   std::filesystem::path model{};      ///< empty: the mask was there already
   std::string model_sha256{};         ///< of the model's file, as `sha256sum` prints it
   std::map<std::string, std::string> model_metadata{};
+  std::vector<std::pair<std::filesystem::path, std::string>> further_models{};  ///< averaged with it, and their SHA-256
+  bool mirrors = false;                                                         ///< of slices, averaged too
   std::string precision{};  ///< of its arithmetic: "fp32", "bf16" or "int8"; empty: no model
 };
 

@@ -6,13 +6,15 @@
 //                 per_slice_mean and lesion_slice_mean {dice, iou, slices}; case_mean {dice, iou, cases, ci95 {dice, iou}};
 //                 surface {of, unit, tolerance, nsd, nsd_count, hausdorff_95, hausdorff_95_count};
 //                 lesion_percent {cases, icc, bias, limits_of_agreement [lower, upper]};
+//                 confidence {slices, spearman, spearman_ci95 [lower, upper], risk_coverage_area, risk_coverage_area_random};
 //                 regions [{name, slices, dice, iou, precision, recall, case_mean, counts}];
 //                 pixels (the four counts); cases [{case, patient, slices, dice, iou, precision, recall, nsd, hausdorff_95,
 //                 lesion_percent, true_lesion_percent, counts}]; left_out
 //                 [{case, reason}]; split {kind, seed, fold, folds, patients_on_both_sides}, warnings [sentence];
 //                 model, model_metadata, dataset, dataset_fingerprint, prediction, reference, prediction_label,
 //                 reference_label; conventions (what each name means). All figures are of lesion against all else.
-//   slices.csv    row,case,patient,slice,part,dice,iou,tp,fp,fn,tn,loss,nsd,hausdorff_95; dice and iou as in per_slice_mean
+//   slices.csv    row,case,patient,slice,part,dice,iou,tp,fp,fn,tn,loss,nsd,hausdorff_95,expected_dice; dice and iou as in
+//                 per_slice_mean
 //   cases.csv     case,patient,slices,dice,iou,precision,recall,tp,fp,fn,tn,nsd,hausdorff_95,lesion_percent,true_lesion_percent
 //
 // What does not exist (metrics/confusion.hpp says when) is null in JSON and an empty cell in CSV.
