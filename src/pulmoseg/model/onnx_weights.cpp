@@ -29,7 +29,12 @@ at::Tensor read_tensor(const ByName& stored, const std::string& name, const std:
   };
   if (const auto* plain = find(name); plain && std::holds_alternative<std::vector<float>>(plain->data))
     return tensor_of<float>(*plain, at::kFloat);
-  const auto *whole = find(name + onnx_int8_suffix), *scale = find(name + onnx_scale_suffix);
+  const auto *whole = find(name + onnx_int8_suffix), *scale = find(name + onnx_scale_suffix),
+             *bias = find(name + onnx_int32_suffix);
+  if (bias && scale && std::holds_alternative<std::vector<std::int32_t>>(bias->data) &&
+      std::holds_alternative<std::vector<float>>(scale->data) && bias->shape == scale->shape) {
+    return tensor_of<std::int32_t>(*bias, at::kInt).to(at::kFloat) * tensor_of<float>(*scale, at::kFloat);
+  }
   if (!whole || !scale || !std::holds_alternative<std::vector<std::int8_t>>(whole->data) ||
       !std::holds_alternative<std::vector<float>>(scale->data) || whole->shape.size() != 4 ||
       scale->shape != std::vector{whole->shape[0]}) {
