@@ -28,7 +28,7 @@ scans=()
 segment() {  # FILE WHAT-THE-CARD-CALLS-IT [LUNG-REFERENCE]
   local file=$1 name
   name=$(basename "${file%.nii.gz}" .nrrd)
-  pulmoseg segment "$hu/$file" --out "$results/hu" --overwrite --json >"$results/$name.json"
+  pulmoseg segment "$hu/$file" --precision fp32 --out "$results/hu" --overwrite --json >"$results/$name.json"
   scans+=("$results/$name.json" "$2" "$(python3 tests/oracle/lungs.py "$hu/$file" "$results/hu/${name}_lung.nii.gz" "${@:3}")")
 }
 if [ -n "$hu" ]; then

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <functional>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/inference/network.hpp"
@@ -48,7 +49,6 @@ struct Engine::State {
   /// One that is under way: the sum of the probabilities so far.
   struct Slice {
     std::vector<float> sum;
-    std::size_t missing;  // answers
     std::int64_t rows, columns;
   };
   struct Question {
@@ -58,10 +58,13 @@ struct Engine::State {
 
   std::vector<Network> networks;
   std::vector<std::deque<Question>> asked;  // of each network, as they were started
-  std::vector<unsigned> mirrors{none};
+  std::vector<unsigned> mirrors;
   std::deque<Slice> slices;
   std::size_t first = 0;  // number of the first of `slices`
 
+  explicit State(bool with_mirrors)
+      : mirrors(with_mirrors ? std::vector<unsigned>{none, columns_mirrored, rows_mirrored, both_mirrored}
+                             : std::vector<unsigned>{none}) {}
   std::size_t answers() const { return networks.size() * mirrors.size(); }
   void add(Network network);
   void start(std::span<const float> image, std::int64_t rows, std::int64_t columns);
@@ -77,7 +80,7 @@ void Engine::State::add(Network network) {
 }
 
 void Engine::State::start(std::span<const float> image, std::int64_t rows, std::int64_t columns) {
-  slices.push_back({{}, answers(), rows, columns});
+  slices.push_back({{}, rows, columns});
   const std::size_t number = first + slices.size() - 1;
   for (std::size_t n = 0; n < networks.size(); ++n) {
     for (const unsigned mirror : mirrors) {
@@ -96,7 +99,6 @@ void Engine::State::take_answer(std::size_t network) {
   const auto [number, mirror] = asked[network].front();
   asked[network].pop_front();
   Slice& slice = slices[number - first];
-  --slice.missing;
   if (answers() == 1) {
     slice.sum = std::move(logits);
     return;
@@ -132,18 +134,16 @@ void Engine::State::abandon() {
 }
 
 Engine::Engine(const std::vector<std::filesystem::path>& onnx, const EngineOptions& options)
-    : state_(std::make_unique<State>()) {
+    : state_(std::make_unique<State>(options.mirrors)) {
   if (onnx.empty()) throw UsageError("no model is named");
   for (const auto& file : onnx) state_->add(Network(file, options.precision, options.threads));
-  if (options.mirrors) state_->mirrors = {none, columns_mirrored, rows_mirrored, both_mirrored};
 }
 
 Engine::Engine(const std::filesystem::path& onnx, const EngineOptions& options) : Engine(std::vector{onnx}, options) {}
 
 Engine::Engine(const onnx::Model& model, const std::filesystem::path& name, const EngineOptions& options)
-    : state_(std::make_unique<State>()) {
+    : state_(std::make_unique<State>(options.mirrors)) {
   state_->add(Network(model, name, options.precision, options.threads));
-  if (options.mirrors) state_->mirrors = {none, columns_mirrored, rows_mirrored, both_mirrored};
 }
 
 Engine::Engine(Engine&&) noexcept = default;

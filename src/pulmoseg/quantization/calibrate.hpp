@@ -24,10 +24,10 @@ struct CalibrationOptions {
 struct Calibration {
   onnx::Model model;              ///< its metadata says pulmoseg.precision = int8
   std::vector<std::string> kept;  ///< convolutions that stayed in floats
-  double agreement =
-      0;  ///< lesion Dice, pooled over the slices, of its masks with those of 32-bit; 1: no lesion in either
-  std::optional<double> dice_before,
-      dice_after;  ///< lesion Dice with the truth, pooled; nullopt where it has no lesion
+  /// Lesion Dice, pooled over the slices, of its masks with those of 32-bit; 1: no lesion in either.
+  double agreement = 0;
+  /// Lesion Dice with the truth, pooled, in 32-bit and in 8 bits; nullopt: no lesion anywhere.
+  std::optional<double> dice_before, dice_after;
   std::int64_t slices = 0;
 };
 

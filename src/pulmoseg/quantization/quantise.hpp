@@ -3,7 +3,7 @@
 // DequantizeLinear, which a program that runs ONNX turns into arithmetic of 8 bits (OpenVINO and ONNX Runtime do).
 //
 // Kernels: signed, one scale for each output channel, the largest weight is 64 of 127: processors without VNNI add two products
-// of 8 bits in 16 bits (vpmaddubsw), and 2 * 255 * 64 just fits, so that all processors compute the same. Activations: unsigned,
+// of 8 bits in 16 bits (vpmaddubsw), and 2 * 255 * 64 just fits. Activations: unsigned,
 // one scale and zero for each tensor. Concatenated tensors share theirs, so that joining them is copying. What is added (the
 // shortcuts) is quantised on both sides.
 
@@ -24,9 +24,8 @@ constexpr int largest_weight = 64;
 /// (by name), which stay in floats.
 std::vector<std::string> tensors_to_quantise(const onnx::Model& model, const std::set<std::string>& kept = {});
 
-/// `ranges` has one for each of tensors_to_quantise(), else Error. Kernels and biases of `model` are floats; a bias becomes a whole number of
-/// 32 bits, as ONNX Runtime wants it. The model owns its weights.
-/// Error too where they are whole numbers already.
+/// `ranges` has one for each of tensors_to_quantise(). Kernels and biases of `model` are floats that it owns; a bias becomes a
+/// whole number of 32 bits, as ONNX Runtime wants it. Error without a range, or where weights are whole numbers already.
 onnx::Model quantise(onnx::Model model, std::map<std::string, Range> ranges, const std::set<std::string>& kept = {});
 
 }  // namespace pulmoseg::quantization
