@@ -11,6 +11,7 @@ and precision in OpenVINO itself, from memory, in the same run.
 
 import argparse
 import json
+import os
 import pathlib
 import shutil
 import statistics
@@ -84,11 +85,15 @@ def main():
         commands[f"pulmoseg {precision}"] = [arguments.build / "bench/bench_engine_speed", model[precision], arguments.dataset,
                                              precision, arguments.threads, arguments.slices]
     print(f"{name} ({', '.join(flags)}), {arguments.threads} threads, {arguments.rounds} rounds of {arguments.slices} slices")
-    seconds, memory, versions = {}, {}, {}
+    seconds, memory, versions, steps = {}, {}, {}, {}
     with tempfile.TemporaryDirectory() as scratch:
         scan, one = pathlib.Path(scratch) / "scan.nii.gz", pathlib.Path(scratch) / "one.nii.gz"
         write_scan(arguments.python, scan, SCAN_SLICES)
         write_scan(arguments.python, one, 1)
+        os.environ["PULMOSEG_CACHE"] = str(pathlib.Path(scratch) / "cache")
+        program, out = arguments.build / "src/cli/pulmoseg", pathlib.Path(scratch) / "out"
+        for precision in [] if arguments.no_files else precisions:
+            seconds[f"first start {precision}"] = [from_file(program, one, model[precision], precision, arguments.threads, out)[0]]
         for _ in range(arguments.rounds):
             for contestant, command in commands.items():
                 result = from_memory(command)
@@ -98,11 +103,12 @@ def main():
                 print(f"  {contestant}: {result['seconds_a_slice']:.4f}", file=sys.stderr, flush=True)
             for precision in [] if arguments.no_files else precisions:
                 for what, file in (("scan", scan), ("start", one)):
-                    took, peak = from_file(arguments.build / "src/cli/pulmoseg", file, model[precision], precision,
-                                           arguments.threads, pathlib.Path(scratch) / "out")
+                    took, peak = from_file(program, file, model[precision], precision, arguments.threads, out)
                     seconds.setdefault(f"{what} {precision}", []).append(took)
                     memory[f"{what} {precision}"] = max(memory.get(f"{what} {precision}", 0), peak)
                     print(f"  {what} {precision}: {took:.2f}", file=sys.stderr, flush=True)
+                steps.setdefault(precision, []).append(from_memory([arguments.build / "bench/bench_segment_steps", model[precision],
+                                                                    scan, precision, arguments.threads, scratch]))
 
     medians = {contestant: statistics.median(values) for contestant, values in seconds.items()}
     print("\n| from memory | s a slice | times torchvision | times its best | over raw OpenVINO | peak memory, MB | |")
@@ -114,12 +120,24 @@ def main():
               f"{medians['torchvision, best'] / median:.2f} | {over} | {memory[contestant]:.0f} | {versions[contestant]} |")
     if arguments.no_files:
         return
-    print(f"\n| {SCAN_SLICES} slices of 512x512, from file to file | s | over raw OpenVINO | peak memory, MB | one slice, s |")
-    print("| --- | --- | --- | --- | --- |")
+    print_files(arguments, precisions, medians, memory)
+    print_steps(steps)
+
+
+def print_files(arguments, precisions, medians, memory):
+    print(f"\n| {SCAN_SLICES} slices of 512x512, from file to file | s | over raw OpenVINO | peak memory, MB | one slice, s | the first time, s |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for precision in precisions:
         raw, median = SCAN_SLICES * medians[f"OpenVINO {precision}"], medians[f"scan {precision}"]
         print(f"| pulmoseg {precision} | {median:.1f} | {100 * (median / raw - 1):+.1f} % | {memory[f'scan {precision}']:.0f} | "
-              f"{medians[f'start {precision}']:.2f} |")
+              f"{medians[f'start {precision}']:.2f} | {medians[f'first start {precision}']:.2f} |")
+
+
+def print_steps(steps):
+    print("\n| one step after the other, ms a slice | " + " | ".join(steps) + " |")
+    print("| --- |" + " --- |" * len(steps))
+    for name in next(iter(steps.values()))[0]:
+        print(f"| {name} | " + " | ".join(f"{statistics.median(run[name] for run in runs):.2f}" for runs in steps.values()) + " |")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,9 @@ computed, unless --resume (what is done stays) or --overwrite (all is done again
 fails is reported, the others go on, and the exit code is 1. Memory: a few slices, and the runs of the masks,
 if the scan is stored slice by slice.
 
+A model that was run before starts quicker: what is prepared for this processor is kept in PULMOSEG_CACHE
+(~/.cache/pulmoseg, at most four models; set it to nothing and nothing is kept).
+
 Many scans: --workers N starts N processes, each with its share of cases and threads. --shard i/n takes every
 n-th case, for n jobs that share FOLDER; `pulmoseg cohort FOLDER` then makes cohort.csv. Whatever is killed
 at whatever time, --resume does the rest.
@@ -102,30 +105,57 @@ void print_case(const SegmentCase& planned, const SegmentedCase& segmented) {
   print_line(text);
 }
 
-SegmentedCase run_case(const SegmentCase& planned, inference::Engine& engine, const report::Provenance& model,
-                       const Arguments& arguments) {
+/// The scans of cases in their order: each is opened, and what may be kept of it read, while the one before is written.
+class ScansAhead {
+ public:
+  explicit ScansAhead(const std::vector<SegmentCase>& cases) : cases_(cases) { begin_next(); }
+
+  void begin_next() {
+    if (next_ == cases_.size() || coming_.valid()) return;
+    coming_ = std::async(std::launch::async, [file = cases_[next_++].input] {
+      auto scan = volume::VolumeReader::open(file, kept_scan_bytes);
+      scan.read_ahead();
+      return scan;
+    });
+  }
+
+  /// Throws what was wrong with it.
+  volume::VolumeReader take() {
+    begin_next();
+    return coming_.get();
+  }
+
+ private:
+  const std::vector<SegmentCase>& cases_;
+  std::size_t next_ = 0;
+  std::future<volume::VolumeReader> coming_;
+};
+
+SegmentedCase run_case(const SegmentCase& planned, ScansAhead& scans, const SegmentWork& work) {
   std::optional<Progress> progress;
-  const auto refinement = arguments.as_found ? std::nullopt : std::optional(arguments.refinement);
-  return segment_case(planned, engine, model, refinement, arguments.wanted, [&](std::int64_t done, std::int64_t total) {
-    stop_if_asked();
-    if (!progress) progress.emplace(planned.name, total);
-    progress->update(done, "slices,");
-  });
+  return segment_case(planned, scans.take(), work,
+                      {.on_slice =
+                           [&](std::int64_t done, std::int64_t total) {
+                             stop_if_asked();
+                             if (!progress) progress.emplace(planned.name, total);
+                             progress->update(done, "slices,");
+                           },
+                       .on_found = [&] { scans.begin_next(); }});
 }
 
 struct Outcome {
   nlohmann::ordered_json cases = nlohmann::ordered_json::array(), failed = nlohmann::ordered_json::array();
 };
 
-Outcome run_cases(const std::vector<SegmentCase>& cases, inference::Engine& engine, const report::Provenance& model,
-                  const Arguments& arguments, const std::function<void(std::vector<std::string>)>& add_to_cohort) {
+Outcome run_cases(const std::vector<SegmentCase>& cases, ScansAhead& scans, const SegmentWork& work, bool json,
+                  const std::function<void(std::vector<std::string>)>& add_to_cohort) {
   Outcome outcome;
   for (const auto& planned : cases) {
     stop_if_asked();
     try {
-      const SegmentedCase segmented = run_case(planned, engine, model, arguments);
+      const SegmentedCase segmented = run_case(planned, scans, work);
       add_to_cohort(report::cohort_row(planned.name, segmented.measurements));
-      if (arguments.json)
+      if (json)
         outcome.cases.push_back(case_json(planned, segmented));
       else
         print_case(planned, segmented);
@@ -140,15 +170,23 @@ Outcome run_cases(const std::vector<SegmentCase>& cases, inference::Engine& engi
   return outcome;
 }
 
+std::string describe(const std::vector<std::string>& models, bool mirrors) {
+  if (models.empty()) return "no model";
+  std::string text = fmt::format("the model of sha256 {:.12}", models.front());
+  for (std::size_t i = 1; i < models.size(); ++i) text += fmt::format(" and {:.12}", models[i]);
+  return mirrors ? text + " with --tta" : text;
+}
+
 /// What an earlier run finished is part of the table, and must be of the same model.
-void take_over(const std::vector<SegmentCase>& done, const std::string& model_sha256, CohortTable* cohort) {
+void take_over(const std::vector<SegmentCase>& done, const report::Provenance& model, CohortTable* cohort) {
+  std::vector<std::string> models{model.model_sha256};
+  for (const auto& [file, sha256] : model.further_models) models.push_back(sha256);
   for (const auto& planned : done) {
     auto stored = report::read_case(planned.measurements);
-    if (stored.model_sha256 != model_sha256) {
-      throw Error(
-          fmt::format("{}: is of another model (sha256 {:.12}, this one {:.12}); choose another folder or say "
-                      "--overwrite",
-                      planned.measurements.string(), stored.model_sha256, model_sha256));
+    if (stored.models != models || stored.mirrors != model.mirrors) {
+      throw Error(fmt::format("{}: is of {}, this run of {}; choose another folder or say --overwrite",
+                              planned.measurements.string(), describe(stored.models, stored.mirrors),
+                              describe(models, model.mirrors)));
     }
     if (cohort && !cohort->has(planned.name)) cohort->add(stored.row);
   }
@@ -157,17 +195,11 @@ void take_over(const std::vector<SegmentCase>& done, const std::string& model_sh
 
 /// Files that a killed run of these cases left half-written.
 void sweep(const fs::path& folder, const std::vector<SegmentCase>& cases) {
-  std::set<std::string> own;
+  std::set<std::string> names;
   for (const auto& planned : cases) {
-    for (const auto& file : results_of(planned)) own.insert(file.filename().string());
+    for (const auto& file : results_of(planned)) names.insert(file.filename().string());
   }
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();  // .partial-PID-NAME
-    if (!name.starts_with(".partial-")) continue;
-    const auto dash = name.find('-', 9);
-    std::error_code ignored;
-    if (dash != std::string::npos && own.contains(name.substr(dash + 1))) fs::remove(entry.path(), ignored);
-  }
+  remove_unfinished(folder, names);
 }
 
 FolderLock lock_for(const SegmentPlan& plan) {
@@ -196,21 +228,28 @@ report::Provenance describe(const inference::Engine& engine, const std::vector<f
 void run_alone(const Arguments& arguments, SegmentPlan plan, const std::vector<SegmentInput>& inputs) {
   const auto files = files_of(arguments.models);
   const FolderLock lock = lock_for(plan);
-  auto hash = std::async(std::launch::async, [&] {
-    std::vector<std::string> hashes;
-    for (const auto& file : files) hashes.push_back(sha256_of_file(file));
-    return hashes;
-  });
-  inference::Engine engine(files, arguments.engine);
-  plan.lung = engine.classes().has_lung();  // after the engine, which knows whether there will be a lung
+  plan.lung = inference::classes_of(files.front()).has_lung();
   const PlannedCases cases = plan_cases(inputs, plan);
-  const report::Provenance model = describe(engine, files, hash.get(), arguments.engine.mirrors);
+  // A scan is unpacked and the model's hash computed while the model is loaded.
+  auto hashes = std::async(std::launch::async, [&] {
+    std::vector<std::string> of_files;
+    for (const auto& file : files) of_files.push_back(sha256_of_file(file));
+    return of_files;
+  });
+  ScansAhead scans(cases.to_do);
+  inference::Engine engine(files, arguments.engine);
+  const std::shared_future model = std::async(
+      std::launch::deferred, [&] { return describe(engine, files, hashes.get(), arguments.engine.mirrors); });
 
   std::optional<CohortTable> cohort;  // jobs that share the folder leave the table to `pulmoseg cohort`
   if (plan.shard.count == 1) cohort.emplace(plan.folder / "cohort.csv");
-  take_over(cases.done, model.model_sha256, cohort ? &*cohort : nullptr);
+  if (!cases.done.empty()) take_over(cases.done, model.get(), cohort ? &*cohort : nullptr);
   sweep(plan.folder, cases.to_do);
-  const Outcome outcome = run_cases(cases.to_do, engine, model, arguments, [&](std::vector<std::string> row) {
+  const SegmentWork work{.engine = engine,
+                         .model = model,
+                         .refinement = arguments.as_found ? std::nullopt : std::optional(arguments.refinement),
+                         .wanted = arguments.wanted};
+  const Outcome outcome = run_cases(cases.to_do, scans, work, arguments.json, [&](std::vector<std::string> row) {
     if (cohort) cohort->add(row);
   });
   if (arguments.json) {
@@ -253,6 +292,7 @@ inference::SliceRange parse_range(const std::string& text) {
 }
 
 void run(Arguments& arguments) {
+  arguments.engine.cache = cache_folder();
   stop_token();  // from here on Ctrl-C waits for the slice in hand
   SegmentPlan plan = arguments.plan;
   plan.shard = Shard::parse(arguments.shard);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -51,6 +52,15 @@ bool is_run(const std::filesystem::path& folder) {
   const auto config = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
   const auto schema = config.is_object() ? config.find("schema") : config.end();
   return schema != config.end() && schema->is_string() && schema->get<std::string>().starts_with("pulmoseg.run/");
+}
+
+std::filesystem::path cache_folder() {
+  if (const char* own = std::getenv("PULMOSEG_CACHE")) return own;
+  if (const char* caches = std::getenv("XDG_CACHE_HOME"); caches && *caches != '\0')
+    return std::filesystem::path(caches) / "pulmoseg";
+  if (const char* home = std::getenv("HOME"); home && *home != '\0')
+    return std::filesystem::path(home) / ".cache/pulmoseg";
+  return {};
 }
 
 void print_line(std::string_view line) {

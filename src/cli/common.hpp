@@ -24,6 +24,9 @@ void stop_if_asked();
 /// Whether a folder holds a run of `pulmoseg train`; other tools' folders have a config.json, too.
 bool is_run(const std::filesystem::path& folder);
 
+/// Where things are kept that can be made again: $PULMOSEG_CACHE, else pulmoseg in $XDG_CACHE_HOME or ~/.cache. Empty: nowhere.
+std::filesystem::path cache_folder();
+
 /// One line of a result on stdout. Error when it cannot be written (a full disk).
 void print_line(std::string_view line);
 

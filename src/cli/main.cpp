@@ -5,11 +5,15 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <new>
+#include <span>
+#include <string_view>
 
 #include "commands.hpp"
 #include "pulmoseg/base/error.hpp"
+#include "torch_commands.hpp"
 
 namespace {
 
@@ -23,6 +27,24 @@ void configure(CLI::App& app) {
       "Results go to stdout, messages to stderr. Exit codes: 0 done, 1 something failed, 2 wrong usage, 130 stopped.\n"
       "`pulmoseg COMMAND --help` is the manual of a command.");
 }
+
+#ifdef PULMOSEG_TRAINING
+/// Whether the first word is the name of a command of `app`, or asks for none.
+bool needs_no_other(const CLI::App& app, std::span<char*> words) {
+  const auto name = std::ranges::find_if(words, [](const char* word) { return word[0] != '-'; });
+  if (name == words.end()) return std::ranges::find(words, std::string_view("--version")) != words.end();
+  return !app.get_subcommands([&](const CLI::App* command) { return command->get_name() == *name; }).empty();
+}
+
+/// Those that need LibTorch, unless another one is called: it would only be loaded for nothing.
+void add_torch_commands(CLI::App& app, std::span<char*> words) {
+  if (needs_no_other(app, words)) return;
+  using Add = decltype(&pulmoseg::cli::pulmoseg_add_torch_commands);
+  reinterpret_cast<Add>(pulmoseg::cli::torch_function("pulmoseg_add_torch_commands"))(app);
+}
+#else
+void add_torch_commands(CLI::App&, std::span<char*>) {}
+#endif
 
 int report(int exit_code, std::string_view message) {
   if (!message.empty()) fmt::print(stderr, "pulmoseg: {}\n", message);
@@ -40,6 +62,7 @@ int main(int argument_count, char** arguments) {
   configure(app);
   pulmoseg::cli::add_commands(app);
   try {
+    add_torch_commands(app, std::span(arguments, static_cast<std::size_t>(argument_count)).subspan(1));
     app.parse(argument_count, arguments);
     return done;
   } catch (const CLI::Success& help_or_version) {

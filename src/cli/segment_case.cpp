@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <vector>
@@ -124,19 +125,18 @@ struct Found {
   bool equalised = false;
 };
 
-Found find(const std::filesystem::path& scan, inference::Engine& engine, const inference::SliceRange& wanted,
-           Volumes& volumes, const OnSlice& on_slice) {
+Found find(volume::VolumeReader& scan, const SegmentWork& work, Volumes& volumes, const CaseEvents& events) {
+  inference::Engine& engine = work.engine;
   evaluation::require_lesion(engine.classes(), engine.file());
-  auto reader = volume::VolumeReader::open(scan);
-  const masks::Size size = reader.geometry().size;
+  const masks::Size size = scan.geometry().size;
   const dataset::Region lesion = engine.classes().lesion(), lung = engine.classes().lung();
   Found found{.lesion = masks::RunMask(size), .lung = {}, .appearance = {}, .expected_dice = {}};
   if (engine.classes().has_lung()) found.lung.emplace(size);
-  const auto preprocessing = inference::preprocessing_for(scan, engine, wanted);
+  const auto preprocessing = inference::preprocessing_for(scan, engine, work.wanted);
   found.equalised = preprocessing.equalisation > 0;
   std::int64_t done = 0;
   inference::segment(
-      reader, engine, preprocessing,
+      scan, engine, preprocessing,
       [&](const inference::SegmentedSlice& slice) {
         const auto mask = evaluation::mask_of(slice.labels, lesion);
         const auto probability = sum_of(slice.probabilities, lesion, slice.labels.size());
@@ -146,9 +146,9 @@ Found find(const std::filesystem::path& scan, inference::Engine& engine, const i
         if (volumes.probabilities) volumes.probabilities->write(slice.index, probability);
         if (volumes.uncertainty) volumes.uncertainty->write(slice.index, uncertainty_of(probability));
         if (slice.computed) found.appearance.add(slice.appearance);
-        on_slice(++done, size[2]);
+        events.on_slice(++done, size[2]);
       },
-      wanted);
+      work.wanted);
   return found;
 }
 
@@ -169,52 +169,71 @@ std::optional<quantify::Note> unfamiliarity(const Found& found, const masks::Siz
                   fmt::join(reasons, ", "))};
 }
 
+/// What stands beside the measurements.
+std::vector<quantify::Note> notes_on(const Found& found, const SegmentWork& work, const masks::Size& size) {
+  std::vector<quantify::Note> notes;
+  if (found.equalised && work.engine.preprocessing().equalise_unfamiliar) {
+    notes.push_back(
+        {"equalised", "the scan's contrast was equalised for the network, which has seen equalised slices"});
+  }
+  if (const auto& wanted = work.wanted; wanted.first > 0 || wanted.last + 1 < size[2]) {
+    notes.push_back(
+        {"slices_left_out", fmt::format("only slices {} to {} of {} were looked at (counted from 0, from below)",
+                                        wanted.first, std::min(wanted.last, size[2] - 1), size[2])});
+  }
+  if (auto note = unfamiliarity(found, size, work.engine)) notes.push_back(std::move(*note));
+  return notes;
+}
+
+/// The finished masks, slice by slice, to whoever wants them. Of the scan itself only the slices of the picture are looked at.
+quantify::Measurements write_masks(volume::VolumeReader& scan, const Found& found, bool own_lung, LungMask& given_lung,
+                                   Volumes& volumes, report::SliceGallery& gallery) {
+  const auto& [columns, rows, slices] = scan.geometry().size;
+  quantify::Measurer measurer(scan.geometry(), given_lung.given() || own_lung, quantify::known_spacing(scan.source()));
+  volume::AxialSlice picture;
+  while (const auto index = scan.next_index()) {
+    stop_if_asked();
+    const auto lesion = found.lesion.pixels(*index);
+    const auto own = own_lung ? found.lung->pixels(*index) : std::vector<std::uint8_t>();
+    const auto lung = own_lung ? std::span<const std::uint8_t>(own) : given_lung.next(*index, lesion.size());
+    volumes.mask.write(*index, lesion);
+    if (volumes.lung) volumes.lung->write(*index, lung);
+    measurer.add_slice(*index, lesion, lung);
+    if (gallery.wants(*index, lesion)) {
+      scan.next(picture);
+      gallery.offer(*index, rows, columns, picture.pixels, lesion, lung);
+    } else {
+      scan.skip();
+    }
+  }
+  return measurer.finish();
+}
+
 }  // namespace
 
-SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine, const report::Provenance& model,
-                           const std::optional<masks::RefineOptions>& refinement, const inference::SliceRange& wanted,
-                           const OnSlice& on_slice) {
+SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan, const SegmentWork& work,
+                           const CaseEvents& events) {
   // Whatever cannot be read or written is to say so before the network has run.
-  auto reader = volume::VolumeReader::open(planned.input);
-  const volume::SourceInfo source = reader.source();
-  const volume::Geometry& grid = reader.geometry();
-  LungMask given_lung(planned.lung_mask, reader);
+  const volume::SourceInfo& source = scan.source();
+  const volume::Geometry& grid = scan.geometry();
+  LungMask given_lung(planned.lung_mask, scan);
   const bool own_lung = !planned.lung.empty();
   Volumes volumes(planned, source);
 
-  Found found = find(planned.input, engine, wanted, volumes, on_slice);
-  const auto spacing = quantify::known_spacing(source);
-  if (refinement) {
-    const bool has_volume = spacing == quantify::KnownSpacing::complete;
+  Found found = find(scan, work, volumes, events);
+  scan.rewind();
+  events.on_found();
+  if (work.refinement) {
+    const bool has_volume = quantify::known_spacing(source) == quantify::KnownSpacing::complete;
     masks::refine(found.lesion, found.lung ? &*found.lung : nullptr,
-                  has_volume ? volume::voxel_volume_mm3(grid) / 1000 : 0, *refinement);
+                  has_volume ? volume::voxel_volume_mm3(grid) / 1000 : 0, *work.refinement);
   }
 
-  quantify::Measurer measurer(grid, given_lung.given() || own_lung, spacing);
   report::SliceGallery gallery(grid.size[2]);
-  for (volume::AxialSlice slice; reader.next(slice);) {
-    stop_if_asked();
-    const auto lesion = found.lesion.pixels(slice.index);
-    const auto own = own_lung ? found.lung->pixels(slice.index) : std::vector<std::uint8_t>();
-    const auto lung = own_lung ? std::span<const std::uint8_t>(own) : given_lung.next(slice.index, slice.pixels.size());
-    volumes.mask.write(slice.index, std::vector<float>(lesion.begin(), lesion.end()));
-    if (volumes.lung) volumes.lung->write(slice.index, std::vector<float>(lung.begin(), lung.end()));
-    measurer.add_slice(slice.index, lesion, lung);
-    gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, lesion, lung);
-  }
-
-  SegmentedCase result{.measurements = measurer.finish(), .provenance = model};
+  SegmentedCase result{.measurements = write_masks(scan, found, own_lung, given_lung, volumes, gallery),
+                       .provenance = work.model.get()};
   result.measurements.expected_dice = found.expected_dice.value();
-  if (found.equalised && engine.preprocessing().equalise_unfamiliar) {
-    result.measurements.notes.push_back(
-        {"equalised", "the scan's contrast was equalised for the network, which has seen equalised slices"});
-  }
-  if (wanted.first > 0 || wanted.last + 1 < grid.size[2]) {
-    result.measurements.notes.push_back(
-        {"slices_left_out", fmt::format("only slices {} to {} of {} were looked at (counted from 0, from below)",
-                                        wanted.first, std::min(wanted.last, grid.size[2] - 1), grid.size[2])});
-  }
-  if (auto note = unfamiliarity(found, grid.size, engine)) result.measurements.notes.push_back(std::move(*note));
+  std::ranges::move(notes_on(found, work, grid.size), std::back_inserter(result.measurements.notes));
   result.provenance.image = planned.input;
   result.provenance.lesion_mask = planned.mask;
   if (own_lung) result.provenance.lung_mask = planned.lung;

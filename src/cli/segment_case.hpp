@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <optional>
-#include <string>
 
 #include "pulmoseg/inference/segment.hpp"
 #include "pulmoseg/masks/refine.hpp"
@@ -14,21 +14,35 @@
 
 namespace pulmoseg::cli {
 
-/// Called after each slice; what it throws (Interrupted) ends the case without a trace.
-using OnSlice = std::function<void(std::int64_t done, std::int64_t total)>;
-
 struct SegmentedCase {
   quantify::Measurements measurements;
   report::Provenance provenance;
 };
 
-/// Writes the files that `planned` names, each whole, the measurements last. `model` says which model `engine` runs; `refinement`
-/// what is done to its masks, nullopt: nothing; outside of `wanted` nothing is looked for.
-/// Reads the scan for the network, then again beside the finished masks, and once before where the model leaves its preprocessing
-/// open (inference::preprocessing_for()). Memory: a few slices of it, and the runs of its masks (a given lung mask that is stored
-/// in another order: one byte a voxel). Errors: those of volume/, inference/, masks/, quantify/ and report/.
-SegmentedCase segment_case(const SegmentCase& planned, inference::Engine& engine, const report::Provenance& model,
-                           const std::optional<masks::RefineOptions>& refinement, const inference::SliceRange& wanted,
-                           const OnSlice& on_slice);
+/// What all cases of a run share.
+struct SegmentWork {
+  inference::Engine& engine;
+  std::shared_future<report::Provenance> model;    ///< of `engine`: its hash may still be under way
+  std::optional<masks::RefineOptions> refinement;  ///< of the network's masks; nullopt: none
+  inference::SliceRange wanted;                    ///< outside of it nothing is looked for
+};
+
+/// What a case tells while it is worked on.
+struct CaseEvents {
+  /// After each slice; what it throws (Interrupted) ends the case without a trace.
+  std::function<void(std::int64_t done, std::int64_t total)> on_slice;
+  std::function<void()> on_found;  ///< the network has answered; what is left is to write
+};
+
+/// Scans of at most so many bytes of voxels are held, and so read once instead of twice or three times.
+constexpr std::uint64_t kept_scan_bytes = std::uint64_t{1} << 28;
+
+/// Writes the files that `planned` names, each whole, the measurements last.
+/// `scan`: planned.input, of which nothing was handed out yet. It is gone through for the network, then again beside the finished
+/// masks, and once before where the model leaves its preprocessing open (inference::preprocessing_for()). Memory: a few slices of
+/// it or kept_scan_bytes, and the runs of its masks (a given lung mask that is stored in another order: one byte a voxel).
+/// Errors: those of volume/, inference/, masks/, quantify/ and report/.
+SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan, const SegmentWork& work,
+                           const CaseEvents& events);
 
 }  // namespace pulmoseg::cli

@@ -1,13 +1,22 @@
 // pulmoseg segment as a user runs it, with a network whose answer is known: lesion is what is brighter than half of its slice.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "inference/tiny_network.hpp"
 #include "pulmoseg/base/csv.hpp"
@@ -498,6 +507,23 @@ class SegmentCohort : public SegmentProgram {
     return all;
   }
 
+  /// `segment --resume` of a share of the scans, as a process of its own.
+  pid_t start_shard(std::size_t index, std::size_t count) const {
+    const std::string shard = std::to_string(index) + "/" + std::to_string(count);
+    std::vector<std::string> words{test::program().string(), "segment", scans_.string()};
+    words.insert(words.end(), {"--model", model_.string(), "--out", out_.string()});
+    words.insert(words.end(), {"--resume", "--shard", shard, "--threads", "1"});
+    std::vector<char*> pointers;
+    for (auto& word : words) pointers.push_back(word.data());
+    pointers.push_back(nullptr);
+    const pid_t child = ::fork();
+    if (child != 0) return child;
+    ::setenv("PULMOSEG_CACHE", "", /*overwrite=*/1);
+    for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) ::dup2(::open("/dev/null", O_WRONLY), stream);
+    ::execv(pointers.front(), pointers.data());
+    ::_exit(127);
+  }
+
   std::vector<std::string> table() const {
     std::vector<std::string> names;
     for (const auto& row : read_csv(out_ / "cohort.csv").rows) names.push_back(row.front());
@@ -589,7 +615,50 @@ TEST_F(SegmentCohort, ResumeDoesWhatIsLeft) {
   onnx::write(test::threshold_network(50, 0.25, 32), model_);
   const auto other_model = segment({scans_.string(), "--resume"});
   EXPECT_EQ(other_model.exit_code, 1);
-  EXPECT_CONTAINS(other_model.messages, "is of another model");
+  EXPECT_CONTAINS(other_model.messages, "is of the model of sha256 ");
+  onnx::write(test::threshold_network(50, 0.5, 32), model_);
+  EXPECT_CONTAINS(segment({scans_.string(), "--resume", "--tta"}).messages, " with --tta; choose another folder");
+  EXPECT_EQ(segment({scans_.string(), "--resume"}).exit_code, 0);
+}
+
+TEST_F(SegmentCohort, KilledAtAnyMomentItLosesNothing) {
+  for (int i = 0; i < 20; ++i) fs::copy_file(scans_ / "a/ct.nii.gz", scans_ / ("scan" + std::to_string(i) + ".nii.gz"));
+  ASSERT_EQ(segment({scans_.string(), "--threads", "1"}).exit_code, 0);
+  const auto expected = bytes();
+  fs::remove_all(out_);
+  struct ShardRun {
+    pid_t process = 0;
+    bool done = false;
+  };
+  std::array<ShardRun, 4> shards;
+  std::mt19937 random(5);
+  int kills = 0;
+  for (int round = 0; !std::ranges::all_of(shards, &ShardRun::done); ++round) {
+    ASSERT_LT(round, 100);
+    for (std::size_t i = 0; i < shards.size(); ++i) {
+      if (!shards[i].done) shards[i].process = start_shard(i + 1, shards.size());
+    }
+    for (ShardRun& shard : shards) {
+      if (shard.done) continue;
+      if (kills < 30) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(std::uniform_int_distribution(20, 250)(random)));
+        ::kill(shard.process, SIGKILL);
+      }
+      int status = 0;
+      ::waitpid(shard.process, &status, 0);
+      kills += WIFSIGNALED(status);
+      shard.done = WIFEXITED(status);
+      ASSERT_TRUE(!shard.done || WEXITSTATUS(status) == 0);
+    }
+  }
+  EXPECT_GE(kills, 8);
+  EXPECT_EQ(bytes(), expected);
+  for (const auto& entry : fs::directory_iterator(out_))
+    EXPECT_FALSE(entry.path().filename().string().starts_with(".partial")) << entry.path();
+  ASSERT_EQ(test::run_program({"cohort", out_.string()}).exit_code, 0);
+  const auto names = table();
+  EXPECT_EQ(names.size(), 25U);
+  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), 25U);
 }
 
 TEST_F(SegmentCohort, WorkersDoTheSame) {

@@ -65,6 +65,37 @@ TEST_F(EngineTest, GivesTheLogitsOfEveryImage) {
   EXPECT_TRUE(engine.run({}, 0, 32, 32).empty());
 }
 
+TEST_F(EngineTest, ANetworkFromTheCacheGivesTheSameBytes) {
+  for (const char* precision : {"fp32", "auto"}) {
+    const auto file = save(test::lung_and_lesion_network());
+    const EngineOptions options{.precision = precision, .cache = folder_ / "cache"};
+    const auto image = ramp(2 * 1024);
+    const auto expected = Engine(file, {.precision = precision}).run(image, 2, 32, 32);
+    for (int start = 0; start < 3; ++start) {
+      Engine engine(file, options);
+      EXPECT_EQ(engine.run(image, 2, 32, 32), expected);
+      EXPECT_EQ(engine.classes().names(), (std::vector<std::string>{"background", "lung", "lesion"}));
+      EXPECT_EQ(std::ssize(engine.run(ramp(768), 1, 24, 32)), 3 * 768) << "another size needs the network itself";
+    }
+  }
+  EXPECT_FALSE(std::filesystem::is_empty(folder_ / "cache"));
+}
+
+TEST_F(EngineTest, ACachedNetworkIsThatOfTheFile) {
+  const EngineOptions options{.cache = folder_ / "cache"};
+  const auto last_logit = [&](float gain) {
+    return Engine(save(test::threshold_network(gain, 0)), options).run(std::vector<float>(1024, 1), 1, 32, 32).back();
+  };
+  EXPECT_EQ(last_logit(2), 2);
+  EXPECT_EQ(last_logit(3), 3);
+  EXPECT_EQ(last_logit(2), 2);
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "cache")) {  // damaged ones are made again
+    const std::string kept = read_file(entry.path());
+    write_file(entry.path(), kept.substr(0, kept.find('\n') + 20));
+  }
+  EXPECT_EQ(Engine(folder_ / "model.onnx", options).run(std::vector<float>(1024, 1), 1, 32, 32).back(), 2);
+}
+
 TEST_F(EngineTest, CollectsInTheOrderOfStarting) {
   Engine engine(save(test::threshold_network(1, 0)));
   const auto image = [](float value) { return std::vector<float>(1024, value); };

@@ -53,7 +53,7 @@ void write_phantom(const std::filesystem::path& file, const AxisOrder& order, co
 std::vector<SegmentedSlice> segment_file(const std::filesystem::path& file, Engine& engine) {
   auto reader = volume::VolumeReader::open(file);
   std::vector<SegmentedSlice> slices;
-  segment(reader, engine, preprocessing_for(file, engine),
+  segment(reader, engine, preprocessing_for(reader, engine),
           [&](const SegmentedSlice& slice) { slices.push_back(slice); });
   std::ranges::sort(slices, {}, &SegmentedSlice::index);
   return slices;

@@ -49,6 +49,7 @@ ProgramResult run_program(const std::vector<std::string>& arguments, const std::
     ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), STDOUT_FILENO);
     ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
     ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
+    ::setenv("PULMOSEG_CACHE", "", /*overwrite=*/0);  // nothing outlives a test
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }

@@ -6,6 +6,7 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/volume/volume.hpp"
 #include "pulmoseg/volume/volume_writer.hpp"
+#include "support/contains.hpp"
 #include "support/data.hpp"
 #include "volume/raw_nifti.hpp"
 
@@ -139,6 +140,21 @@ TEST(VolumeWriter, RoundsToTheNearestInteger) {
   writer.write(0, std::vector<float>{-128.4F, 126.7F, 0.6F, -0.6F});
   writer.commit();
   EXPECT_EQ(read_volume(folder / "v.nii").voxels, (std::vector<float>{-128, 127, 1, -1}));
+}
+
+TEST(VolumeWriter, TakesMasksInBytes) {
+  const test::TemporaryFolder folder;
+  for (const VoxelType type : {VoxelType::uint8, VoxelType::int16, VoxelType::float32}) {
+    VolumeWriter writer(folder / "v.nii", grid({4, 1, 1}), type);
+    writer.write(0, std::vector<std::uint8_t>{0, 1, 127, 2});
+    writer.commit();
+    EXPECT_EQ(read_volume(folder / "v.nii").voxels, (std::vector<float>{0, 1, 127, 2}));
+  }
+  VolumeWriter narrow(folder / "n.nii", grid({4, 1, 1}), VoxelType::int8);
+  EXPECT_CONTAINS(error_of([&] {
+                    narrow.write(0, std::vector<std::uint8_t>{0, 1, 128, 2});
+                  }),
+                  "the value 128 in slice 0");
 }
 
 TEST(VolumeWriter, SaysWhatIsWrong) {

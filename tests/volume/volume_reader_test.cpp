@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <utility>
+
+#include "pulmoseg/base/error.hpp"
 #include "pulmoseg/volume/volume.hpp"
 #include "support/data.hpp"
+#include "support/dicom.hpp"
 #include "volume/raw_nifti.hpp"
 
 namespace pulmoseg::volume {
@@ -28,6 +33,55 @@ TEST(VolumeReader, HandsOutEachSliceOnceInStoredOrder) {
   EXPECT_EQ(slice.pixels, (std::vector<float>{5, 6, 7, 8}));
   EXPECT_FALSE(reader.next(slice));
   EXPECT_FALSE(reader.next(slice));
+}
+
+/// What is read from here to the end: index and first pixel of each slice.
+std::vector<std::pair<std::int64_t, float>> rest_of(VolumeReader& reader) {
+  std::vector<std::pair<std::int64_t, float>> found;
+  for (AxialSlice slice; reader.next(slice);) found.emplace_back(slice.index, slice.pixels.front());
+  return found;
+}
+
+TEST(VolumeReader, RewindsWhetherItKeepsTheVolumeOrNot) {
+  const test::TemporaryFolder folder;
+  test::RawNifti raw({2, 2, 2});
+  raw.sform({{{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, -1, 7}}});
+  test::RawNifti sagittal({2, 2, 2});
+  sagittal.sform({{{0, 0, -1, 0}, {-1, 0, 0, 0}, {0, 1, 0, 0}}});
+  test::save(folder / "plain.nii", raw.with(eight));
+  test::save(folder / "packed.nii.gz", test::gzip(raw.with(eight)));
+  test::save(folder / "sagittal.nii.gz", test::gzip(sagittal.with(eight)));
+  std::filesystem::create_directory(folder / "dicom");
+  test::write_ct_series(folder / "dicom", 3);
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    VolumeReader once = VolumeReader::open(entry.path());
+    const auto expected = rest_of(once);
+    for (const std::uint64_t kept : {0, 15, 16, 1000}) {
+      SCOPED_TRACE(testing::Message() << entry.path() << ", up to " << kept << " bytes kept");
+      VolumeReader reader = VolumeReader::open(entry.path(), kept);
+      reader.read_ahead();
+      EXPECT_EQ(reader.next_index(), expected.front().first);
+      EXPECT_TRUE(reader.skip());
+      EXPECT_EQ(reader.next_index(), expected[1].first);
+      EXPECT_EQ(rest_of(reader), decltype(expected)(expected.begin() + 1, expected.end()));
+      EXPECT_EQ(reader.next_index(), std::nullopt);
+      EXPECT_FALSE(reader.skip());
+      for (int again = 0; again < 2; ++again) {
+        reader.rewind();
+        EXPECT_EQ(rest_of(reader), expected);
+      }
+    }
+  }
+}
+
+TEST(VolumeReader, FindsACutFileInEveryPass) {
+  const test::TemporaryFolder folder;
+  const std::string packed = test::gzip(test::RawNifti({2, 2, 2}).with(eight));
+  test::save(folder / "cut.nii.gz", packed.substr(0, packed.size() - 6));
+  for (const std::uint64_t kept : {0, 1000}) {
+    VolumeReader reader = VolumeReader::open(folder / "cut.nii.gz", kept);
+    for (int pass = 0; pass < 2; ++pass, reader.rewind()) EXPECT_THROW(rest_of(reader), Error);
+  }
 }
 
 TEST(VolumeReader, GoesByContentAndNotByName) {

@@ -17,6 +17,8 @@
 namespace pulmoseg {
 namespace {
 
+constexpr std::string_view unfinished = ".partial-";  // then the process, a dash, and the name
+
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view what) {
   throw Error(fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
 }
@@ -45,7 +47,7 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 
 OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)) {
   // The name ends as the final one does: some libraries choose the format by it.
-  temporary_ = folder_of(path_) / fmt::format(".partial-{}-{}", ::getpid(), path_.filename().string());
+  temporary_ = folder_of(path_) / fmt::format("{}{}-{}", unfinished, ::getpid(), path_.filename().string());
   descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail(path_, "cannot be written");
 }
@@ -93,6 +95,16 @@ void OutputFile::commit() {
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, "cannot be put in place");
   ::close(std::exchange(descriptor_, -1));
   sync_folder(folder_of(path_));
+}
+
+void remove_unfinished(const std::filesystem::path& folder, const std::set<std::string>& names) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const auto dash = name.starts_with(unfinished) ? name.find('-', unfinished.size()) : std::string::npos;
+    std::error_code ignored;
+    if (dash != std::string::npos && names.contains(name.substr(dash + 1)))
+      std::filesystem::remove(entry.path(), ignored);
+  }
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {

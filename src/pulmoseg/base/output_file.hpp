@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,6 +39,9 @@ class OutputFile {
   std::filesystem::path path_, temporary_;
   int descriptor_ = -1;
 };
+
+/// Removes what killed processes left in `folder` of files of these names. Nobody may be writing one.
+void remove_unfinished(const std::filesystem::path& folder, const std::set<std::string>& names);
 
 /// `text` as the whole content of `path`, atomically.
 void write_file(const std::filesystem::path& path, std::string_view text);

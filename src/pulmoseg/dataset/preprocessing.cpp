@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -75,6 +76,29 @@ std::vector<Tap> bilinear_taps(std::int64_t in_length, std::int64_t out_length) 
   return taps;
 }
 
+struct Extremes {
+  float low = 0, high = 0;
+};
+
+/// Of no pixels, zeros. Many at a time: compilers turn this into vector instructions, one after the other they do not.
+Extremes extremes(std::span<const float> pixels) {
+  constexpr std::size_t lanes = 32;
+  if (pixels.empty()) return {};
+  std::array<float, lanes> low, high;
+  low.fill(pixels.front());
+  high.fill(pixels.front());
+  const auto take = [&](const float* from, std::size_t count) {
+    for (std::size_t lane = 0; lane < count; ++lane) {
+      low[lane] = from[lane] < low[lane] ? from[lane] : low[lane];
+      high[lane] = from[lane] > high[lane] ? from[lane] : high[lane];
+    }
+  };
+  std::size_t done = 0;
+  for (; done + lanes <= pixels.size(); done += lanes) take(pixels.data() + done, lanes);
+  take(pixels.data() + done, pixels.size() - done);
+  return {std::ranges::min(low), std::ranges::max(high)};
+}
+
 }  // namespace
 
 std::map<std::string, std::string> Preprocessing::to_metadata() const {
@@ -122,21 +146,30 @@ void resize_bilinear(std::span<const float> in, std::int64_t rows, std::int64_t 
     return;
   }
   const auto row_taps = bilinear_taps(rows, out_rows), column_taps = bilinear_taps(columns, out_columns);
+  const auto width = static_cast<std::size_t>(out_columns);
+  std::array<std::vector<float>, 2> wide;  // two rows of `in` at the width of `out`, from one output row to the next
+  std::array<std::int64_t, 2> wide_row{-1, -1};
+  const auto widened = [&](std::int64_t row) -> const std::vector<float>& {
+    const auto slot = static_cast<std::size_t>(row % 2);  // neighbouring rows have two
+    if (wide_row[slot] == row) return wide[slot];
+    const float* from = in.data() + row * columns;
+    wide[slot].resize(width);
+    std::ranges::transform(column_taps, wide[slot].begin(), [from](const Tap& column) {
+      return from[column.low] + (from[column.high] - from[column.low]) * column.weight;
+    });
+    wide_row[slot] = row;
+    return wide[slot];
+  };
   float* target = out.data();
   for (const Tap& row : row_taps) {
-    const float* upper = in.data() + row.low * columns;
-    const float* lower = in.data() + row.high * columns;
-    for (const Tap& column : column_taps) {
-      const float above = upper[column.low] + (upper[column.high] - upper[column.low]) * column.weight;
-      const float below = lower[column.low] + (lower[column.high] - lower[column.low]) * column.weight;
-      *target++ = above + (below - above) * row.weight;
-    }
+    const std::vector<float>&above = widened(row.low), &below = widened(row.high);
+    for (std::size_t column = 0; column < width; ++column)
+      *target++ = above[column] + (below[column] - above[column]) * row.weight;
   }
 }
 
 void min_max_scale(std::span<float> pixels) {
-  if (pixels.empty()) return;
-  const auto [smallest, largest] = std::ranges::minmax(pixels);
+  const auto [smallest, largest] = extremes(pixels);
   // In double: the range of two floats may be larger than a float.
   const double low = smallest, range = static_cast<double>(largest) - low;
   for (float& pixel : pixels) pixel = range > 0 ? static_cast<float>((pixel - low) / range) : 0.0F;
@@ -158,14 +191,15 @@ std::vector<float> preprocess(std::span<const float> pixels, std::int64_t rows, 
   return image;
 }
 
-bool is_hounsfield(std::span<const float> pixels) { return !pixels.empty() && std::ranges::min(pixels) <= air; }
+bool is_hounsfield(std::span<const float> pixels) { return !pixels.empty() && extremes(pixels).low <= air; }
 
 bool holds_body(std::span<const float> pixels) {
-  if (pixels.empty()) return false;
-  const auto [smallest, largest] = std::ranges::minmax(pixels);
+  const auto [smallest, largest] = extremes(pixels);
   if (smallest == largest) return false;
   if (smallest > air) return true;
-  return 1000 * std::ranges::count_if(pixels, [](float pixel) { return pixel > -500; }) >= std::ssize(pixels);
+  std::int64_t denser = 0;
+  for (const float pixel : pixels) denser += pixel > -500 ? 1 : 0;
+  return 1000 * denser >= std::ssize(pixels);
 }
 
 void equalise(std::span<float> image, std::int64_t rows, std::int64_t columns, const Preprocessing& preprocessing) {

@@ -43,6 +43,10 @@ void check_alike(const NetworkFacts& first, const NetworkFacts& other) {
   }
 }
 
+NetworkOptions of_network(const EngineOptions& options) {
+  return {.precision = options.precision, .threads = options.threads, .cache = options.cache};
+}
+
 }  // namespace
 
 struct Engine::State {
@@ -136,14 +140,14 @@ void Engine::State::abandon() {
 Engine::Engine(const std::vector<std::filesystem::path>& onnx, const EngineOptions& options)
     : state_(std::make_unique<State>(options.mirrors)) {
   if (onnx.empty()) throw UsageError("no model is named");
-  for (const auto& file : onnx) state_->add(Network(file, options.precision, options.threads));
+  for (const auto& file : onnx) state_->add(Network(file, of_network(options)));
 }
 
 Engine::Engine(const std::filesystem::path& onnx, const EngineOptions& options) : Engine(std::vector{onnx}, options) {}
 
 Engine::Engine(const onnx::Model& model, const std::filesystem::path& name, const EngineOptions& options)
     : state_(std::make_unique<State>(options.mirrors)) {
-  state_->add(Network(model, name, options.precision, options.threads));
+  state_->add(Network(model, name, of_network(options)));
 }
 
 Engine::Engine(Engine&&) noexcept = default;
@@ -217,6 +221,10 @@ void softmax(std::span<float> logits, std::int64_t n, std::int64_t classes, std:
       for (std::int64_t c = 0; c < classes; ++c) value[c * pixels] /= sum;
     }
   }
+}
+
+dataset::ClassMap classes_of(const std::filesystem::path& onnx) {
+  return read_classes(onnx::read_header(onnx).metadata, onnx);
 }
 
 std::filesystem::path find_model(const std::filesystem::path& run_or_onnx) {

@@ -26,6 +26,9 @@ struct EngineOptions {
   int threads = 0;
   /// Asked four times: the slice as it is, mirrored in its columns, in its rows, in both (test-time augmentation).
   bool mirrors = false;
+  /// Folder in which networks are kept as they were prepared for this processor, so that the next start is quicker: the few that
+  /// were used last (FileCache). Empty: none. A kept network gives the same bytes.
+  std::filesystem::path cache = {};
 };
 
 /// Networks ready to run. The same files, processor and number of threads give the same bytes.
@@ -80,6 +83,9 @@ class Engine {
 
 /// Logits n x classes x pixels to probabilities, in place: softmax over the classes.
 void softmax(std::span<float> logits, std::int64_t n, std::int64_t classes, std::int64_t pixels);
+
+/// What a file's network tells apart, from its header alone; background and lesion, where it is not one of ours.
+dataset::ClassMap classes_of(const std::filesystem::path& onnx);
 
 /// The ONNX file that `run_or_onnx` names: itself, or model.onnx in the folder of a training run.
 /// Error when there is none.

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/file_cache.hpp"
 #include "pulmoseg/base/processor.hpp"
 #include "pulmoseg/inference/openvino_text.hpp"
 #include "pulmoseg/onnx/quantised_activations.hpp"
@@ -25,6 +26,9 @@ constexpr const char *classes_key = "pulmoseg.classes", *class_map_key = "pulmos
 
 /// More requests than this take memory and make nothing faster: beyond it, several threads share a slice.
 constexpr std::uint32_t most_requests = 16;
+
+/// A few models, each at a size and precision: some hundred megabytes at most.
+constexpr std::size_t cached_networks = 4;
 
 constexpr std::int64_t most_classes = 256;  ///< what a label of 8 bits can tell apart
 
@@ -98,31 +102,23 @@ void guess_facts(NetworkFacts& facts, const ov::Model& network, std::int64_t cla
       facts.file.string(), facts.preprocessing.size, facts.preprocessing.size);
 }
 
-/// A model may have the names alone.
-dataset::ClassMap read_classes(const std::map<std::string, std::string>& metadata, const std::string& names,
-                               const std::filesystem::path& file) {
-  const auto map = metadata.find(class_map_key);
-  try {
-    return map == metadata.end() ? dataset::ClassMap::of_names(split_names(names))
-                                 : dataset::ClassMap::parse(map->second);
-  } catch (const UsageError& error) {
-    throw Error(fmt::format("{}: its metadata's {}", file.string(), error.what()));
-  }
+bool is_ours(const NetworkFacts& facts) { return facts.metadata.contains(classes_key); }
+
+/// What the metadata says, which stands in `facts` already.
+void read_facts(NetworkFacts& facts) {
+  const auto& metadata = facts.metadata;
+  facts.classes = read_classes(metadata, facts.file);
+  facts.preprocessing = dataset::Preprocessing::from_metadata(metadata, facts.file.string());
+  facts.familiarity = dataset::Familiarity::from_metadata(metadata, facts.file.string());
 }
 
-/// What the metadata says, which stands in `facts` already, beside the network.
-void read_facts(NetworkFacts& facts, const ov::Model& network) {
-  const auto& file = facts.file;
-  const auto& metadata = facts.metadata;
-  const auto names = metadata.find(classes_key);
-  if (names == metadata.end()) return guess_facts(facts, network, check_network(network, 1, file));
-  facts.classes = read_classes(metadata, names->second, file);
-  facts.preprocessing = dataset::Preprocessing::from_metadata(metadata, file.string());
-  facts.familiarity = dataset::Familiarity::from_metadata(metadata, file.string());
-  const std::int64_t classes = check_network(network, facts.preprocessing.channels(), file);
+/// The network beside what the metadata says of it, or without that.
+void check_facts(NetworkFacts& facts, const ov::Model& network) {
+  const std::int64_t classes = check_network(network, facts.preprocessing.channels(), facts.file);
+  if (!is_ours(facts)) return guess_facts(facts, network, classes);
   if (static_cast<std::int64_t>(facts.classes.size()) != classes) {
-    throw Error(fmt::format("{}: has {} classes, but its metadata names {} ({})", file.string(), classes,
-                            facts.classes.size(), names->second));
+    throw Error(fmt::format("{}: has {} classes, but its metadata names {} ({})", facts.file.string(), classes,
+                            facts.classes.size(), facts.metadata.at(classes_key)));
   }
 }
 
@@ -163,6 +159,16 @@ std::string choose_precision(const std::string& wanted, bool quantised, const st
   return wanted;
 }
 
+/// Says all that what is in the file depends on, as make does: where it is, how long, when it was written last.
+std::string identity_of(const std::filesystem::path& file) {
+  std::error_code error;
+  const auto path = std::filesystem::canonical(file, error);
+  const auto length = std::filesystem::file_size(path, error);
+  const auto written = std::filesystem::last_write_time(path, error);
+  if (error || path.string().find('\n') != std::string::npos) return "";
+  return fmt::format("{} of {} bytes at {}", path.string(), length, written.time_since_epoch().count());
+}
+
 /// Computes in buffers of its own.
 struct Request {
   ov::InferRequest infer;
@@ -171,58 +177,105 @@ struct Request {
 
 }  // namespace
 
+/// A model may have the names alone.
+dataset::ClassMap read_classes(const std::map<std::string, std::string>& metadata, const std::filesystem::path& file) {
+  const auto names = metadata.find(classes_key), map = metadata.find(class_map_key);
+  try {
+    if (names == metadata.end()) return dataset::ClassMap::parse("lesion");
+    return map == metadata.end() ? dataset::ClassMap::of_names(split_names(names->second))
+                                 : dataset::ClassMap::parse(map->second);
+  } catch (const UsageError& error) {
+    throw Error(fmt::format("{}: its metadata's {}", file.string(), error.what()));
+  }
+}
+
 struct Network::State {
-  explicit State(std::filesystem::path file, int of_threads) : facts{.file = std::move(file)}, threads(of_threads) {}
+  explicit State(NetworkFacts of_file, const NetworkOptions& wanted)
+      : facts(std::move(of_file)), options(wanted), cache(wanted.cache, cached_networks) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() { abandon(); }  // before their buffers go
 
   NetworkFacts facts;
-  int threads;
+  NetworkOptions options;
   ov::Core core;
-  std::shared_ptr<ov::Model> network;
+  std::function<std::shared_ptr<ov::Model>()> read;
+  std::shared_ptr<ov::Model> network;  // not read as long as what was compiled before is there
+  std::string identity;                // of the file, for the cache; empty: of no file of ours
+  FileCache cache;
   std::vector<Request> requests;         // a ring, each for one slice of the size compiled for
   std::int64_t rows = 0, columns = 0;    // that size
   std::size_t first = 0, under_way = 0;  // of the ring
 
-  void prepare(const std::string& precision, const std::function<std::shared_ptr<ov::Model>()>& read);
+  void prepare(std::function<std::shared_ptr<ov::Model>()> reader);
+  void load();
+  ov::CompiledModel compiled(std::int64_t new_rows, std::int64_t new_columns);
   void compile(std::int64_t new_rows, std::int64_t new_columns);
   void abandon();
 };
 
+/// Reads the network itself.
+void Network::State::load() {
+  if (network) return;
+  try {
+    network = read();
+    if (facts.precision != "int8") fold_constants(network);
+  } catch (const ov::Exception& error) {
+    throw Error(fmt::format("{}: holds a network that cannot be run: {}", facts.file.string(), one_line(error)));
+  }
+  check_facts(facts, *network);
+}
+
 /// Kernels for a fixed size are faster than those for any size, and one request a slice keeps every core busy with work of
 /// its own, which is faster than all cores sharing a batch (0.28 against 0.30 s for 256x256 on two Zen 4 cores).
+ov::CompiledModel Network::State::compiled(std::int64_t new_rows, std::int64_t new_columns) {
+  ov::AnyMap settings{ov::hint::inference_precision(facts.precision == "bf16" ? ov::element::bf16 : ov::element::f32),
+                      ov::hint::performance_mode(ov::hint::PerformanceMode::THROUGHPUT),
+                      ov::hint::num_requests(most_requests),
+                      // Pinned threads of two programs would sit on the same cores.
+                      ov::hint::enable_cpu_pinning(false)};
+  if (options.threads > 0) settings.insert(ov::inference_num_threads(options.threads));
+  const std::string key = fmt::format("{} as {}x{} in {} for {} by OpenVINO {}", identity, new_rows, new_columns,
+                                      facts.precision, processor_name(), ov::get_openvino_version().buildNumber);
+  ov::CompiledModel result;
+  const auto import = [&](std::istream& stream) {
+    try {
+      result = core.import_model(stream, "CPU", settings);
+      return true;
+    } catch (const ov::Exception&) {
+      return false;
+    }
+  };
+  if (!identity.empty() && cache.find(key, import)) return result;
+
+  load();
+  network->reshape(ov::PartialShape{1, facts.preprocessing.channels(), new_rows, new_columns});
+  const ov::PartialShape expected{1, static_cast<std::int64_t>(facts.classes.size()), new_rows, new_columns};
+  if (const auto found = network->output().get_partial_shape(); found != expected) {
+    throw Error(fmt::format("{}: gives logits of shape {} for an image of {}x{}, expected {}", facts.file.string(),
+                            describe(found), new_rows, new_columns, describe(expected)));
+  }
+  result = core.compile_model(network, "CPU", settings);
+  if (!identity.empty()) cache.keep(key, [&](std::ostream& stream) { result.export_model(stream); });
+  return result;
+}
+
 void Network::State::compile(std::int64_t new_rows, std::int64_t new_columns) {
   if (rows == new_rows && columns == new_columns) return;
   abandon();
   rows = columns = 0;
   first = 0;
   requests.clear();
-  const auto classes = static_cast<std::int64_t>(facts.classes.size());
-  ov::AnyMap settings{ov::hint::inference_precision(facts.precision == "bf16" ? ov::element::bf16 : ov::element::f32),
-                      ov::hint::performance_mode(ov::hint::PerformanceMode::THROUGHPUT),
-                      ov::hint::num_requests(most_requests),
-                      // Pinned threads of two programs would sit on the same cores.
-                      ov::hint::enable_cpu_pinning(false)};
-  if (threads > 0) settings.insert(ov::inference_num_threads(threads));
   try {
-    network->reshape(ov::PartialShape{1, facts.preprocessing.channels(), new_rows, new_columns});
-    const ov::PartialShape expected{1, classes, new_rows, new_columns};
-    if (const auto found = network->output().get_partial_shape(); found != expected) {
-      throw Error(fmt::format("{}: gives logits of shape {} for an image of {}x{}, expected {}", facts.file.string(),
-                              describe(found), new_rows, new_columns, describe(expected)));
-    }
-    auto compiled = core.compile_model(network, "CPU", settings);
+    auto ready = compiled(new_rows, new_columns);
     // One more than compute at a time, so that none waits for the caller.
-    const auto count = compiled.get_property(ov::optimal_number_of_infer_requests) + 1;
+    const auto count = ready.get_property(ov::optimal_number_of_infer_requests) + 1;
     const auto size = [](std::int64_t value) { return static_cast<std::size_t>(value); };
-    const std::size_t channels = size(facts.preprocessing.channels());
-    const ov::Shape input{1, channels, size(new_rows), size(new_columns)},
-        output{1, size(classes), size(new_rows), size(new_columns)};
+    const ov::Shape input{1, size(facts.preprocessing.channels()), size(new_rows), size(new_columns)},
+        output{1, facts.classes.size(), size(new_rows), size(new_columns)};
     for (std::uint32_t i = 0; i < count; ++i) {
-      Request& request =
-          requests.emplace_back(compiled.create_infer_request(), std::vector<float>(ov::shape_size(input)),
-                                std::vector<float>(ov::shape_size(output)));
+      Request& request = requests.emplace_back(ready.create_infer_request(), std::vector<float>(ov::shape_size(input)),
+                                               std::vector<float>(ov::shape_size(output)));
       request.infer.set_input_tensor(ov::Tensor(ov::element::f32, input, request.image.data()));
       request.infer.set_output_tensor(ov::Tensor(ov::element::f32, output, request.logits.data()));
     }
@@ -243,40 +296,40 @@ void Network::State::abandon() {
   }
 }
 
-/// Everything that is done once. `read` is called with the precision known.
-void Network::State::prepare(const std::string& precision, const std::function<std::shared_ptr<ov::Model>()>& read) {
-  check_options(precision, threads);
-  facts.precision = choose_precision(precision, is_quantised(facts.metadata), facts.file);
-  try {
-    network = read();
-    if (facts.precision != "int8") fold_constants(network);
-  } catch (const ov::Exception& error) {
-    throw Error(fmt::format("{}: holds a network that cannot be run: {}", facts.file.string(), one_line(error)));
-  }
-  read_facts(facts, *network);
+/// Everything that is done once. `reader` is called with the precision known, if the network is not in the cache.
+void Network::State::prepare(std::function<std::shared_ptr<ov::Model>()> reader) {
+  check_options(options.precision, options.threads);
+  read = std::move(reader);
+  facts.precision = choose_precision(options.precision, is_quantised(facts.metadata), facts.file);
+  if (is_ours(facts))
+    read_facts(facts);
+  else
+    load();  // its size is not known otherwise
   compile(facts.preprocessing.size, facts.preprocessing.size);
 }
 
-Network::Network(const std::filesystem::path& onnx, const std::string& precision, int threads)
-    : state_(std::make_unique<State>(onnx, threads)) {
+Network::Network(const std::filesystem::path& onnx, const NetworkOptions& options)
+    : state_(
+          std::make_unique<State>(NetworkFacts{.file = onnx, .metadata = onnx::read_header(onnx).metadata}, options)) {
   State& state = *state_;
-  state.facts.metadata = onnx::read_header(onnx).metadata;
-  state.prepare(precision, [&] {
-    if (!is_quantised(state.facts.metadata) || state.facts.precision == "int8") return state.core.read_model(onnx);
-    const auto model = onnx::without_quantised_activations(onnx::read(onnx));
-    return state.core.read_model(onnx::to_bytes(model, onnx.string()), ov::Tensor());
+  if (is_ours(state.facts)) state.identity = identity_of(onnx);
+  state.prepare([&state] {
+    const auto& facts = state.facts;
+    if (!is_quantised(facts.metadata) || facts.precision == "int8") return state.core.read_model(facts.file);
+    const auto model = onnx::without_quantised_activations(onnx::read(facts.file));
+    return state.core.read_model(onnx::to_bytes(model, facts.file.string()), ov::Tensor());
   });
 }
 
-Network::Network(const onnx::Model& model, const std::filesystem::path& name, const std::string& precision, int threads)
-    : state_(std::make_unique<State>(name, threads)) {
+Network::Network(const onnx::Model& model, const std::filesystem::path& name, const NetworkOptions& options)
+    : state_(std::make_unique<State>(NetworkFacts{.file = name, .metadata = model.metadata}, options)) {
   State& state = *state_;
-  state.facts.metadata = model.metadata;
-  state.prepare(precision, [&] {
+  state.prepare([&] {
     const bool strip = is_quantised(model.metadata) && state.facts.precision != "int8";
     return state.core.read_model(
         onnx::to_bytes(strip ? onnx::without_quantised_activations(model) : model, name.string()), ov::Tensor());
   });
+  state.read = nullptr;  // it was, and `model` may be gone
 }
 
 Network::Network(Network&&) noexcept = default;

@@ -33,14 +33,24 @@ struct NetworkFacts {
   std::string precision = {};  ///< in which it runs: "fp32", "bf16" or "int8"
 };
 
+/// As EngineOptions's.
+struct NetworkOptions {
+  std::string precision = "fp32";
+  int threads = 0;
+  std::filesystem::path cache = {};
+};
+
+/// As metadata names them; without metadata of ours, background and lesion. Error, beginning with `file`, for damaged ones.
+dataset::ClassMap read_classes(const std::map<std::string, std::string>& metadata, const std::filesystem::path& file);
+
 /// Images go in one by one and logits come out in the same order, several under way at a time.
 /// Memory: the weights twice, and the activations of requests() slices. Errors, and what a file without our metadata means:
 /// as Engine's. Threads: one at a time.
 class Network {
  public:
-  Network(const std::filesystem::path& onnx, const std::string& precision, int threads);
+  Network(const std::filesystem::path& onnx, const NetworkOptions& options);
   /// Of a model in memory; `name` stands for its file.
-  Network(const onnx::Model& model, const std::filesystem::path& name, const std::string& precision, int threads);
+  Network(const onnx::Model& model, const std::filesystem::path& name, const NetworkOptions& options);
   Network(Network&&) noexcept;
   Network& operator=(Network&&) noexcept;
   ~Network();

@@ -13,10 +13,10 @@ std::vector<std::uint8_t> most_probable(std::span<const float> probabilities, st
   std::vector<float> best(probabilities.begin(), probabilities.begin() + static_cast<std::ptrdiff_t>(pixels));
   for (std::size_t c = 1; c < probabilities.size() / pixels; ++c) {
     const auto candidate = probabilities.subspan(c * pixels, pixels);
-    for (std::size_t i = 0; i < pixels; ++i) {
-      if (candidate[i] <= best[i]) continue;
-      best[i] = candidate[i];
-      labels[i] = static_cast<std::uint8_t>(c);
+    for (std::size_t i = 0; i < pixels; ++i) {  // without a branch: compilers make vector instructions of it
+      const bool better = candidate[i] > best[i];
+      labels[i] = better ? static_cast<std::uint8_t>(c) : labels[i];
+      best[i] = better ? candidate[i] : best[i];
     }
   }
   return labels;
@@ -118,18 +118,20 @@ SegmentedSlice finish(Sample&& sample, std::span<const float> probabilities, std
 
 }  // namespace
 
-dataset::Preprocessing preprocessing_for(const std::filesystem::path& scan, const Engine& engine,
-                                         const SliceRange& wanted) {
+dataset::Preprocessing preprocessing_for(volume::VolumeReader& reader, const Engine& engine, const SliceRange& wanted) {
   const dataset::Preprocessing& preprocessing = engine.preprocessing();
   dataset::EqualisationChoice choice(preprocessing, engine.familiarity());
-  if (choice.is_open()) {
-    auto reader = volume::VolumeReader::open(scan);
-    volume::AxialSlice slice;
-    for (int i = 0; reader.next(slice);) {
-      if (!wanted.contains(slice.index) || i++ % 4 != 0) continue;
+  if (!choice.is_open()) return choice.decide();
+  volume::AxialSlice slice;
+  for (int i = 0; const auto index = reader.next_index();) {
+    if (!wanted.contains(*index) || i++ % 4 != 0) {
+      reader.skip();
+    } else {
+      reader.next(slice);
       choice.add(dataset::preprocess(slice.pixels, slice.rows, slice.columns, preprocessing), preprocessing.size);
     }
   }
+  reader.rewind();
   return choice.decide();
 }
 

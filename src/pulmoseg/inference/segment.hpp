@@ -2,7 +2,6 @@
 // A volume through the network, slice by slice.
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <limits>
 #include <vector>
@@ -31,8 +30,8 @@ struct SliceRange {
 };
 
 /// What the network is to be shown of a scan: the model's own preprocessing, what it leaves open decided by a look at every
-/// fourth of the wanted slices of `scan`. Without anything open, the scan is not read.
-dataset::Preprocessing preprocessing_for(const std::filesystem::path& scan, const Engine& engine,
+/// fourth of the wanted slices of `reader`, which is rewound then. Without anything open, nothing is read.
+dataset::Preprocessing preprocessing_for(volume::VolumeReader& reader, const Engine& engine,
                                          const SliceRange& wanted = {});
 
 /// Hands every slice of `reader` to `on_slice`, in the order in which the reader has them: preprocessing, logits, softmax,

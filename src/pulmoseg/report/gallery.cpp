@@ -10,10 +10,38 @@
 #include "pulmoseg/report/overlay.hpp"
 
 namespace pulmoseg::report {
+namespace {
+
+std::int64_t count(std::span<const std::uint8_t> mask) {
+  return std::ranges::count_if(mask, [](std::uint8_t pixel) { return pixel != 0; });
+}
+
+}  // namespace
 
 SliceGallery::SliceGallery(std::int64_t slices_of_scan, std::int64_t places)
     : slices_of_scan_(slices_of_scan),
       places_(std::clamp<std::int64_t>(places, 1, std::max<std::int64_t>(slices_of_scan, 1))) {}
+
+std::size_t SliceGallery::band_of(std::int64_t index) const {
+  return static_cast<std::size_t>(index * std::ssize(places_) / slices_of_scan_);
+}
+
+bool SliceGallery::is_better(std::int64_t index, std::int64_t lesion_pixels) const {
+  const std::size_t number = band_of(index);
+  const auto bands = std::ssize(places_), band = static_cast<std::int64_t>(number);
+  const std::int64_t first = (band * slices_of_scan_ + bands - 1) / bands;
+  const std::int64_t last = ((band + 1) * slices_of_scan_ + bands - 1) / bands - 1;
+  // Larger is better; never equal for two slices.
+  const auto rank = [&](std::int64_t pixels, std::int64_t slice) {
+    return std::tuple(pixels, -std::abs(2 * slice - first - last), -slice);
+  };
+  const Place& place = places_[number];
+  return rank(lesion_pixels, index) >= rank(place.lesion_pixels, place.slice.index);
+}
+
+bool SliceGallery::wants(std::int64_t index, std::span<const std::uint8_t> lesion) const {
+  return index >= 0 && index < slices_of_scan_ && is_better(index, count(lesion));
+}
 
 void SliceGallery::offer(std::int64_t index, std::int64_t rows, std::int64_t columns, std::span<const float> pixels,
                          std::span<const std::uint8_t> lesion, std::span<const std::uint8_t> lung) {
@@ -24,18 +52,9 @@ void SliceGallery::offer(std::int64_t index, std::int64_t rows, std::int64_t col
         "slice {} of a scan of {} slices, {} x {} pixels: {} image, {} lesion and {} lung pixels were given", index,
         slices_of_scan_, columns, rows, pixels.size(), lesion.size(), lung.size()));
   }
-  const auto bands = static_cast<std::int64_t>(places_.size());
-  const std::int64_t band = index * bands / slices_of_scan_;
-  const std::int64_t first = (band * slices_of_scan_ + bands - 1) / bands;
-  const std::int64_t last = ((band + 1) * slices_of_scan_ + bands - 1) / bands - 1;
-  // Larger is better; never equal for two slices.
-  const auto rank = [&](std::int64_t lesion_pixels, std::int64_t slice) {
-    return std::tuple(lesion_pixels, -std::abs(2 * slice - first - last), -slice);
-  };
-  const auto lesion_pixels =
-      static_cast<std::int64_t>(std::count_if(lesion.begin(), lesion.end(), [](auto v) { return v != 0; }));
-  Place& place = places_[static_cast<std::size_t>(band)];
-  if (rank(lesion_pixels, index) < rank(place.lesion_pixels, place.slice.index)) return;
+  const std::int64_t lesion_pixels = count(lesion);
+  if (!is_better(index, lesion_pixels)) return;
+  Place& place = places_[band_of(index)];
   place.lesion_pixels = lesion_pixels;
   place.slice.index = index;
   place.slice.rows = rows;

@@ -154,12 +154,18 @@ StoredCase read_case(const std::filesystem::path& measurements_json) {
       return value.is_number_integer() ? fmt::format("{}", value.get<std::int64_t>())
                                        : fmt::format("{}", value.get<double>());
     };
-    const Json sha = json.at("model").is_null() ? Json() : json.at("model").at("sha256");
+    const Json& model = json.at("model");
+    std::vector<std::string> models;
+    if (!model.is_null()) {
+      models.push_back(model.at("sha256").get<std::string>());
+      for (const Json& further : model.at("averaged_with")) models.push_back(further.at("sha256").get<std::string>());
+    }
     return {
         {measurements_json.stem().string(), cell_of("/grid/size/2"), cell_of("/lesion/slices"),
          cell_of("/lesion/voxels"), cell_of("/lesion/volume_ml"), cell_of("/lung/voxels"), cell_of("/lung/volume_ml"),
          cell_of("/lesion/outside_lung_voxels"), cell_of("/percent_affected"), cell_of("/lesion/expected_dice"), notes},
-        sha.is_null() ? "" : sha.get<std::string>()};
+        models,
+        !model.is_null() && model.at("mirrors_averaged").get<bool>()};
   } catch (const Json::exception& error) {
     throw Error(fmt::format("{}: is not what segment or quantify wrote ({}); run the case again with --overwrite",
                             measurements_json.string(), error.what()));

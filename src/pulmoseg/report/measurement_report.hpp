@@ -42,7 +42,9 @@ std::vector<std::string> cohort_row(const std::string& name, const quantify::Mea
 /// A case as its JSON tells it; it is called as that file.
 struct StoredCase {
   std::vector<std::string> row;  ///< as cohort_row()
-  std::string model_sha256;      ///< empty: the mask was there already
+  std::vector<std::string>
+      models;  ///< SHA-256 of the model, of those averaged with it; empty: the mask was there already
+  bool mirrors = false;
 };
 
 /// Error when it is no such JSON, or a damaged one.

@@ -29,6 +29,9 @@ class SliceGallery {
  public:
   explicit SliceGallery(std::int64_t slices_of_scan, std::int64_t places = 12);
 
+  /// Whether it would keep the slice: only then need its pixels be read.
+  bool wants(std::int64_t index, std::span<const std::uint8_t> lesion) const;
+
   /// Error when the spans are not rows·columns long or the index is outside of the scan.
   void offer(std::int64_t index, std::int64_t rows, std::int64_t columns, std::span<const float> pixels,
              std::span<const std::uint8_t> lesion, std::span<const std::uint8_t> lung = {});
@@ -41,6 +44,9 @@ class SliceGallery {
     std::int64_t lesion_pixels = -1;  // -1: nothing offered yet
     GallerySlice slice;
   };
+  std::size_t band_of(std::int64_t index) const;
+  bool is_better(std::int64_t index, std::int64_t lesion_pixels) const;  ///< than what its band has
+
   std::int64_t slices_of_scan_;
   std::vector<Place> places_;
 };

@@ -303,6 +303,11 @@ class DicomVoxels : public StoredVoxels {
     for (; !bytes.empty(); bytes = bytes.subspan(slice_bytes)) read_slice(slices_[next_++], bytes.first(slice_bytes));
   }
 
+  void rewind() override {
+    next_ = 0;
+    warning_.clear();
+  }
+
  private:
   void read_slice(const Slice& slice, std::span<std::byte> bytes) const {
     const auto io = open_slice(slice.file);

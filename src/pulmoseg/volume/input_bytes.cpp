@@ -94,13 +94,12 @@ InputBytes::InputBytes(const std::filesystem::path& file, std::uint64_t offset, 
   const bool has_magic = ::pread(state_->descriptor, magic.data(), 2, static_cast<off_t>(offset)) == 2 &&
                          magic[0] == 0x1f && magic[1] == 0x8b;
   state_->gzip = packing == Packing::gzip || (packing == Packing::by_content && has_magic);
-  if (::lseek(state_->descriptor, static_cast<off_t>(offset), SEEK_SET) < 0) {
-    throw Error(fmt::format("{}: cannot be read: {}", file.string(), std::strerror(errno)));
+  if (state_->gzip) {
+    state_->buffer.resize(std::size_t{1} << 17);
+    if (inflateInit2(&state_->stream, 16 + MAX_WBITS) != Z_OK) throw std::bad_alloc();
+    state_->stream_open = true;
   }
-  if (!state_->gzip) return;
-  state_->buffer.resize(std::size_t{1} << 17);
-  if (inflateInit2(&state_->stream, 16 + MAX_WBITS) != Z_OK) throw std::bad_alloc();
-  state_->stream_open = true;
+  restart();
 }
 
 InputBytes::InputBytes(InputBytes&&) noexcept = default;
@@ -144,6 +143,18 @@ void InputBytes::skip(std::uint64_t count) {
     read(std::span(ignored).first(part));
     count -= part;
   }
+}
+
+void InputBytes::restart() {
+  State& state = *state_;
+  if (::lseek(state.descriptor, static_cast<off_t>(state.offset), SEEK_SET) < 0)
+    throw Error(fmt::format("{}: cannot be read: {}", state.file.string(), std::strerror(errno)));
+  state.delivered = 0;
+  if (!state.gzip) return;
+  inflateReset(&state.stream);
+  state.stream.avail_in = 0;
+  state.at_end = false;
+  state.first_member = true;
 }
 
 void InputBytes::finish() {

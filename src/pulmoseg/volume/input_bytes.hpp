@@ -29,6 +29,8 @@ class InputBytes {
 
   void skip(std::uint64_t count);  ///< Error as read()
 
+  void restart();  ///< the first byte is the next one again
+
   /// To be called after the last byte of interest: verifies the checksum of the gzip member that holds it.
   void finish();
 

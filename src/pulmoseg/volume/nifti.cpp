@@ -31,8 +31,8 @@ OpenedImage open_nifti(const std::filesystem::path& file, std::span<const std::b
   if (!header.placing.descrip.empty()) source.attributes["descrip"] = header.placing.descrip;
   InputBytes bytes(file, 0, InputBytes::Packing::by_content);
   bytes.require(header.voxel_offset + voxel_bytes(place.geometry.size, size_of(header.type), file));
-  bytes.skip(header.voxel_offset);
-  return {std::move(source), std::make_unique<PackedVoxels>(std::move(bytes), header.type, header.swapped)};
+  return {std::move(source),
+          std::make_unique<PackedVoxels>(std::move(bytes), header.voxel_offset, header.type, header.swapped)};
 }
 
 }  // namespace pulmoseg::volume

@@ -33,8 +33,7 @@ OpenedImage open_nrrd(const std::filesystem::path& file) {
   }
   InputBytes bytes(header.data_file, offset, header.gzipped ? InputBytes::Packing::gzip : InputBytes::Packing::none);
   bytes.require(needed);
-  bytes.skip(skip);
-  return {std::move(source), std::make_unique<PackedVoxels>(std::move(bytes), header.type, header.swapped)};
+  return {std::move(source), std::make_unique<PackedVoxels>(std::move(bytes), skip, header.type, header.swapped)};
 }
 
 }  // namespace pulmoseg::volume

@@ -1,6 +1,7 @@
 #pragma once
 // Voxels that stand in a file as they are or gzipped (NIfTI, NRRD). Internal to volume/.
 
+#include <cstdint>
 #include <utility>
 
 #include "pulmoseg/volume/input_bytes.hpp"
@@ -11,9 +12,11 @@ namespace pulmoseg::volume {
 
 class PackedVoxels : public StoredVoxels {
  public:
-  /// `bytes` stands at the first voxel.
-  PackedVoxels(InputBytes bytes, VoxelType type, bool swapped)
-      : bytes_(std::move(bytes)), type_(type), swapped_(swapped) {}
+  /// The first voxel stands behind the first `skipped` of `bytes`, of which none was read.
+  PackedVoxels(InputBytes bytes, std::uint64_t skipped, VoxelType type, bool swapped)
+      : bytes_(std::move(bytes)), skipped_(skipped), type_(type), swapped_(swapped) {
+    bytes_.skip(skipped_);
+  }
 
   void read(std::span<std::byte> bytes) override {
     bytes_.read(bytes);
@@ -22,8 +25,14 @@ class PackedVoxels : public StoredVoxels {
 
   void finish() override { bytes_.finish(); }
 
+  void rewind() override {
+    bytes_.restart();
+    bytes_.skip(skipped_);
+  }
+
  private:
   InputBytes bytes_;
+  std::uint64_t skipped_;
   VoxelType type_;
   bool swapped_;
 };

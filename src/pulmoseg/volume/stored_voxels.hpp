@@ -20,6 +20,9 @@ class StoredVoxels {
 
   /// After the last voxel: verifies what can be verified only there.
   virtual void finish() {}
+
+  /// The first voxel is the next one again.
+  virtual void rewind() = 0;
 };
 
 struct OpenedImage {

@@ -71,16 +71,46 @@ struct VolumeReader::State {
   SourceInfo source;
   std::unique_ptr<StoredVoxels> voxels;
   Geometry geometry;              // canonical
-  std::vector<std::byte> stored;  // one stored slice, or the whole volume when it is not stored axially
+  bool keeps = false;             // all that was read, for it is small enough
+  std::vector<std::byte> stored;  // a slice; or the whole volume, if it is kept or not stored axially
   std::int64_t next = 0;          // slices handed out
+  std::int64_t loaded = 0;        // slices read
 
   bool stored_axially() const { return source.order.axis[2] == 2; }
+  std::int64_t slices() const { return geometry.size[2]; }
 
-  void load() {
+  /// Of a stored slice, or of all of them when the volume is not stored axially.
+  std::size_t bytes() const {
     const auto& size = source.stored_geometry.size;
-    const std::int64_t slices = stored_axially() ? 1 : size[2];
-    stored.resize(static_cast<std::size_t>(size[0] * size[1] * slices) * size_of(source.voxel_type));
-    voxels->read(stored);
+    return static_cast<std::size_t>(size[0] * size[1] * (stored_axially() ? 1 : size[2])) * size_of(source.voxel_type);
+  }
+
+  std::int64_t index_of(std::int64_t at) const {
+    return stored_axially() && source.order.flipped[2] ? slices() - 1 - at : at;
+  }
+
+  void load(std::span<std::byte> target, std::int64_t loaded_then) {
+    voxels->read(target);
+    if (loaded_then == slices()) voxels->finish();
+    loaded = loaded_then;
+  }
+
+  /// Where the voxels of the slice that is handed out as number `at` stand: in it alone, or in the volume.
+  std::span<const std::byte> holding(std::int64_t at) {
+    if (!stored_axially()) {
+      if (loaded == 0) {
+        stored.resize(bytes());
+        load(stored, slices());
+      }
+      return stored;
+    }
+    const std::size_t offset = keeps ? static_cast<std::size_t>(at) * bytes() : 0;
+    if (at == loaded) {
+      if (keeps) stored.reserve(static_cast<std::size_t>(slices()) * bytes());
+      stored.resize(offset + bytes());
+      load(std::span(stored).subspan(offset), at + 1);
+    }
+    return std::span(stored).subspan(offset, bytes());
   }
 };
 
@@ -89,12 +119,14 @@ VolumeReader::VolumeReader(VolumeReader&&) noexcept = default;
 VolumeReader& VolumeReader::operator=(VolumeReader&&) noexcept = default;
 VolumeReader::~VolumeReader() = default;
 
-VolumeReader VolumeReader::open(const fs::path& file_or_dicom_folder) {
+VolumeReader VolumeReader::open(const fs::path& file_or_dicom_folder, std::uint64_t kept_bytes) {
   OpenedImage image = open_image(file_or_dicom_folder);
   auto state = std::make_unique<State>();
   state->geometry = reorder(image.source.stored_geometry, image.source.order);
   state->source = std::move(image.source);
   state->voxels = std::move(image.voxels);
+  state->keeps =
+      state->bytes() * (state->stored_axially() ? static_cast<std::uint64_t>(state->slices()) : 1) <= kept_bytes;
   return VolumeReader(std::move(state));
 }
 
@@ -118,26 +150,47 @@ VolumeReader VolumeReader::open_on_grid_of(const SourceInfo& grid, const fs::pat
 const Geometry& VolumeReader::geometry() const { return state_->geometry; }
 const SourceInfo& VolumeReader::source() const { return state_->source; }
 
+std::optional<std::int64_t> VolumeReader::next_index() const {
+  if (state_->next == state_->slices()) return std::nullopt;
+  return state_->index_of(state_->next);
+}
+
+bool VolumeReader::skip() {
+  State& state = *state_;
+  if (state.next == state.slices()) return false;
+  state.holding(state.next);
+  ++state.next;
+  return true;
+}
+
+void VolumeReader::rewind() {
+  State& state = *state_;
+  state.next = 0;
+  if (state.keeps || !state.stored_axially()) return;
+  state.loaded = 0;
+  state.voxels->rewind();
+}
+
+void VolumeReader::read_ahead() {
+  State& state = *state_;
+  for (std::int64_t at = state.loaded; state.keeps && at < state.slices(); at = state.loaded) state.holding(at);
+}
+
 bool VolumeReader::next(AxialSlice& slice) {
   State& state = *state_;
-  const std::int64_t slices = state.geometry.size[2];
-  if (state.next == slices) return false;
-  const bool axial = state.stored_axially();
+  if (state.next == state.slices()) return false;
   const auto& source = state.source;
-  const std::int64_t at = state.next++;
-  slice.index = axial && source.order.flipped[2] ? slices - 1 - at : at;
+  const std::int64_t at = state.next;
+  slice.index = state.index_of(at);
   slice.columns = state.geometry.size[0];
   slice.rows = state.geometry.size[1];
-  if (axial || at == 0) {
-    state.load();
-    if (!axial || at + 1 == slices) state.voxels->finish();
-  }
   slice.pixels.resize(static_cast<std::size_t>(slice.rows * slice.columns));
   const auto& size = source.stored_geometry.size;
   const SliceLayout layout =
-      axial ? layout_in_slice(size, source.order) : layout_in_volume(size, source.order, slice.index);
-  gather(state.stored, source.voxel_type, layout, source.slope, source.intercept, slice.pixels);
+      state.stored_axially() ? layout_in_slice(size, source.order) : layout_in_volume(size, source.order, slice.index);
+  gather(state.holding(at), source.voxel_type, layout, source.slope, source.intercept, slice.pixels);
   check_finite(slice, source.file);
+  ++state.next;
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "pulmoseg/volume/geometry.hpp"
@@ -23,15 +24,16 @@ struct AxialSlice {
 /// series and hands out its axial slices, whatever order the voxels are stored in. What a file is, its content decides.
 ///
 /// Memory: about one slice for a volume that is stored slice by slice in the axial plane; any other volume is held once,
-/// in its stored voxel type.
+/// in its stored voxel type, and so is one that may be kept.
 ///
 /// Errors: Error of one line for a file that is missing, empty, cut short, damaged or not an image; for more than one
 /// frame, colour or complex voxels, zero or non-finite spacing, singular axes; from next() for a voxel that is NaN or
 /// infinite. Threads: one at a time.
 class VolumeReader {
  public:
-  /// Reads the header only. Of a DICOM series each file is read whole: only so is it seen that none is cut.
-  static VolumeReader open(const std::filesystem::path& file_or_dicom_folder);
+  /// Reads the header only. Of a DICOM series each file is read whole: only so is it seen that none is cut. A volume of up to
+  /// `kept_bytes` is kept as it is read, for rewind().
+  static VolumeReader open(const std::filesystem::path& file_or_dicom_folder, std::uint64_t kept_bytes = 0);
 
   /// Opens a file whose voxels lie on the grid of `grid` one by one, whatever its own header says about position.
   /// Error when the two sizes differ.
@@ -47,6 +49,17 @@ class VolumeReader {
   /// The next slice, each once, in the order in which they are stored (the index may run downwards). False after the
   /// last.
   bool next(AxialSlice& slice);
+
+  /// Passes the next slice over, without a look at its voxels. False after the last.
+  bool skip();
+
+  std::optional<std::int64_t> next_index() const;  ///< of the slice that is next; nullopt after the last
+
+  /// The first slice is the next one again. What is held is not read again.
+  void rewind();
+
+  /// Reads on until all is held, if the volume may be kept; else nothing. It may be another thread that does so.
+  void read_ahead();
 
  private:
   struct State;

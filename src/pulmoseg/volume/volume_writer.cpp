@@ -51,12 +51,35 @@ struct VolumeWriter::State {
 
   std::int64_t slices() const { return static_cast<std::int64_t>(written.size()); }
 
-  void place(std::int64_t index, std::span<const float> pixels, const SliceLayout& layout,
+  template <class Pixel>
+  void place(std::int64_t index, std::span<const Pixel> pixels, const SliceLayout& layout,
              std::span<std::byte> stored) const {
     const std::size_t misfit = scatter(pixels, layout, type, stored);
     if (misfit == pixels.size()) return;
     throw Error(
         fmt::format("{}: the value {} in slice {} does not fit {}", file.string(), pixels[misfit], index, name(type)));
+  }
+
+  template <class Pixel>
+  void write(std::int64_t index, std::span<const Pixel> pixels) {
+    if (index < 0 || index >= slices() || written[static_cast<std::size_t>(index)]) {
+      throw Error(
+          fmt::format("{}: slice {} is written twice or outside of the {} slices", file.string(), index, slices()));
+    }
+    const SliceLayout layout = stored_axially() ? layout_in_slice(size, order) : layout_in_volume(size, order, index);
+    if (std::ssize(pixels) != layout.rows * layout.columns) {
+      throw Error(fmt::format("{}: slice {} has {} pixels, expected {}x{}", file.string(), index, pixels.size(),
+                              layout.columns, layout.rows));
+    }
+    if (stored_axially()) {
+      std::vector<std::byte> stored(pixels.size() * size_of(type));
+      place(index, pixels, layout, stored);
+      waiting.emplace(order.flipped[2] ? slices() - 1 - index : index, std::move(stored));
+      write_waiting();
+    } else {
+      place(index, pixels, layout, volume);
+    }
+    written[static_cast<std::size_t>(index)] = true;
   }
 
   /// Hands slices on as long as the next one in stored order is there.
@@ -84,29 +107,8 @@ VolumeWriter::VolumeWriter(VolumeWriter&&) noexcept = default;
 VolumeWriter& VolumeWriter::operator=(VolumeWriter&&) noexcept = default;
 VolumeWriter::~VolumeWriter() = default;
 
-void VolumeWriter::write(std::int64_t index, std::span<const float> pixels) {
-  State& state = *state_;
-  const bool axial = state.stored_axially();
-  if (index < 0 || index >= state.slices() || state.written[static_cast<std::size_t>(index)]) {
-    throw Error(fmt::format("{}: slice {} is written twice or outside of the {} slices", state.file.string(), index,
-                            state.slices()));
-  }
-  const SliceLayout layout =
-      axial ? layout_in_slice(state.size, state.order) : layout_in_volume(state.size, state.order, index);
-  if (static_cast<std::int64_t>(pixels.size()) != layout.rows * layout.columns) {
-    throw Error(fmt::format("{}: slice {} has {} pixels, expected {}x{}", state.file.string(), index, pixels.size(),
-                            layout.columns, layout.rows));
-  }
-  if (axial) {
-    std::vector<std::byte> stored(pixels.size() * size_of(state.type));
-    state.place(index, pixels, layout, stored);
-    state.waiting.emplace(state.order.flipped[2] ? state.slices() - 1 - index : index, std::move(stored));
-    state.write_waiting();
-  } else {
-    state.place(index, pixels, layout, state.volume);
-  }
-  state.written[static_cast<std::size_t>(index)] = true;
-}
+void VolumeWriter::write(std::int64_t index, std::span<const float> pixels) { state_->write(index, pixels); }
+void VolumeWriter::write(std::int64_t index, std::span<const std::uint8_t> pixels) { state_->write(index, pixels); }
 
 void VolumeWriter::commit() {
   State& state = *state_;

@@ -30,6 +30,7 @@ class VolumeWriter {
 
   /// `pixels`: rows x columns of canonical slice `index`, each slice once. Integers are rounded to the nearest.
   void write(std::int64_t index, std::span<const float> pixels);
+  void write(std::int64_t index, std::span<const std::uint8_t> pixels);
 
   void commit();
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 namespace pulmoseg::volume {
 namespace {
@@ -45,6 +46,24 @@ T convert(float value) {
   } else {
     return static_cast<T>(value);  // rounded before
   }
+}
+
+/// `store` puts a pixel into a voxel; false: it does not fit.
+template <class Pixel, class Store>
+std::size_t scatter_any(std::span<const Pixel> pixels, const SliceLayout& layout, VoxelType type,
+                        std::span<std::byte> stored, Store store) {
+  return with_type(type, [&](auto example) {
+    auto* voxels = reinterpret_cast<decltype(example)*>(stored.data());
+    const Pixel* in = pixels.data();
+    for (std::int64_t row = 0; row < layout.rows; ++row, in += layout.columns) {
+      auto* out = voxels + layout.start + row * layout.row_step;
+      for (std::int64_t column = 0; column < layout.columns; ++column) {
+        if (!store(in[column], out[column * layout.column_step]))
+          return static_cast<std::size_t>(row * layout.columns + column);
+      }
+    }
+    return pixels.size();
+  });
 }
 
 template <class Bits, class Swap>
@@ -113,19 +132,21 @@ void gather(std::span<const std::byte> stored, VoxelType type, const SliceLayout
 
 std::size_t scatter(std::span<const float> pixels, const SliceLayout& layout, VoxelType type,
                     std::span<std::byte> stored) {
-  return with_type(type, [&](auto voxel) {
-    using Voxel = decltype(voxel);
-    auto* voxels = reinterpret_cast<Voxel*>(stored.data());
-    const float* in = pixels.data();
-    for (std::int64_t row = 0; row < layout.rows; ++row, in += layout.columns) {
-      Voxel* out = voxels + layout.start + row * layout.row_step;
-      for (std::int64_t column = 0; column < layout.columns; ++column) {
-        const float value = std::is_floating_point_v<Voxel> ? in[column] : std::nearbyint(in[column]);
-        if (!fits<Voxel>(value)) return static_cast<std::size_t>(row * layout.columns + column);
-        out[column * layout.column_step] = convert<Voxel>(value);
-      }
-    }
-    return pixels.size();
+  return scatter_any(pixels, layout, type, stored, [](float pixel, auto& voxel) {
+    using Voxel = std::remove_reference_t<decltype(voxel)>;
+    const float value = std::is_floating_point_v<Voxel> ? pixel : std::nearbyint(pixel);
+    if (!fits<Voxel>(value)) return false;
+    voxel = convert<Voxel>(value);
+    return true;
+  });
+}
+
+std::size_t scatter(std::span<const std::uint8_t> pixels, const SliceLayout& layout, VoxelType type,
+                    std::span<std::byte> stored) {
+  return scatter_any(pixels, layout, type, stored, [](std::uint8_t pixel, auto& voxel) {
+    using Voxel = std::remove_reference_t<decltype(voxel)>;
+    voxel = static_cast<Voxel>(pixel);
+    return std::cmp_equal(pixel, static_cast<std::int64_t>(voxel));
   });
 }
 

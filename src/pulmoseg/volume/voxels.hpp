@@ -30,6 +30,8 @@ void gather(std::span<const std::byte> stored, VoxelType type, const SliceLayout
 /// type, or pixels.size().
 std::size_t scatter(std::span<const float> pixels, const SliceLayout& layout, VoxelType type,
                     std::span<std::byte> stored);
+std::size_t scatter(std::span<const std::uint8_t> pixels, const SliceLayout& layout, VoxelType type,
+                    std::span<std::byte> stored);
 
 /// Reverses the bytes of each voxel.
 void swap_bytes(std::span<std::byte> stored, VoxelType type);
