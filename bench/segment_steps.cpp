@@ -80,12 +80,14 @@ void time_steps(const std::vector<std::string>& arguments) {
     steps.time("convert", [&] { scan.next(slice); });
     std::vector<float> image, logits;
     std::vector<std::uint8_t> mask;
+    bool holds_body = true;
     steps.time("preprocess", [&] {
-      if (!dataset::holds_body(slice.pixels)) return;
+      if (!(holds_body = dataset::holds_body(slice.pixels))) return;
       image = dataset::preprocess(slice.pixels, slice.rows, slice.columns, preprocessing);
       dataset::equalise(image, preprocessing.size, preprocessing.size, preprocessing);
       dataset::appearance_of(image, preprocessing.size);
     });
+    if (!holds_body) continue;
     steps.time("network, one slice at a time",
                [&] { logits = engine->run(image, 1, preprocessing.size, preprocessing.size); });
     steps.time("back to the grid", [&] {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -52,11 +53,11 @@ NAME, FOLDER gets
 
 Two inputs of one name get two names (NAME, NAME_2). A result that exists is an error before anything is
 computed, unless --resume (what is done stays) or --overwrite (all is done again) says otherwise. A case that
-fails is reported, the others go on, and the exit code is 1. Memory: a few slices, and the runs of the masks,
-if the scan is stored slice by slice.
+fails is reported, the others go on, and the exit code is 1. Memory: the model, and of a scan that is stored
+slice by slice a few slices or, up to 256 MiB, all, so that it is unpacked once; of the next scan too.
 
 A model that was run before starts quicker: what is prepared for this processor is kept in PULMOSEG_CACHE
-(~/.cache/pulmoseg, at most four models; set it to nothing and nothing is kept).
+(~/.cache/pulmoseg, up to 1 GB; set it to nothing and nothing is kept).
 
 Many scans: --workers N starts N processes, each with its share of cases and threads. --shard i/n takes every
 n-th case, for n jobs that share FOLDER; `pulmoseg cohort FOLDER` then makes cohort.csv. Whatever is killed
@@ -109,17 +110,22 @@ void print_case(const SegmentCase& planned, const SegmentedCase& segmented) {
 class ScansAhead {
  public:
   explicit ScansAhead(const std::vector<SegmentCase>& cases) : cases_(cases) { begin_next(); }
+  ScansAhead(const ScansAhead&) = delete;
+  ScansAhead& operator=(const ScansAhead&) = delete;
+  ~ScansAhead() { wanted_ = false; }  // before the future waits
 
   void begin_next() {
     if (next_ == cases_.size() || coming_.valid()) return;
-    coming_ = std::async(std::launch::async, [file = cases_[next_++].input] {
+    // Deferred where no thread can be had: the scan is then read when it is taken.
+    coming_ = std::async(std::launch::async | std::launch::deferred, [this, file = cases_[next_].input] {
       auto scan = volume::VolumeReader::open(file, kept_scan_bytes);
-      scan.read_ahead();
+      scan.read_ahead([this] { return wanted_ && !stop_token().stop_requested(); });
       return scan;
     });
+    ++next_;
   }
 
-  /// Throws what was wrong with it.
+  /// Of the next case. Throws what was wrong with it.
   volume::VolumeReader take() {
     begin_next();
     return coming_.get();
@@ -128,6 +134,7 @@ class ScansAhead {
  private:
   const std::vector<SegmentCase>& cases_;
   std::size_t next_ = 0;
+  std::atomic<bool> wanted_ = true;
   std::future<volume::VolumeReader> coming_;
 };
 
@@ -152,6 +159,7 @@ Outcome run_cases(const std::vector<SegmentCase>& cases, ScansAhead& scans, cons
   Outcome outcome;
   for (const auto& planned : cases) {
     stop_if_asked();
+    if (&planned != &cases.front()) work.model.get();  // without it, no further case has a chance
     try {
       const SegmentedCase segmented = run_case(planned, scans, work);
       add_to_cohort(report::cohort_row(planned.name, segmented.measurements));
@@ -199,7 +207,7 @@ void sweep(const fs::path& folder, const std::vector<SegmentCase>& cases) {
   for (const auto& planned : cases) {
     for (const auto& file : results_of(planned)) names.insert(file.filename().string());
   }
-  remove_unfinished(folder, names);
+  remove_unfinished(folder, [&](const std::string& name) { return names.contains(name); });
 }
 
 FolderLock lock_for(const SegmentPlan& plan) {

@@ -40,7 +40,11 @@ bool needs_no_other(const CLI::App& app, std::span<char*> words) {
 void add_torch_commands(CLI::App& app, std::span<char*> words) {
   if (needs_no_other(app, words)) return;
   using Add = decltype(&pulmoseg::cli::pulmoseg_add_torch_commands);
-  reinterpret_cast<Add>(pulmoseg::cli::torch_function("pulmoseg_add_torch_commands"))(app);
+  try {
+    reinterpret_cast<Add>(pulmoseg::cli::torch_function("pulmoseg_add_torch_commands"))(app);
+  } catch (const pulmoseg::Error& error) {  // the others can still be told about
+    spdlog::warn("{}", error.what());
+  }
 }
 #else
 void add_torch_commands(CLI::App&, std::span<char*>) {}

@@ -34,7 +34,8 @@ struct CaseEvents {
   std::function<void()> on_found;  ///< the network has answered; what is left is to write
 };
 
-/// Scans of at most so many bytes of voxels are held, and so read once instead of twice or three times.
+/// Scans of at most so many bytes of voxels are held, and so read once instead of two or three times. Two of them are held at a
+/// time: the next one is read ahead.
 constexpr std::uint64_t kept_scan_bytes = std::uint64_t{1} << 28;
 
 /// Writes the files that `planned` names, each whole, the measurements last.

@@ -11,7 +11,7 @@ namespace pulmoseg::cli {
 void* torch_function(const char* name) {
   constexpr const char* file = "libpulmoseg_torch_commands.so";
   // Global, as if it were linked: what LibTorch itself opens (its CUDA part) looks for LibTorch's symbols.
-  static void* const library = ::dlopen(file, RTLD_NOW | RTLD_GLOBAL);
+  void* const library = ::dlopen(file, RTLD_NOW | RTLD_GLOBAL);  // once for all: it counts
   if (!library) throw Error(fmt::format("{}: cannot be opened: {}; install pulmoseg again", file, ::dlerror()));
   if (void* function = ::dlsym(library, name)) return function;
   throw Error(fmt::format("{}: has no {}; install pulmoseg again", file, name));

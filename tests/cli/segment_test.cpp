@@ -646,6 +646,7 @@ TEST_F(SegmentCohort, KilledAtAnyMomentItLosesNothing) {
       }
       int status = 0;
       ::waitpid(shard.process, &status, 0);
+      ASSERT_TRUE(!WIFSIGNALED(status) || WTERMSIG(status) == SIGKILL) << status;
       kills += WIFSIGNALED(status);
       shard.done = WIFEXITED(status);
       ASSERT_TRUE(!shard.done || WEXITSTATUS(status) == 0);

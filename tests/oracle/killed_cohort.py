@@ -48,13 +48,14 @@ def command(arguments, cases, out, *more):
 
 def run_killed(arguments, cases, out, chance):
     """Returns what all processes printed, and how many were killed."""
-    processes, printed, killed = {}, [], 0
+    processes, logs, printed, killed = {}, {}, [], 0
 
     def start(shard):
         log = open(out.parent / f"log-{len(printed)}", "w+")
         printed.append(log)
         processes[shard] = subprocess.Popen(
             command(arguments, cases, out, "--resume", "--shard", f"{shard}/{arguments.shards}"), stdout=log, stderr=log)
+        logs[shard] = log
 
     for shard in range(1, arguments.shards + 1):
         start(shard)
@@ -71,8 +72,8 @@ def run_killed(arguments, cases, out, chance):
                 killed += 1
                 start(shard)
             elif code != 0:
-                printed[-1].seek(0)
-                sys.exit(f"shard {shard} ended with {code}: {printed[-1].read()}")
+                logs[shard].seek(0)
+                sys.exit(f"shard {shard} ended with {code}: {logs[shard].read()}")
     return printed, killed
 
 

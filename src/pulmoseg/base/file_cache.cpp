@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <fstream>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -19,7 +21,8 @@ constexpr const char* ending = ".kept";
 
 }  // namespace
 
-FileCache::FileCache(fs::path folder, std::size_t places) : folder_(std::move(folder)), places_(places) {}
+FileCache::FileCache(fs::path folder, std::uintmax_t most_bytes)
+    : folder_(std::move(folder)), most_bytes_(most_bytes) {}
 
 fs::path FileCache::file_of(const std::string& key) const {
   return folder_ / fmt::format("{:016x}{}", std::hash<std::string>{}(key), ending);
@@ -55,13 +58,21 @@ void FileCache::keep(const std::string& key, const std::function<void(std::ostre
 }
 
 void FileCache::drop_oldest() const {
-  std::vector<std::pair<fs::file_time_type, fs::path>> files;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
-    if (entry.path().extension() == ending) files.emplace_back(entry.last_write_time(ignored), entry.path());
+  std::vector<fs::directory_entry> files;
+  const auto hour_ago = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    if (entry.path().extension() != ending) continue;
+    if (!entry.path().filename().string().starts_with('.'))
+      files.push_back(entry);
+    else if (entry.last_write_time() < hour_ago)  // whoever was writing it was killed
+      fs::remove(entry.path());
   }
-  std::ranges::sort(files, std::greater());
-  for (std::size_t i = places_; i < files.size(); ++i) fs::remove(files[i].second, ignored);
+  std::ranges::sort(files, std::greater(), [](const auto& file) { return file.last_write_time(); });
+  std::uintmax_t bytes = 0;
+  for (const auto& file : files) {
+    bytes += file.file_size();
+    if (bytes > most_bytes_) fs::remove(file.path());
+  }
 }
 
 }  // namespace pulmoseg

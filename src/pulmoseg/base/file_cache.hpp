@@ -1,7 +1,7 @@
 #pragma once
 // Files that can be made again, kept so that they need not be.
 
-#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <istream>
@@ -14,8 +14,8 @@ namespace pulmoseg {
 /// Whatever goes wrong with it (a full disk, no permission) is not worth an error: the file is then made again the next time.
 class FileCache {
  public:
-  /// Keeps at most `places` files in `folder`, which is made when the first is kept. An empty path: keeps nothing.
-  FileCache(std::filesystem::path folder, std::size_t places);
+  /// Keeps files of at most `most_bytes` together in `folder`, which is made when the first is kept. An empty path: nothing.
+  FileCache(std::filesystem::path folder, std::uintmax_t most_bytes);
 
   /// Hands over what was kept as `key`, a line of text that says all that the file depends on. False: there is nothing, or `read`
   /// gave false for it (it is of no use).
@@ -28,7 +28,7 @@ class FileCache {
   void drop_oldest() const;
 
   std::filesystem::path folder_;
-  std::size_t places_;
+  std::uintmax_t most_bytes_;
 };
 
 }  // namespace pulmoseg

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <random>
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
@@ -17,7 +18,7 @@
 namespace pulmoseg {
 namespace {
 
-constexpr std::string_view unfinished = ".partial-";  // then the process, a dash, and the name
+constexpr std::string_view unfinished = ".partial-";  // then who writes it, a dash, and the name
 
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view what) {
   throw Error(fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
@@ -47,8 +48,10 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 
 OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)) {
   // The name ends as the final one does: some libraries choose the format by it.
-  temporary_ = folder_of(path_) / fmt::format("{}{}-{}", unfinished, ::getpid(), path_.filename().string());
-  descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  // Processes of two machines that share a folder, or of two containers, may have one number.
+  temporary_ = folder_of(path_) /
+               fmt::format("{}{}.{:08x}-{}", unfinished, ::getpid(), std::random_device()(), path_.filename().string());
+  descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail(path_, "cannot be written");
 }
 
@@ -97,14 +100,15 @@ void OutputFile::commit() {
   sync_folder(folder_of(path_));
 }
 
-void remove_unfinished(const std::filesystem::path& folder, const std::set<std::string>& names) {
+void remove_unfinished(const std::filesystem::path& folder, const std::function<bool(const std::string&)>& is_meant) {
+  std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     const auto dash = name.starts_with(unfinished) ? name.find('-', unfinished.size()) : std::string::npos;
-    std::error_code ignored;
-    if (dash != std::string::npos && names.contains(name.substr(dash + 1)))
-      std::filesystem::remove(entry.path(), ignored);
+    if (dash != std::string::npos && (!is_meant || is_meant(name.substr(dash + 1)))) files.push_back(entry.path());
   }
+  std::error_code ignored;
+  for (const auto& file : files) std::filesystem::remove(file, ignored);
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {

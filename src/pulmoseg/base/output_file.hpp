@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <set>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,8 +40,10 @@ class OutputFile {
   int descriptor_ = -1;
 };
 
-/// Removes what killed processes left in `folder` of files of these names. Nobody may be writing one.
-void remove_unfinished(const std::filesystem::path& folder, const std::set<std::string>& names);
+/// Removes what killed processes left in `folder` of files whose names `is_meant` accepts; without it, of all. Nobody may be
+/// writing one of them.
+void remove_unfinished(const std::filesystem::path& folder,
+                       const std::function<bool(const std::string&)>& is_meant = {});
 
 /// `text` as the whole content of `path`, atomically.
 void write_file(const std::filesystem::path& path, std::string_view text);

@@ -23,8 +23,13 @@ std::string processor_name() {
   return name.empty() ? "unknown processor" : name;
 }
 
+std::string processor_flags() {
+  const std::string flags = first_entry("flags");
+  return flags.empty() ? first_entry("Features") : flags;
+}
+
 bool has_fast_bfloat16() {
-  std::istringstream flags(first_entry("flags"));
+  std::istringstream flags(processor_flags());
   for (std::string flag; flags >> flag;) {
     if (flag == "avx512_bf16" || flag == "amx_bf16") return true;
   }

@@ -23,12 +23,7 @@ void remove_all_files(const fs::path& folder) {
 
 /// What a killed run left behind. The lock is ours, so no living run owns these.
 void remove_leftovers(const fs::path& folder) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    const bool ours = std::ranges::any_of(all_names, [&](const char* ending) { return name.ends_with(ending); });
-    if (ours && name.starts_with(".partial-")) fs::remove(entry.path(), ignored);
-  }
+  remove_unfinished(folder, [](const std::string& name) { return std::ranges::count(all_names, name) > 0; });
 }
 
 }  // namespace

@@ -43,10 +43,6 @@ void check_alike(const NetworkFacts& first, const NetworkFacts& other) {
   }
 }
 
-NetworkOptions of_network(const EngineOptions& options) {
-  return {.precision = options.precision, .threads = options.threads, .cache = options.cache};
-}
-
 }  // namespace
 
 struct Engine::State {
@@ -140,14 +136,14 @@ void Engine::State::abandon() {
 Engine::Engine(const std::vector<std::filesystem::path>& onnx, const EngineOptions& options)
     : state_(std::make_unique<State>(options.mirrors)) {
   if (onnx.empty()) throw UsageError("no model is named");
-  for (const auto& file : onnx) state_->add(Network(file, of_network(options)));
+  for (const auto& file : onnx) state_->add(Network(file, options));
 }
 
 Engine::Engine(const std::filesystem::path& onnx, const EngineOptions& options) : Engine(std::vector{onnx}, options) {}
 
 Engine::Engine(const onnx::Model& model, const std::filesystem::path& name, const EngineOptions& options)
     : state_(std::make_unique<State>(options.mirrors)) {
-  state_->add(Network(model, name, of_network(options)));
+  state_->add(Network(model, name, options));
 }
 
 Engine::Engine(Engine&&) noexcept = default;

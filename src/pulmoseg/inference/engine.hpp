@@ -26,8 +26,8 @@ struct EngineOptions {
   int threads = 0;
   /// Asked four times: the slice as it is, mirrored in its columns, in its rows, in both (test-time augmentation).
   bool mirrors = false;
-  /// Folder in which networks are kept as they were prepared for this processor, so that the next start is quicker: the few that
-  /// were used last (FileCache). Empty: none. A kept network gives the same bytes.
+  /// Folder in which networks are kept as they were prepared for this processor, so that the next start is quicker: those that
+  /// were used last, up to 1 GB (FileCache). Empty: none. A kept network gives the same bytes.
   std::filesystem::path cache = {};
 };
 

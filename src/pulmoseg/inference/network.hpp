@@ -18,6 +18,7 @@
 #include "pulmoseg/dataset/class_map.hpp"
 #include "pulmoseg/dataset/familiarity.hpp"
 #include "pulmoseg/dataset/preprocessing.hpp"
+#include "pulmoseg/inference/engine.hpp"
 #include "pulmoseg/onnx/model.hpp"
 
 namespace pulmoseg::inference {
@@ -33,13 +34,6 @@ struct NetworkFacts {
   std::string precision = {};  ///< in which it runs: "fp32", "bf16" or "int8"
 };
 
-/// As EngineOptions's.
-struct NetworkOptions {
-  std::string precision = "fp32";
-  int threads = 0;
-  std::filesystem::path cache = {};
-};
-
 /// As metadata names them; without metadata of ours, background and lesion. Error, beginning with `file`, for damaged ones.
 dataset::ClassMap read_classes(const std::map<std::string, std::string>& metadata, const std::filesystem::path& file);
 
@@ -48,9 +42,9 @@ dataset::ClassMap read_classes(const std::map<std::string, std::string>& metadat
 /// as Engine's. Threads: one at a time.
 class Network {
  public:
-  Network(const std::filesystem::path& onnx, const NetworkOptions& options);
+  Network(const std::filesystem::path& onnx, const EngineOptions& options);
   /// Of a model in memory; `name` stands for its file.
-  Network(const onnx::Model& model, const std::filesystem::path& name, const NetworkOptions& options);
+  Network(const onnx::Model& model, const std::filesystem::path& name, const EngineOptions& options);
   Network(Network&&) noexcept;
   Network& operator=(Network&&) noexcept;
   ~Network();

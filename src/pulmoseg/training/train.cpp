@@ -62,15 +62,6 @@ void initialise(torch::nn::Module& network, const std::filesystem::path& file) {
   list("in the file, not used", report.unused);
 }
 
-/// What a killed run was writing: half a checkpoint is half a gigabyte. The folder is locked, so nobody is writing now.
-void remove_unfinished_files(const std::filesystem::path& run) {
-  std::vector<std::filesystem::path> unfinished;
-  for (const auto& entry : std::filesystem::directory_iterator(run)) {
-    if (entry.path().filename().string().starts_with(".partial-")) unfinished.push_back(entry.path());
-  }
-  for (const auto& file : unfinished) std::filesystem::remove(file);
-}
-
 /// The split of rank 0; of every other rank, only the parts matter.
 dataset::Split rank_0s(dataset::Split split, ProcessGroup& group) {
   std::string parts;
@@ -95,7 +86,7 @@ void check_folder(const RunFolder& folder, const RunConfig& config, const datase
   if (config.options.resume) {
     check_same_run(config, dataset, split, folder);
     warn_of_another_machine(config, folder);
-    remove_unfinished_files(folder.folder);
+    remove_unfinished(folder.folder);  // half a checkpoint is half a gigabyte; the folder is locked, nobody is writing
   } else if (std::filesystem::exists(folder.config())) {
     throw Error(fmt::format("{}: holds a training run already; go on with --resume or train into another folder",
                             folder.folder.string()));

@@ -12,6 +12,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -290,26 +291,43 @@ Geometry stack(std::vector<Slice>& slices, const fs::path& folder) {
   return geometry_from_steps({first.size[0], first.size[1], count}, steps, begin, folder);
 }
 
+/// GDCM and ITK promise nothing for two threads, not even with files of their own.
+std::mutex& one_at_a_time() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 class DicomVoxels : public StoredVoxels {
  public:
   DicomVoxels(std::vector<Slice> slices, VoxelType type, std::string warning)
       : slices_(std::move(slices)), type_(type), warning_(std::move(warning)) {}
 
   void read(std::span<std::byte> bytes) override {
-    // Here, because a command may open a scan for its header first, and once is enough.
-    if (next_ == 0 && !warning_.empty()) spdlog::warn("{}", warning_);
-    const Slice& first = slices_.front();
-    const std::size_t slice_bytes = static_cast<std::size_t>(first.size[0] * first.size[1]) * size_of(type_);
-    for (; !bytes.empty(); bytes = bytes.subspan(slice_bytes)) read_slice(slices_[next_++], bytes.first(slice_bytes));
+    warn();
+    const std::size_t part = slice_bytes();
+    for (; !bytes.empty(); bytes = bytes.subspan(part)) read_slice(slices_[next_++], bytes.first(part));
   }
 
-  void rewind() override {
-    next_ = 0;
-    warning_.clear();
+  void skip(std::uint64_t bytes) override {
+    warn();
+    next_ += bytes / slice_bytes();
   }
+
+  void rewind() override { next_ = 0; }
 
  private:
+  /// With the first voxels, because a command may open a scan for its header first, and once is enough.
+  void warn() {
+    if (!warning_.empty()) spdlog::warn("{}", std::exchange(warning_, {}));
+  }
+
+  std::size_t slice_bytes() const {
+    const auto& size = slices_.front().size;
+    return static_cast<std::size_t>(size[0] * size[1]) * size_of(type_);
+  }
+
   void read_slice(const Slice& slice, std::span<std::byte> bytes) const {
+    const std::scoped_lock alone(one_at_a_time());
     const auto io = open_slice(slice.file);
     const std::size_t voxels = static_cast<std::size_t>(slice.size[0] * slice.size[1]);
     if (static_cast<std::size_t>(io->GetImageSizeInBytes()) != voxels * size_of(slice.type))
@@ -356,6 +374,7 @@ void check_placed(const std::vector<Slice>& slices) {
 }  // namespace
 
 OpenedImage open_dicom_series(const fs::path& folder) {
+  const std::scoped_lock alone(one_at_a_time());
   // The two libraries would print; what matters becomes an Error.
   itk::Object::GlobalWarningDisplayOff();
   gdcm::Trace::WarningOff();

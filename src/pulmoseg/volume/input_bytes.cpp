@@ -137,7 +137,7 @@ void InputBytes::read(std::span<std::byte> bytes) {
 }
 
 void InputBytes::skip(std::uint64_t count) {
-  std::array<std::byte, 4096> ignored;
+  std::array<std::byte, 1 << 16> ignored;
   while (count > 0) {
     const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(count, ignored.size()));
     read(std::span(ignored).first(part));

@@ -23,6 +23,8 @@ class PackedVoxels : public StoredVoxels {
     if (swapped_) swap_bytes(bytes, type_);
   }
 
+  void skip(std::uint64_t bytes) override { bytes_.skip(bytes); }
+
   void finish() override { bytes_.finish(); }
 
   void rewind() override {

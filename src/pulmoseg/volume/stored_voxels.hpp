@@ -2,6 +2,7 @@
 // What each file format offers to VolumeReader. Internal to volume/.
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -17,6 +18,9 @@ class StoredVoxels {
   /// The next bytes.size() bytes: whole stored slices (planes of the two fastest axes). Error when the file has not as
   /// many.
   virtual void read(std::span<std::byte> bytes) = 0;
+
+  /// Passes as many bytes over, whole stored slices.
+  virtual void skip(std::uint64_t bytes) = 0;
 
   /// After the last voxel: verifies what can be verified only there.
   virtual void finish() {}

@@ -112,6 +112,17 @@ struct VolumeReader::State {
     }
     return std::span(stored).subspan(offset, bytes());
   }
+
+  /// As holding(), for voxels that nobody wants to see.
+  void pass_over(std::int64_t at) {
+    if (keeps || !stored_axially() || at != loaded) {
+      holding(at);
+      return;
+    }
+    voxels->skip(bytes());
+    if (at + 1 == slices()) voxels->finish();
+    loaded = at + 1;
+  }
 };
 
 VolumeReader::VolumeReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -158,7 +169,7 @@ std::optional<std::int64_t> VolumeReader::next_index() const {
 bool VolumeReader::skip() {
   State& state = *state_;
   if (state.next == state.slices()) return false;
-  state.holding(state.next);
+  state.pass_over(state.next);
   ++state.next;
   return true;
 }
@@ -171,9 +182,9 @@ void VolumeReader::rewind() {
   state.voxels->rewind();
 }
 
-void VolumeReader::read_ahead() {
+void VolumeReader::read_ahead(const std::function<bool()>& go_on) {
   State& state = *state_;
-  for (std::int64_t at = state.loaded; state.keeps && at < state.slices(); at = state.loaded) state.holding(at);
+  while (state.keeps && state.loaded < state.slices() && go_on()) state.holding(state.loaded);
 }
 
 bool VolumeReader::next(AxialSlice& slice) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -58,8 +59,8 @@ class VolumeReader {
   /// The first slice is the next one again. What is held is not read again.
   void rewind();
 
-  /// Reads on until all is held, if the volume may be kept; else nothing. It may be another thread that does so.
-  void read_ahead();
+  /// Reads on until all is held or `go_on` says no, if the volume may be kept; else nothing. It may be another thread that does so.
+  void read_ahead(const std::function<bool()>& go_on = [] { return true; });
 
  private:
   struct State;

@@ -1,4 +1,4 @@
-#include "evaluate_provenance.hpp"
+#include "evaluation_origin.hpp"
 
 #include "pulmoseg/base/own_name.hpp"
 
