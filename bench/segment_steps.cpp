@@ -4,13 +4,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pulmoseg/dataset/familiarity.hpp"
@@ -32,18 +33,25 @@ class Steps {
   void time(const std::string& name, Work&& work) {
     const auto start = std::chrono::steady_clock::now();
     work();
-    milliseconds_[name] += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    const auto taken = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    const auto place = std::ranges::find(milliseconds_, name, &std::pair<std::string, double>::first);
+    if (place == milliseconds_.end())
+      milliseconds_.emplace_back(name, taken);
+    else
+      place->second += taken;
   }
 
   std::string json(std::int64_t slices) const {
     std::string text;
-    for (const auto& [name, sum] : milliseconds_)
-      text += fmt::format("{}\"{}\": {:.3f}", text.empty() ? "" : ", ", name, sum / static_cast<double>(slices));
+    for (const auto& [name, sum] : milliseconds_) {
+      const double of = name.ends_with("(whole)") ? 1 : static_cast<double>(slices);
+      text += fmt::format("{}\"{}\": {:.3f}", text.empty() ? "" : ", ", name, sum / of);
+    }
     return "{" + text + "}";
   }
 
  private:
-  std::map<std::string, double> milliseconds_;
+  std::vector<std::pair<std::string, double>> milliseconds_;  // in the order in which they came first
 };
 
 /// From the network's grid to the slice's own, and the lesions there.

@@ -24,6 +24,7 @@ from training_speed import processor
 
 HERE = pathlib.Path(__file__).resolve().parent
 SCAN_SLICES = 300
+STEP_SLICES = 40
 
 
 def run(command):
@@ -87,9 +88,10 @@ def main():
     print(f"{name} ({', '.join(flags)}), {arguments.threads} threads, {arguments.rounds} rounds of {arguments.slices} slices")
     seconds, memory, versions, steps = {}, {}, {}, {}
     with tempfile.TemporaryDirectory() as scratch:
-        scan, one = pathlib.Path(scratch) / "scan.nii.gz", pathlib.Path(scratch) / "one.nii.gz"
+        scan, one, few = (pathlib.Path(scratch) / f"{name}.nii.gz" for name in ("scan", "one", "few"))
         write_scan(arguments.python, scan, SCAN_SLICES)
         write_scan(arguments.python, one, 1)
+        write_scan(arguments.python, few, STEP_SLICES)
         os.environ["PULMOSEG_CACHE"] = str(pathlib.Path(scratch) / "cache")
         program, out = arguments.build / "src/cli/pulmoseg", pathlib.Path(scratch) / "out"
         for precision in [] if arguments.no_files else precisions:
@@ -108,7 +110,7 @@ def main():
                     memory[f"{what} {precision}"] = max(memory.get(f"{what} {precision}", 0), peak)
                     print(f"  {what} {precision}: {took:.2f}", file=sys.stderr, flush=True)
                 steps.setdefault(precision, []).append(from_memory([arguments.build / "bench/bench_segment_steps", model[precision],
-                                                                    scan, precision, arguments.threads, scratch]))
+                                                                    few, precision, arguments.threads, scratch]))
 
     medians = {contestant: statistics.median(values) for contestant, values in seconds.items()}
     print("\n| from memory | s a slice | times torchvision | times its best | over raw OpenVINO | peak memory, MB | |")
@@ -134,7 +136,7 @@ def print_files(arguments, precisions, medians, memory):
 
 
 def print_steps(steps):
-    print("\n| one step after the other, ms a slice | " + " | ".join(steps) + " |")
+    print("\n| one step after the other, ms a slice (ms, where whole) | " + " | ".join(steps) + " |")
     print("| --- |" + " --- |" * len(steps))
     for name in next(iter(steps.values()))[0]:
         print(f"| {name} | " + " | ".join(f"{statistics.median(run[name] for run in runs):.2f}" for runs in steps.values()) + " |")
