@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <future>
 #include <iterator>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 
 #include "common.hpp"
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/evaluation/interpret.hpp"
 #include "pulmoseg/inference/segment.hpp"
 #include "pulmoseg/metrics/confidence.hpp"
@@ -22,6 +24,9 @@
 
 namespace pulmoseg::cli {
 namespace {
+
+/// By a thread of its own, or where none can be had, later.
+constexpr auto parallel = std::launch::async | std::launch::deferred;
 
 /// The slices of a given lung mask beside those of its image. A mask that is stored as its image is read along with it; any
 /// other is held whole, one byte a voxel.
@@ -82,19 +87,20 @@ std::vector<float> uncertainty_of(std::span<const float> lesion) {
   return entropy;
 }
 
-void write_picture(const SegmentCase& planned, const volume::SourceInfo& source,
-                   const quantify::Measurements& measurements, const report::SliceGallery& gallery,
-                   const report::Provenance& provenance) {
-  report::draw_montage({.title = planned.name,
-                        .facts = report::measurement_facts(measurements),
-                        .slices = gallery.finish(),
-                        .spacing = report::pixel_spacing(measurements.grid),
-                        .pixel_area_mm2 = measurements.pixel_area_mm2,
-                        .window = {},
-                        .orientation_known = source.has_geometry,
-                        .caption = fmt::format("pulmoseg {}, model {}, sha256 {:.12}", provenance.version,
-                                               provenance.model.filename().string(), provenance.model_sha256)},
-                       planned.picture);
+/// A PNG file's bytes.
+std::string picture_of(const SegmentCase& planned, const volume::SourceInfo& source,
+                       const quantify::Measurements& measurements, const report::SliceGallery& gallery,
+                       const report::Provenance& provenance) {
+  return report::montage_png({.title = planned.name,
+                              .facts = report::measurement_facts(measurements),
+                              .slices = gallery.finish(),
+                              .spacing = report::pixel_spacing(measurements.grid),
+                              .pixel_area_mm2 = measurements.pixel_area_mm2,
+                              .window = {},
+                              .orientation_known = source.has_geometry,
+                              .caption = fmt::format("pulmoseg {}, model {}, sha256 {:.12}", provenance.version,
+                                                     provenance.model.filename().string(), provenance.model_sha256)},
+                             planned.picture);
 }
 
 /// The volumes that are written, on the scan's own grid.
@@ -185,19 +191,19 @@ std::vector<quantify::Note> notes_on(const Found& found, const SegmentWork& work
   return notes;
 }
 
-/// The finished masks, slice by slice, to whoever wants them. Of the scan itself only the slices of the picture are looked at.
-quantify::Measurements write_masks(volume::VolumeReader& scan, const Found& found, bool own_lung, LungMask& given_lung,
-                                   Volumes& volumes, report::SliceGallery& gallery) {
+/// Of the finished masks, slice by slice. `order` gets the slices as the file has them; of the scan itself only the slices of the
+/// picture are looked at.
+quantify::Measurements measure(volume::VolumeReader& scan, const Found& found, bool own_lung, LungMask& given_lung,
+                               report::SliceGallery& gallery, std::vector<std::int64_t>& order) {
   const auto& [columns, rows, slices] = scan.geometry().size;
   quantify::Measurer measurer(scan.geometry(), given_lung.given() || own_lung, quantify::known_spacing(scan.source()));
   volume::AxialSlice picture;
   while (const auto index = scan.next_index()) {
     stop_if_asked();
+    order.push_back(*index);
     const auto lesion = found.lesion.pixels(*index);
     const auto own = own_lung ? found.lung->pixels(*index) : std::vector<std::uint8_t>();
     const auto lung = own_lung ? std::span<const std::uint8_t>(own) : given_lung.next(*index, lesion.size());
-    volumes.mask.write(*index, lesion);
-    if (volumes.lung) volumes.lung->write(*index, lung);
     measurer.add_slice(*index, lesion, lung);
     if (gallery.wants(*index, lesion)) {
       scan.next(picture);
@@ -207,6 +213,13 @@ quantify::Measurements write_masks(volume::VolumeReader& scan, const Found& foun
     }
   }
   return measurer.finish();
+}
+
+void write_mask(volume::VolumeWriter& writer, const masks::RunMask& mask, std::span<const std::int64_t> order) {
+  for (const std::int64_t index : order) {
+    stop_if_asked();
+    writer.write(index, mask.pixels(index));
+  }
 }
 
 }  // namespace
@@ -230,7 +243,8 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   }
 
   report::SliceGallery gallery(grid.size[2]);
-  SegmentedCase result{.measurements = write_masks(scan, found, own_lung, given_lung, volumes, gallery),
+  std::vector<std::int64_t> order;
+  SegmentedCase result{.measurements = measure(scan, found, own_lung, given_lung, gallery, order),
                        .provenance = work.model.get()};
   result.measurements.expected_dice = found.expected_dice.value();
   std::ranges::move(notes_on(found, work, grid.size), std::back_inserter(result.measurements.notes));
@@ -238,10 +252,19 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   result.provenance.lesion_mask = planned.mask;
   if (own_lung) result.provenance.lung_mask = planned.lung;
   if (planned.lung_mask) result.provenance.lung_mask = *planned.lung_mask;
+  // To pack two masks and a picture takes as long as many a slice in the network: at the same time, then.
+  auto picture = std::async(
+      parallel, [&] { return picture_of(planned, source, result.measurements, gallery, result.provenance); });
+  auto lung = std::async(parallel, [&] {
+    if (volumes.lung) write_mask(*volumes.lung, *found.lung, order);
+  });
+  write_mask(volumes.mask, found.lesion, order);
+  lung.get();
+  const std::string png = picture.get();
   // Stopped from here on, no measurements and no picture of an earlier run stand beside this mask.
   for (const auto& old : {planned.measurements, planned.picture}) std::filesystem::remove(old);
   volumes.commit();
-  write_picture(planned, source, result.measurements, gallery, result.provenance);
+  write_file(planned.picture, png);
   report::write_measurements_json(result.measurements, result.provenance, planned.measurements);
   return result;
 }

@@ -250,7 +250,9 @@ std::vector<std::string> Canvas::wrapped(std::string_view text, double width, co
   return lines;
 }
 
-void Canvas::save() {
+void Canvas::save() const { write_file(state_->png, bytes()); }
+
+std::string Canvas::bytes() const {
   check(cairo_status(state_->cairo()), state_->png);
   cairo_surface_flush(state_->surface.get());
   std::string bytes;
@@ -263,7 +265,7 @@ void Canvas::save() {
     }
   };
   check(cairo_surface_write_to_png_stream(state_->surface.get(), append, &bytes), state_->png);
-  write_file(state_->png, bytes);
+  return bytes;
 }
 
 std::vector<std::string> caption_lines(const Canvas& canvas, std::string_view caption, double width) {

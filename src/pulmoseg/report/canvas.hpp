@@ -97,7 +97,8 @@ class Canvas {
   std::vector<std::string> wrapped(std::string_view text, double width, const TextStyle& style) const;
 
   /// Writes the file, whole or not at all.
-  void save();
+  void save() const;
+  std::string bytes() const;  ///< of that file
 
  private:
   struct State;

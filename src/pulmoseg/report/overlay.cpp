@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/report/canvas.hpp"
 #include "pulmoseg/report/mask_shape.hpp"
 
@@ -196,7 +197,7 @@ void draw_header(Canvas& canvas, const Montage& montage, const Layout& layout) {
 
 }  // namespace
 
-void draw_montage(const Montage& montage, const std::filesystem::path& png) {
+std::string montage_png(const Montage& montage, const std::filesystem::path& png) {
   const Layout layout = lay_out(montage, png);
   Canvas canvas(png, layout.width, layout.height, scale);
   draw_header(canvas, montage, layout);
@@ -211,7 +212,11 @@ void draw_montage(const Montage& montage, const std::filesystem::path& png) {
   draw_caption(
       canvas, layout.caption,
       {margin, layout.height - margin / 2 - caption_line_height * static_cast<double>(layout.caption.size()) + 6});
-  canvas.save();
+  return canvas.bytes();
+}
+
+void draw_montage(const Montage& montage, const std::filesystem::path& png) {
+  write_file(png, montage_png(montage, png));
 }
 
 }  // namespace pulmoseg::report

@@ -64,4 +64,7 @@ struct Montage {
 
 void draw_montage(const Montage& montage, const std::filesystem::path& png);
 
+/// The bytes of that file, which is not written; errors name it all the same.
+std::string montage_png(const Montage& montage, const std::filesystem::path& png);
+
 }  // namespace pulmoseg::report
