@@ -104,7 +104,7 @@ def main():
         assert found.keys() == expected.keys(), found.keys() ^ expected.keys()
         different = [name for name in expected if found[name] != expected[name]]
         assert not different, different
-        left = [file.name for file in killed_out.iterdir() if file.name.startswith(".")]
+        left = [file.name for file in killed_out.iterdir() if file.name.startswith(".partial")]
         assert not left, left
         with open(killed_out / "cohort.csv") as file:
             names = [row["case"] for row in csv.DictReader(file)]
