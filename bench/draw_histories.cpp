@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "program.hpp"
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/report/chart.hpp"
@@ -49,10 +50,5 @@ void draw(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  try {
-    draw({arguments + 1, arguments + count});
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "bench_draw_histories OUT.png CAPTION LABEL=RUN ...: {}\n", error.what());
-    return 1;
-  }
+  return pulmoseg::bench::run(count, arguments, "bench_draw_histories OUT.png CAPTION LABEL=RUN ...", draw);
 }

@@ -5,10 +5,10 @@
 #include <sys/resource.h>
 
 #include <chrono>
-#include <exception>
 #include <string>
 #include <vector>
 
+#include "program.hpp"
 #include "pulmoseg/dataset/dataset.hpp"
 #include "pulmoseg/inference/engine.hpp"
 
@@ -39,11 +39,6 @@ void time_slices(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  try {
-    time_slices({arguments + 1, arguments + count});
-    return 0;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
-    return 1;
-  }
+  return pulmoseg::bench::run(count, arguments,
+                              "bench_engine_speed MODEL.onnx DATASET auto|fp32|bf16|int8 THREADS SLICES", time_slices);
 }

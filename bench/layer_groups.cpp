@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "program.hpp"
 #include "pulmoseg/base/processor.hpp"
 #include "pulmoseg/model/deeplabv3.hpp"
 #include "pulmoseg/training/adam.hpp"
@@ -196,10 +197,6 @@ void measure(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  try {
-    measure({arguments + 1, arguments + count});
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "bench_layer_groups fp32|bf16 [THREADS [BATCH_SIZE [IMAGE_SIZE]]]: {}\n", error.what());
-    return 1;
-  }
+  return pulmoseg::bench::run(count, arguments, "bench_layer_groups fp32|bf16 [THREADS [BATCH_SIZE [IMAGE_SIZE]]]",
+                              measure);
 }

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <exception>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -14,9 +13,10 @@
 #include <utility>
 #include <vector>
 
+#include "program.hpp"
 #include "pulmoseg/dataset/familiarity.hpp"
 #include "pulmoseg/evaluation/interpret.hpp"
-#include "pulmoseg/inference/engine.hpp"
+#include "pulmoseg/inference/segment.hpp"
 #include "pulmoseg/masks/run_mask.hpp"
 #include "pulmoseg/report/overlay.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
@@ -54,22 +54,6 @@ class Steps {
   std::vector<std::pair<std::string, double>> milliseconds_;  // in the order in which they came first
 };
 
-/// From the network's grid to the slice's own, and the lesions there.
-std::vector<std::uint8_t> lesion_of(std::vector<float>& logits, std::int64_t size, std::int64_t rows,
-                                    std::int64_t columns, std::size_t lesion) {
-  const auto inner = static_cast<std::size_t>(size * size), pixels = static_cast<std::size_t>(rows * columns);
-  const std::size_t classes = logits.size() / inner;
-  inference::softmax(logits, 1, static_cast<std::int64_t>(classes), size * size);
-  std::vector<float> probabilities(classes * pixels);
-  for (std::size_t c = 0; c < classes; ++c) {
-    dataset::resize_bilinear(std::span(logits).subspan(c * inner, inner), size, size,
-                             std::span(probabilities).subspan(c * pixels, pixels), rows, columns);
-  }
-  std::vector<std::uint8_t> mask(pixels);
-  for (std::size_t i = 0; i < pixels; ++i) mask[i] = probabilities[lesion * pixels + i] > 0.5F;
-  return mask;
-}
-
 void time_steps(const std::vector<std::string>& arguments) {
   const std::filesystem::path folder = arguments.at(4);
   Steps steps;
@@ -79,7 +63,7 @@ void time_steps(const std::vector<std::string>& arguments) {
                    inference::EngineOptions{.precision = arguments.at(2), .threads = std::stoi(arguments.at(3))});
   });
   const dataset::Preprocessing& preprocessing = engine->preprocessing();
-  const std::size_t lesion = engine->classes().size() - 1;
+  const dataset::Region lesion = engine->classes().lesion();
   auto scan = volume::VolumeReader::open(arguments.at(1), std::uint64_t{1} << 32);
   const auto size = scan.geometry().size;
   steps.time("unpack", [&] { scan.read_ahead(); });
@@ -99,7 +83,11 @@ void time_steps(const std::vector<std::string>& arguments) {
     steps.time("network, one slice at a time",
                [&] { logits = engine->run(image, 1, preprocessing.size, preprocessing.size); });
     steps.time("back to the grid", [&] {
-      mask = lesion_of(logits, preprocessing.size, slice.rows, slice.columns, lesion);
+      const std::int64_t pixels = preprocessing.size * preprocessing.size;
+      inference::softmax(logits, 1, std::ssize(logits) / pixels, pixels);
+      const auto labels = inference::most_probable(
+          inference::on_grid(logits, preprocessing.size, slice.rows, slice.columns), slice.pixels.size());
+      mask = evaluation::mask_of(labels, lesion);
       found.set(slice.index, mask);
     });
   }
@@ -119,11 +107,6 @@ void time_steps(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  try {
-    time_steps({arguments + 1, arguments + count});
-    return 0;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
-    return 1;
-  }
+  return pulmoseg::bench::run(count, arguments,
+                              "bench_segment_steps MODEL.onnx SCAN auto|fp32|bf16|int8 THREADS FOLDER", time_steps);
 }

@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "program.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/dataset/dataset.hpp"
 #include "pulmoseg/dataset/split.hpp"
@@ -122,10 +123,6 @@ void time_steps(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  try {
-    time_steps({arguments + 1, arguments + count});
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "bench_train_steps DATASET STEPS fp32|bf16 [THREADS [BATCH_SIZE]]: {}\n", error.what());
-    return 1;
-  }
+  return pulmoseg::bench::run(count, arguments, "bench_train_steps DATASET STEPS fp32|bf16 [THREADS [BATCH_SIZE]]",
+                              time_steps);
 }

@@ -116,8 +116,7 @@ class ScansAhead {
 
   void begin_next() {
     if (next_ == cases_.size() || coming_.valid()) return;
-    // Deferred where no thread can be had: the scan is then read when it is taken.
-    coming_ = std::async(std::launch::async | std::launch::deferred, [this, file = cases_[next_].input] {
+    coming_ = std::async(parallel, [this, file = cases_[next_].input] {
       auto scan = volume::VolumeReader::open(file, kept_scan_bytes);
       scan.read_ahead([this] { return wanted_ && !stop_token().stop_requested(); });
       return scan;
@@ -239,7 +238,7 @@ void run_alone(const Arguments& arguments, SegmentPlan plan, const std::vector<S
   plan.lung = inference::classes_of(files.front()).has_lung();
   const PlannedCases cases = plan_cases(inputs, plan);
   // A scan is unpacked and the model's hash computed while the model is loaded.
-  auto hashes = std::async(std::launch::async, [&] {
+  auto hashes = std::async(parallel, [&] {
     std::vector<std::string> of_files;
     for (const auto& file : files) of_files.push_back(sha256_of_file(file));
     return of_files;

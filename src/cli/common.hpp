@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <stop_token>
 #include <string>
@@ -26,6 +27,9 @@ bool is_run(const std::filesystem::path& folder);
 
 /// Where things are kept that can be made again: $PULMOSEG_CACHE, else pulmoseg in $XDG_CACHE_HOME or ~/.cache. Empty: nowhere.
 std::filesystem::path cache_folder();
+
+/// For std::async: in a thread of its own, or where none can be had, by whoever waits for it.
+constexpr auto parallel = std::launch::async | std::launch::deferred;
 
 /// One line of a result on stdout. Error when it cannot be written (a full disk).
 void print_line(std::string_view line);

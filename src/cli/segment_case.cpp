@@ -25,9 +25,6 @@
 namespace pulmoseg::cli {
 namespace {
 
-/// By a thread of its own, or where none can be had, later.
-constexpr auto parallel = std::launch::async | std::launch::deferred;
-
 /// The slices of a given lung mask beside those of its image. A mask that is stored as its image is read along with it; any
 /// other is held whole, one byte a voxel.
 class LungMask {

@@ -7,21 +7,6 @@
 namespace pulmoseg::inference {
 namespace {
 
-/// The most probable class of each pixel, the lowest of equals.
-std::vector<std::uint8_t> most_probable(std::span<const float> probabilities, std::size_t pixels) {
-  std::vector<std::uint8_t> labels(pixels, 0);
-  std::vector<float> best(probabilities.begin(), probabilities.begin() + static_cast<std::ptrdiff_t>(pixels));
-  for (std::size_t c = 1; c < probabilities.size() / pixels; ++c) {
-    const auto candidate = probabilities.subspan(c * pixels, pixels);
-    for (std::size_t i = 0; i < pixels; ++i) {  // without a branch: compilers make vector instructions of it
-      const bool better = candidate[i] > best[i];
-      labels[i] = better ? static_cast<std::uint8_t>(c) : labels[i];
-      best[i] = better ? candidate[i] : best[i];
-    }
-  }
-  return labels;
-}
-
 /// A slice and what the network is shown for it: itself, or with its neighbours on either side.
 struct Sample {
   volume::AxialSlice slice;
@@ -97,26 +82,45 @@ struct UnderWay {
 /// From the network's grid back to the slice's own.
 SegmentedSlice finish(Sample&& sample, std::span<const float> probabilities, std::int64_t size) {
   volume::AxialSlice& slice = sample.slice;
-  const auto pixels = static_cast<std::size_t>(slice.rows * slice.columns),
-             inner = static_cast<std::size_t>(size * size);
-  const std::size_t classes = probabilities.size() / inner;
   SegmentedSlice result{.index = slice.index,
                         .rows = slice.rows,
                         .columns = slice.columns,
                         .pixels = std::move(slice.pixels),
-                        .probabilities = std::vector<float>(classes * pixels),
+                        .probabilities = on_grid(probabilities, size, slice.rows, slice.columns),
                         .labels = {},
                         .computed = sample.computed,
                         .appearance = sample.appearance};
-  for (std::size_t c = 0; c < classes; ++c) {
-    dataset::resize_bilinear(probabilities.subspan(c * inner, inner), size, size,
-                             std::span(result.probabilities).subspan(c * pixels, pixels), slice.rows, slice.columns);
-  }
-  result.labels = most_probable(result.probabilities, pixels);
+  result.labels = most_probable(result.probabilities, static_cast<std::size_t>(slice.rows * slice.columns));
   return result;
 }
 
 }  // namespace
+
+std::vector<float> on_grid(std::span<const float> probabilities, std::int64_t size, std::int64_t rows,
+                           std::int64_t columns) {
+  const auto inner = static_cast<std::size_t>(size * size), pixels = static_cast<std::size_t>(rows * columns);
+  const std::size_t classes = probabilities.size() / inner;
+  std::vector<float> result(classes * pixels);
+  for (std::size_t c = 0; c < classes; ++c) {
+    dataset::resize_bilinear(probabilities.subspan(c * inner, inner), size, size,
+                             std::span(result).subspan(c * pixels, pixels), rows, columns);
+  }
+  return result;
+}
+
+std::vector<std::uint8_t> most_probable(std::span<const float> probabilities, std::size_t pixels) {
+  std::vector<std::uint8_t> labels(pixels, 0);
+  std::vector<float> best(probabilities.begin(), probabilities.begin() + static_cast<std::ptrdiff_t>(pixels));
+  for (std::size_t c = 1; c < probabilities.size() / pixels; ++c) {
+    const auto candidate = probabilities.subspan(c * pixels, pixels);
+    for (std::size_t i = 0; i < pixels; ++i) {  // without a branch: compilers make vector instructions of it
+      const bool better = candidate[i] > best[i];
+      labels[i] = better ? static_cast<std::uint8_t>(c) : labels[i];
+      best[i] = better ? candidate[i] : best[i];
+    }
+  }
+  return labels;
+}
 
 dataset::Preprocessing preprocessing_for(volume::VolumeReader& reader, const Engine& engine, const SliceRange& wanted) {
   const dataset::Preprocessing& preprocessing = engine.preprocessing();

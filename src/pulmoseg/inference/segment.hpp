@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "pulmoseg/dataset/familiarity.hpp"
@@ -22,6 +23,13 @@ struct SegmentedSlice {
   bool computed = true;              ///< false: all of it is background, and the network was not asked
   dataset::Appearance appearance;    ///< of what the network was shown, before its mean and deviation
 };
+
+/// Probabilities of classes x size x size on a slice's own grid, classes x rows x columns: bilinear, half-pixel centres.
+std::vector<float> on_grid(std::span<const float> probabilities, std::int64_t size, std::int64_t rows,
+                           std::int64_t columns);
+
+/// The most probable class of each pixel, the lowest of equals. `probabilities`: classes x pixels.
+std::vector<std::uint8_t> most_probable(std::span<const float> probabilities, std::size_t pixels);
 
 /// The slices that are wanted, by index.
 struct SliceRange {
