@@ -123,8 +123,8 @@ void add_train_command(CLI::App& app) {
   command->footer(R"(Writes to RUN: config.json, split.csv, history.csv and .png (a line an epoch), the best epoch by
 validation loss among those of the largest images (deeplabv3_resnet50_trained.pth and model.onnx), last.pth
 and the last two checkpoints.
-Ctrl-C writes a checkpoint and ends; --resume goes on from exactly there. The same seed and number of
-threads give the same bytes.
+Ctrl-C writes a checkpoint and ends; --resume goes on from exactly there. On a processor, the same seed
+and number of threads give the same bytes; on a GPU, nearly the same weights.
 
 Over several processes or machines (docs/distributed.md), each batch divided among the ranks:
   torchrun --no-python --nproc-per-node 2 -- pulmoseg train DATASET --run RUN

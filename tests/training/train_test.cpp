@@ -8,9 +8,9 @@
 #include "fixture.hpp"
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/error.hpp"
-#include "pulmoseg/base/processor.hpp"
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/base/processor.hpp"
 #include "pulmoseg/model/weights.hpp"
 #include "pulmoseg/training/device.hpp"
 
@@ -235,6 +235,17 @@ TEST(Train, AFolderHoldsOneRun) {
   train_tiny(dataset, folder / "run", quick_options());
   const auto message = message_of<Error>([&] { train_tiny(dataset, folder / "run", quick_options()); });
   EXPECT_NE(message.find("holds a training run already; go on with --resume"), std::string::npos) << message;
+}
+
+TEST(Train, AGpuThatIsNotThereLeavesNoFolder) {
+  const test::TemporaryFolder folder;
+  auto options = quick_options();
+  options.device = "cuda";
+  const auto train = [&] { train_tiny(make_dataset(folder / "data", 24), folder / "run", options); };
+  const std::string message = message_of<Error>(train);
+  if (message.empty()) GTEST_SKIP() << "this machine has a usable GPU, and trained on it";
+  EXPECT_TRUE(message.starts_with("--device cuda: ")) << message;
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
 }
 
 TEST(Train, TooFewSlicesAreNamed) {

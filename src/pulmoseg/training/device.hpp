@@ -7,7 +7,8 @@
 
 namespace pulmoseg::training {
 
-/// "cpu" or "cuda". LibTorch's CUDA half is opened here, at run time, so that one build works with and without it. Of several
+/// "cpu" or "cuda". LibTorch's CUDA half is opened here, at run time, so that one build works with and without it. That has to
+/// come before LibTorch asks whether it has one, as torch::manual_seed does: it asks once, and keeps the answer. Of several
 /// ranks on a machine, each takes the GPU of its own number, or the only one that its launcher lets it see.
 /// Error when there is none or when no GPU can be used.
 torch::Device open_device(const std::string& name, int local_rank = 0);

@@ -117,6 +117,7 @@ TrainingResult run_training(const NetworkFactory& make_network, const dataset::D
   TrainingOptions options = settle(given_options, group);
   options.resume = given_options.resume;
   set_threads(options, group);
+  open_device(options.device, group.local_rank());  // before the first random number, and before a folder is made
   const dataset::Split split = rank_0s(given_split, group);
   const RunConfig config = describe_run(dataset, split, options, group.ranks());
   check_same_dataset(dataset, config, group);

@@ -57,8 +57,8 @@ struct Network {
 /// ranks is left out of it.
 ///
 /// Everything that is random depends on the seed and the position alone, and the checkpoint holds the rest, so a run that
-/// was stopped and resumed gives the same bytes as one that was not (same processor, same number of threads and ranks). One
-/// exception: the weights at a time limit in mid-epoch count as a candidate for the best, and stay it until an epoch is better.
+/// was stopped and resumed gives the same bytes as one that was not (same processor, same number of threads and ranks; not on a
+/// GPU, whose kernels add up in changing orders). One exception: the weights at a time limit in mid-epoch count as a candidate for the best, and stay it until an epoch is better.
 ///
 /// Of several ranks, each takes its piece of every batch and all take the same steps; all begin with rank 0's weights and
 /// position, and only rank 0 touches the folder. A stop that one is asked for stops all; rank 0's clock tells the time.
