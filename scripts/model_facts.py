@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Writes what is known of the shipped model: models/lung-lesion.json, and the same figures into its card, models/README.md.
 
-    model_facts.py HELD_OUT_METRICS MEDSEG_METRICS [SEGMENT_JSON NAME LUNG_DICE]...
+    model_facts.py HELD_OUT_METRICS HELD_OUT_METRICS_INT8 MEDSEG_METRICS [SEGMENT_JSON NAME LUNG_DICE]...
 
-The first two are metrics.json of `pulmoseg evaluate`, on the patients that the training never saw and on the shipped medseg
-slices; each further triple is the output of `pulmoseg segment --json` for one scan, what the scan is called in the card, and
-the Dice of its lung with a reference.
+The first three are metrics.json of `pulmoseg evaluate`: on the patients that the training never saw, in 32-bit and in 8 bits, and
+on the shipped medseg slices; each further triple is the output of `pulmoseg segment --json` for one scan, what the scan is
+called in the card, and the Dice of its lung with a reference.
 """
 import hashlib
 import json
@@ -35,6 +35,13 @@ def held_out_figures(metrics):
         yield name, "lesion, % of lung, by the reference", case["true_lesion_percent"]
 
 
+def int8_figures(metrics):
+    data = "the same test part in 8 bits (`--precision int8`)"
+    yield data, "pooled lesion Dice", metrics["pooled"]["dice"]
+    yield data, "mean case lesion Dice", metrics["case_mean"]["dice"]
+    yield data, "pooled lung Dice", metrics["regions"][0]["dice"]
+
+
 def medseg_figures(metrics):
     data = f"MedSeg dataset 1, the {slices_of(metrics)} in data/medseg, none seen in training; lung not in the reference"
     yield data, "pooled lesion Dice", metrics["pooled"]["dice"]
@@ -48,12 +55,12 @@ def scan_figures(arguments):
         yield name, "lesion, % of lung", measurements["percent_affected"]
 
 
-def main(held_out, medseg, *scans):
+def main(held_out, int8, medseg, *scans):
     model = MODELS / "lung-lesion.onnx"
-    held_out, medseg = (json.loads(pathlib.Path(file).read_text()) for file in (held_out, medseg))
+    held_out, int8, medseg = (json.loads(pathlib.Path(file).read_text()) for file in (held_out, int8, medseg))
     metadata = held_out["model_metadata"]
     figures = [{"data": data, "figure": figure, "value": round(value, 4)}
-               for source in (held_out_figures(held_out), medseg_figures(medseg), scan_figures(scans))
+               for source in (held_out_figures(held_out), int8_figures(int8), medseg_figures(medseg), scan_figures(scans))
                for data, figure, value in source]
     facts = {"schema": "pulmoseg.model/1", "research_use": held_out["research_use"], "file": model.name,
              "sha256": hashlib.sha256(model.read_bytes()).hexdigest(), "licence": metadata["pulmoseg.licence"],
@@ -69,6 +76,6 @@ def main(held_out, medseg, *scans):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3 or len(sys.argv) % 3:
+    if len(sys.argv) < 4 or len(sys.argv) % 3 != 1:
         sys.exit(__doc__)
     main(*sys.argv[1:])

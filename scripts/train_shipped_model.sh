@@ -20,15 +20,19 @@ mkdir -p "$results"
 # Fold 1 of the cross-validation whose figures stand in docs/evaluation.md.
 pulmoseg cross-validate "$results/covid20" --out "$results/folds" --only 1 --recipe robust --classes lung+lesion \
   --init .deps/backbone.pth --split-seed 0 --precision bf16 --threads 2
-pulmoseg export "$results/folds/fold-1" --out "$model" --int8 --licence CC-BY-NC-SA-4.0
+pulmoseg export "$results/folds/fold-1" --out "$model" --int8 --calibration "$results/covid20" --trainable \
+  --licence CC-BY-NC-SA-4.0
 
-pulmoseg evaluate "$model" "$results/covid20" --split "$results/folds/fold-1/split.csv" --out "$results/test" --overwrite
+for precision in fp32 int8; do
+  pulmoseg evaluate "$model" "$results/covid20" --split "$results/folds/fold-1/split.csv" --precision $precision \
+    --out "$results/test-$precision" --overwrite
+done
 pulmoseg evaluate "$model" "$results/medseg" --part all --out "$results/medseg-figures" --overwrite
 scans=()
 segment() {  # FILE WHAT-THE-CARD-CALLS-IT [LUNG-REFERENCE]
   local file=$1 name
   name=$(basename "${file%.nii.gz}" .nrrd)
-  pulmoseg segment "$hu/$file" --precision fp32 --out "$results/hu" --overwrite --json >"$results/$name.json"
+  pulmoseg segment "$hu/$file" --model "$model" --precision fp32 --out "$results/hu" --overwrite --json >"$results/$name.json"
   scans+=("$results/$name.json" "$2" "$(python3 tests/oracle/lungs.py "$hu/$file" "$results/hu/${name}_lung.nii.gz" "${@:3}")")
 }
 if [ -n "$hu" ]; then
@@ -36,4 +40,4 @@ if [ -n "$hu" ]; then
   segment tb-002.nii.gz "tb-002, tuberculosis, in HU; lung by threshold and fill"
   segment ct-64.nrrd "ct-64, no COVID, in HU, 64x64 pixels; lung of its own mask" "$hu/wholeLung-64.nrrd"
 fi
-python3 scripts/model_facts.py "$results/test/metrics.json" "$results/medseg-figures/metrics.json" "${scans[@]}"
+python3 scripts/model_facts.py "$results"/test-{fp32,int8}/metrics.json "$results/medseg-figures/metrics.json" "${scans[@]}"
