@@ -74,8 +74,8 @@ void expect_golden_masks(const std::filesystem::path& out) {
   ASSERT_EQ(segmented.exit_code, 0) << segmented.messages;
   for (const char* what : {"lesion", "lung"}) {
     const auto golden = test::repository_file(fmt::format("tests/data/segment/medseg_int8_{}.nii.gz", what));
-    const auto scored = test::run_program(
-        {"score", (out / fmt::format("tr_im_{}.nii.gz", what)).string(), golden.string(), "--json"});
+    const auto scored =
+        test::run_program({"score", (out / fmt::format("tr_im_{}.nii.gz", what)).string(), golden.string(), "--json"});
     ASSERT_EQ(scored.exit_code, 0) << scored.messages;
     const Json metrics = Json::parse(scored.output);
     EXPECT_GE(metrics["pooled"]["dice"], 0.99) << what;
