@@ -21,6 +21,7 @@
 #include "segment_case.hpp"
 #include "segment_cohort.hpp"
 #include "segment_inputs.hpp"
+#include "segment_lock.hpp"
 #include "segment_model.hpp"
 #include "segment_plan.hpp"
 #include "segment_workers.hpp"
@@ -207,10 +208,6 @@ void sweep(const fs::path& folder, const std::vector<SegmentCase>& cases) {
     for (const auto& file : results_of(planned)) names.insert(file.filename().string());
   }
   remove_unfinished(folder, [&](const std::string& name) { return names.contains(name); });
-}
-
-FolderLock lock_for(const SegmentPlan& plan) {
-  return plan.shard.count == 1 ? FolderLock(plan.folder) : FolderLock(plan.folder, plan.shard.name());
 }
 
 std::vector<fs::path> files_of(const std::vector<fs::path>& models) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "pulmoseg/base/error.hpp"
@@ -104,6 +105,11 @@ Shard Shard::parse(const std::string& text) {
 }
 
 std::string Shard::name() const { return fmt::format("{}-of-{}", index, count); }
+
+/// By the Chinese remainder theorem.
+bool Shard::shares_cases_with(const Shard& other) const {
+  return (index - other.index) % std::gcd(count, other.count) == 0;
+}
 
 PlannedCases plan_cases(const std::vector<SegmentInput>& inputs, const SegmentPlan& plan) {
   const std::set<fs::path> read = identify_inputs(inputs);

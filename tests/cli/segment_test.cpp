@@ -573,9 +573,17 @@ TEST_F(SegmentCohort, ShardsDoEveryCaseOnceAndShareAFolder) {
   const auto expected = bytes();
   const std::string expected_table = read_file(out_ / "cohort.csv");
   fs::remove_all(out_);
-  const FolderLock other(out_, "3-of-3");
-  ASSERT_EQ(segment({scans_.string(), "--shard", "1/2"}).exit_code, 0);
-  EXPECT_EQ(bytes().size(), 6U) << "three cases of two files";
+  {
+    const FolderLock other(out_, "2-of-4");  // the second case and every fourth after it
+    ASSERT_EQ(segment({scans_.string(), "--shard", "1/2"}).exit_code, 0);
+    EXPECT_EQ(bytes().size(), 6U) << "three cases of two files";
+    const auto refused = segment({scans_.string(), "--shard", "2/2"});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_CONTAINS(refused.messages, "in use by another run of pulmoseg, shard 2-of-4");
+    EXPECT_EQ(segment({scans_.string(), "--shard", "1/3"}).exit_code, 1) << "they meet at the tenth case";
+    EXPECT_EQ(segment({scans_.string(), "--shard", "2/4"}).exit_code, 1);
+    EXPECT_EQ(bytes().size(), 6U);
+  }
   ASSERT_EQ(segment({scans_.string(), "--shard", "2/2"}).exit_code, 0);
   EXPECT_EQ(bytes(), expected);
   EXPECT_FALSE(fs::exists(out_ / "cohort.csv"));
@@ -587,7 +595,6 @@ TEST_F(SegmentCohort, ShardsDoEveryCaseOnceAndShareAFolder) {
   for (std::string line; std::getline(wanted, line);) expected_lines.insert(line);
   EXPECT_EQ(lines, expected_lines) << "the table from the measurements, and the one that grew case by case";
   EXPECT_EQ(segment({scans_.string(), "--shard", "3/2"}).exit_code, 2);
-  EXPECT_EQ(segment({scans_.string(), "--shard", "3/3"}).exit_code, 1) << "in use";
 }
 
 TEST_F(SegmentCohort, ResumeDoesWhatIsLeft) {
