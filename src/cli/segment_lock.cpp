@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 
+#include "common.hpp"
 #include "pulmoseg/base/error.hpp"
 
 namespace pulmoseg::cli {
@@ -50,14 +53,37 @@ std::optional<Shard> shard_of(const std::string& file) {
   }
 }
 
+/// Locks of shards are taken and looked at by one process at a time, so that nobody takes a look for a lock. Held for a moment.
+class Turn {
+ public:
+  explicit Turn(const fs::path& folder) : file_(folder / ".pulmoseg-shards.lock", O_RDWR | O_CREAT) {
+    while (!file_.lock(LOCK_EX | LOCK_NB)) {
+      if (errno != EWOULDBLOCK && errno != EINTR)
+        throw Error(fmt::format("{}: cannot be locked: {}", folder.string(), std::strerror(errno)));
+      stop_if_asked();
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
+ private:
+  LockFile file_;
+};
+
+FolderLock take(const SegmentPlan& plan) {
+  const Turn turn(plan.folder);
+  return {plan.folder, plan.shard.name()};
+}
+
 void refuse_shared_cases(const fs::path& folder, const Shard& mine) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     const auto other = shard_of(entry.path().filename().string());
-    if (!other || !mine.shares_cases_with(*other) || !LockFile(entry.path(), O_RDWR).is_held_by_another()) continue;
+    if (!other || other->name() == mine.name() || !mine.shares_cases_with(*other)) continue;
+    const Turn turn(folder);
+    if (!LockFile(entry.path(), O_RDWR).is_held_by_another()) continue;
     throw FolderInUse(
-        fmt::format("{}: is in use by another run of pulmoseg, shard {}, which has cases of shard {} too; wait for it, "
-                    "or choose another folder or one number of shards",
-                    folder.string(), other->name(), mine.name()));
+        fmt::format("{}: is in use by another run of pulmoseg, whose shard {}/{} may have cases of {}/{} too; wait for "
+                    "it, choose another folder, or give all jobs the same n in --shard i/n",
+                    folder.string(), other->index, other->count, mine.index, mine.count));
   }
 }
 
@@ -68,14 +94,9 @@ FolderLock lock_for(const SegmentPlan& plan) {
   std::error_code error;
   fs::create_directories(plan.folder, error);
   if (error) throw Error(fmt::format("{}: cannot be created: {}", plan.folder.string(), error.message()));
-  LockFile turn(plan.folder / ".pulmoseg-shards.lock",
-                O_RDWR | O_CREAT);  // of two that start together, one sees the other
-  while (!turn.lock(LOCK_EX)) {
-    if (errno != EINTR)
-      throw Error(fmt::format("{}: cannot be locked: {}", plan.folder.string(), std::strerror(errno)));
-  }
+  FolderLock lock = take(plan);  // first, so that of two that start together at least one sees the other
   refuse_shared_cases(plan.folder, plan.shard);
-  return FolderLock(plan.folder, plan.shard.name());
+  return lock;
 }
 
 }  // namespace pulmoseg::cli
