@@ -27,6 +27,10 @@ for precision in fp32 int8; do
   pulmoseg evaluate "$model" "$results/covid20" --split "$results/folds/fold-1/split.csv" --precision $precision \
     --out "$results/test-$precision" --overwrite
 done
+# What tests compare the masks of other processors with.
+pulmoseg segment data/medseg/tr_im.nii.gz --model "$model" --precision int8 --out "$results/masks" --overwrite
+for what in lesion lung; do cp "$results/masks/tr_im_$what.nii.gz" "tests/data/segment/medseg_int8_$what.nii.gz"; done
+
 pulmoseg evaluate "$model" "$results/medseg" --part all --out "$results/medseg-figures" --overwrite
 scans=()
 segment() {  # FILE WHAT-THE-CARD-CALLS-IT [LUNG-REFERENCE]

@@ -21,7 +21,6 @@
 #include "segment_case.hpp"
 #include "segment_cohort.hpp"
 #include "segment_inputs.hpp"
-#include "segment_lock.hpp"
 #include "segment_model.hpp"
 #include "segment_plan.hpp"
 #include "segment_workers.hpp"
@@ -208,6 +207,14 @@ void sweep(const fs::path& folder, const std::vector<SegmentCase>& cases) {
     for (const auto& file : results_of(planned)) names.insert(file.filename().string());
   }
   remove_unfinished(folder, [&](const std::string& name) { return names.contains(name); });
+}
+
+FolderLock lock_for(const SegmentPlan& plan) {
+  if (plan.shard.count == 1) return FolderLock(plan.folder);
+  return {plan.folder, plan.shard.name(), [&](const std::string& name) {
+            const auto other = Shard::named(name);
+            return other && plan.shard.shares_cases_with(*other);
+          }};
 }
 
 std::vector<fs::path> files_of(const std::vector<fs::path>& models) {

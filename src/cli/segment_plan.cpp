@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <set>
+#include <string_view>
+#include <utility>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
@@ -83,6 +86,15 @@ class Names {
   std::set<fs::path> taken_;
 };
 
+using Number = std::optional<std::int64_t>;
+
+std::pair<Number, Number> two_numbers(const std::string& text, std::string_view separator) {
+  const auto split = text.find(separator);
+  if (split == std::string::npos) return {parse_number<std::int64_t>(text), std::nullopt};
+  return {parse_number<std::int64_t>(text.substr(0, split)),
+          parse_number<std::int64_t>(text.substr(split + separator.size()))};
+}
+
 }  // namespace
 
 std::vector<fs::path> results_of(const SegmentCase& planned) {
@@ -94,14 +106,17 @@ std::vector<fs::path> results_of(const SegmentCase& planned) {
 }
 
 Shard Shard::parse(const std::string& text) {
-  const auto slash = text.find('/');
-  const auto index = parse_number<std::int64_t>(text.substr(0, slash)),
-             count = slash == std::string::npos ? std::nullopt : parse_number<std::int64_t>(text.substr(slash + 1));
+  const auto [index, count] = two_numbers(text, "/");
   if (!index || !count || *index < 1 || *index > *count) {
     throw UsageError(fmt::format("--shard {}: expected which of how many, from 1/{} to {}/{}", text, count.value_or(4),
                                  count.value_or(4), count.value_or(4)));
   }
   return {*index, *count};
+}
+
+std::optional<Shard> Shard::named(const std::string& name) {
+  const auto [index, count] = two_numbers(name, "-of-");
+  return index && count && *count > 0 ? std::optional(Shard{*index, *count}) : std::nullopt;
 }
 
 std::string Shard::name() const { return fmt::format("{}-of-{}", index, count); }

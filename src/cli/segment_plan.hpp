@@ -29,7 +29,8 @@ struct Shard {
 
   /// "2/8". UsageError for anything else.
   static Shard parse(const std::string& text);
-  std::string name() const;                          ///< "2-of-8"
+  std::string name() const;  ///< "2-of-8"
+  static std::optional<Shard> named(const std::string& name);
   bool shares_cases_with(const Shard& other) const;  ///< if there are cases enough
 };
 

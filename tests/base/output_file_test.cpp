@@ -106,6 +106,20 @@ TEST(FolderLock, IsSharedByThoseWithPartsOfTheirOwn) {
   EXPECT_THROW(FolderLock(folder.path(), "1-of-2"), FolderInUse);
 }
 
+TEST(FolderLock, KeepsOutPartsThatOverlap) {
+  const test::TemporaryFolder folder;
+  const auto overlaps_left = [](const std::string& other) { return other == "left"; };
+  {
+    const FolderLock left(folder.path(), "left"), right(folder.path(), "right");
+    EXPECT_THROW(FolderLock(folder.path(), "middle", overlaps_left), FolderInUse);
+    EXPECT_EQ(files_in(folder.path()), 3u) << "whoever is refused leaves nothing";
+    EXPECT_THROW(FolderLock(folder.path(), "left", overlaps_left), FolderInUse);
+    EXPECT_NO_THROW(FolderLock(folder.path(), "middle", [](const std::string&) { return false; }));
+  }
+  write_file(folder / ".pulmoseg-left.lock", "");  // as a killed process leaves it
+  EXPECT_NO_THROW(FolderLock(folder.path(), "middle", overlaps_left));
+}
+
 TEST(FolderLock, IsNotFreeWhileOneOfThoseThatShareItIsLeft) {
   const test::TemporaryFolder folder;
   const FolderLock one(folder.path(), "1-of-2");

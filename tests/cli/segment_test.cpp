@@ -579,7 +579,7 @@ TEST_F(SegmentCohort, ShardsDoEveryCaseOnceAndShareAFolder) {
     EXPECT_EQ(bytes().size(), 6U) << "three cases of two files";
     const auto refused = segment({scans_.string(), "--shard", "2/2"});
     EXPECT_EQ(refused.exit_code, 1);
-    EXPECT_CONTAINS(refused.messages, "in use by another run of pulmoseg, whose shard 2/4");
+    EXPECT_CONTAINS(refused.messages, "in use by another run of pulmoseg, whose part 2-of-4 overlaps 2-of-2");
     EXPECT_EQ(segment({scans_.string(), "--shard", "1/3"}).exit_code, 1) << "they meet at the tenth case";
     EXPECT_EQ(segment({scans_.string(), "--shard", "2/4"}).exit_code, 1);
     EXPECT_EQ(bytes().size(), 6U);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -42,6 +42,33 @@ bool is_file_of(int descriptor, const std::filesystem::path& path) {
 
 std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
+/// The whole file, for the open file and not for the process.
+struct flock lock_of(short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+bool is_locked(const std::filesystem::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  auto lock = lock_of(F_RDLCK);
+  const bool asked = ::fcntl(descriptor, F_OFD_GETLK, &lock) == 0;
+  ::close(descriptor);
+  return asked && lock.l_type != F_UNLCK;
+}
+
+constexpr std::string_view before_part = ".pulmoseg-", after_part = ".lock";
+
+std::string lock_file_of(const std::string& part) { return fmt::format("{}{}{}", before_part, part, after_part); }
+
+/// Of a name that lock_file_of gives.
+std::optional<std::string> part_of(const std::string& file) {
+  if (!file.starts_with(before_part) || !file.ends_with(after_part)) return std::nullopt;
+  return file.substr(before_part.size(), file.size() - before_part.size() - after_part.size());
 }
 
 }  // namespace
@@ -133,15 +160,22 @@ std::string read_file(const std::filesystem::path& path) {
   return text;
 }
 
-FolderLock::FolderLock(const std::filesystem::path& folder, const std::string& name, bool alone) {
-  take(folder, name, alone);
-}
+FolderLock::FolderLock(const std::filesystem::path& folder) : FolderLock() { take(folder, ".pulmoseg.lock", true); }
 
-FolderLock::FolderLock(const std::filesystem::path& folder) : FolderLock(folder, ".pulmoseg.lock", true) {}
-
-FolderLock::FolderLock(const std::filesystem::path& folder, const std::string& part)
-    : FolderLock(folder, ".pulmoseg.lock", false) {
-  take(folder, fmt::format(".pulmoseg-{}.lock", part), true);
+FolderLock::FolderLock(const std::filesystem::path& folder, const std::string& part,
+                       const std::function<bool(const std::string& other)>& overlaps)
+    : FolderLock() {
+  take(folder, ".pulmoseg.lock", false);
+  take(folder, lock_file_of(part), true);  // first, so that of two that start together at least one sees the other
+  if (!overlaps) return;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const auto other = part_of(entry.path().filename().string());
+    if (!other || *other == part || !overlaps(*other) || !is_locked(entry.path())) continue;
+    throw FolderInUse(fmt::format(
+        "{}: is in use by another run of pulmoseg, whose part {} overlaps {}; wait for it or choose another "
+        "folder",
+        folder.string(), *other, part));
+  }
 }
 
 void FolderLock::take(const std::filesystem::path& folder, const std::string& name, bool alone) {
@@ -155,8 +189,9 @@ void FolderLock::take(const std::filesystem::path& folder, const std::string& na
     if (descriptor >= 0) ::close(descriptor);
     descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (descriptor < 0) fail(folder, "cannot be written");
-    if (::flock(descriptor, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
-      const bool taken = errno == EWOULDBLOCK;
+    auto lock = lock_of(alone ? F_WRLCK : F_RDLCK);
+    if (::fcntl(descriptor, F_OFD_SETLK, &lock) != 0) {
+      const bool taken = errno == EAGAIN || errno == EACCES;
       ::close(std::exchange(descriptor, -1));
       if (!taken) fail(folder, "cannot be locked");
       throw FolderInUse(fmt::format("{}: is in use by another run of pulmoseg; wait for it or choose another folder",

@@ -58,12 +58,14 @@ class FolderInUse : public Error {
 };
 
 /// Creates `folder` (with its parents) and keeps every other pulmoseg process out of it until the lock is destroyed.
-/// FolderInUse when another run holds it. The lock is the kernel's (flock): a killed process leaves none behind.
+/// FolderInUse when another run holds it. The lock is the kernel's (fcntl's F_OFD_SETLK): a killed process leaves none behind.
 class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);
-  /// Shares it with processes that have another part of its work, and keeps out those that want all of it or the same part.
-  FolderLock(const std::filesystem::path& folder, const std::string& part);
+  /// Shares it with processes that have another part of its work, and keeps out those that want all of it, the same part, or one
+  /// that `overlaps` this part: it is asked of every other part that is at work. Of two that start together, both may be refused.
+  FolderLock(const std::filesystem::path& folder, const std::string& part,
+             const std::function<bool(const std::string& other)>& overlaps = {});
   FolderLock(FolderLock&& other) noexcept = default;
   FolderLock& operator=(FolderLock&&) = delete;
   ~FolderLock();
@@ -74,7 +76,7 @@ class FolderLock {
     int descriptor = -1;
     bool alone = true;
   };
-  FolderLock(const std::filesystem::path& folder, const std::string& name, bool alone);
+  FolderLock() = default;  // constructors go on from it: what one has taken before it fails is given back
   void take(const std::filesystem::path& folder, const std::string& name, bool alone);
 
   std::vector<Held> held_;

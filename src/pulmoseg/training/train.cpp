@@ -117,7 +117,8 @@ TrainingResult run_training(const NetworkFactory& make_network, const dataset::D
   TrainingOptions options = settle(given_options, group);
   options.resume = given_options.resume;
   set_threads(options, group);
-  open_device(options.device, group.local_rank());  // before the first random number, and before a folder is made
+  const auto device =
+      open_device(options.device, group.local_rank());  // before the first random number, and before a folder is made
   const dataset::Split split = rank_0s(given_split, group);
   const RunConfig config = describe_run(dataset, split, options, group.ranks());
   check_same_dataset(dataset, config, group);
@@ -140,10 +141,10 @@ TrainingResult run_training(const NetworkFactory& make_network, const dataset::D
                     .onnx_metadata = std::move(metadata)});
   if (options.sync_batch_norm && group.ranks() > 1)
     model::synchronise_batch_norm(*network.module, [&group](torch::Tensor& tensor) { group.sum(tensor); });
-  if (!group.is_first()) return Trainer(network, dataset, split, folder, options, callbacks, group).run();
+  if (!group.is_first()) return Trainer(network, dataset, split, folder, options, device, callbacks, group).run();
   auto checkpoint = options.resume ? folder.checkpoints().load() : std::nullopt;
   if (!options.init.empty() && !checkpoint) initialise(*network.module, options.init);
-  Trainer trainer(network, dataset, split, folder, options, callbacks, group);
+  Trainer trainer(network, dataset, split, folder, options, device, callbacks, group);
   if (checkpoint) {
     trainer.resume(*checkpoint);
     checkpoint.reset();  // three times the size of the network

@@ -31,14 +31,15 @@ bool is_better(const EpochRecord& record, const EpochRecord& best) {
 }  // namespace
 
 Trainer::Trainer(Network network, const dataset::Dataset& dataset, const dataset::Split& split, RunFolder run,
-                 const TrainingOptions& options, const TrainingCallbacks& callbacks, ProcessGroup& group)
+                 const TrainingOptions& options, torch::Device device, const TrainingCallbacks& callbacks,
+                 ProcessGroup& group)
     : network_(std::move(network)),
       dataset_(dataset),
       run_(std::move(run)),
       options_(options),
       callbacks_(callbacks),
       group_(group),
-      device_(open_device(options.device, group.local_rank())),
+      device_(device),
       classes_(dataset::ClassMap::parse(options.classes)),
       training_rows_(split.rows(dataset::Part::training)),
       validation_rows_(split.rows(dataset::Part::validation)),

@@ -68,7 +68,8 @@ class Trainer {
  public:
   /// `group` must outlive the trainer.
   Trainer(Network network, const dataset::Dataset& dataset, const dataset::Split& split, RunFolder run,
-          const TrainingOptions& options, const TrainingCallbacks& callbacks, ProcessGroup& group);
+          const TrainingOptions& options, torch::Device device, const TrainingCallbacks& callbacks,
+          ProcessGroup& group);
 
   void resume(const Checkpoint& checkpoint);  ///< goes on from there
   TrainingResult run();
