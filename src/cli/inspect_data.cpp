@@ -41,7 +41,7 @@ Json header_facts(const volume::SourceInfo& source) {
     facts["qform_code"] = source.nifti->qform_code;
     facts["sform_code"] = source.nifti->sform_code;
   }
-  if (source.files.size() > 1) facts["files"] = source.files.size();
+  if (!source.frames.empty()) facts["slices"] = source.frames.size();
   for (const std::string keyword : shown_attributes) {
     if (const auto found = source.attributes.find(keyword); found != source.attributes.end())
       facts[keyword] = found->second;

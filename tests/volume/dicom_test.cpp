@@ -53,10 +53,10 @@ TEST_F(Dicom, GeometryAndValues) {
   EXPECT_EQ(source.format, "DICOM series");
   EXPECT_TRUE(source.has_geometry);
   EXPECT_EQ(source.voxel_type, VoxelType::int16);
-  ASSERT_EQ(source.files.size(), 5U);
+  ASSERT_EQ(source.frames.size(), 5U);
   for (std::size_t n = 0; n < 5; ++n) {
-    EXPECT_EQ(source.files[n], slice(static_cast<int>(n)));
-    EXPECT_EQ(source.instance_uids[n], "2.25." + std::to_string(100 + n));
+    EXPECT_EQ(source.frames[n].file, slice(static_cast<int>(n)));
+    EXPECT_EQ(source.frames[n].sop_instance_uid, "2.25." + std::to_string(100 + n));
   }
   const Geometry expected{.size = {4, 3, 5},
                           .spacing = {0.5, 0.8, 2.5},
@@ -292,10 +292,9 @@ TEST_F(RealDicom, SeriesEqualsTheVolumeThatWasMadeFromIt) {
   EXPECT_NEAR(from_dicom.geometry.spacing[2], 3.9873371794871795, 1e-9);
   EXPECT_NEAR(from_dicom.geometry.origin[2], -360.256, 1e-9);
 
-  EXPECT_EQ(source.files.size(), 79U);
-  ASSERT_EQ(source.instance_uids.size(), 79U);
-  EXPECT_TRUE(source.instance_uids.front().starts_with("1.2.826.0.1.3680043.2.1125."));
-  EXPECT_EQ(source.files.front().filename(), "IMG0001.dcm");
+  ASSERT_EQ(source.frames.size(), 79U);
+  EXPECT_TRUE(source.frames.front().sop_instance_uid.starts_with("1.2.826.0.1.3680043.2.1125."));
+  EXPECT_EQ(source.frames.front().file.filename(), "IMG0001.dcm");
   EXPECT_EQ(source.attributes.at("Modality"), "CT");
   EXPECT_FALSE(source.attributes.at("SeriesInstanceUID").empty());
 }

@@ -17,16 +17,13 @@
 #include <string>
 #include <vector>
 
+#include "pulmoseg/base/note.hpp"
 #include "pulmoseg/volume/geometry.hpp"
 #include "pulmoseg/volume/source.hpp"
 
 namespace pulmoseg::quantify {
 
-/// Something that the reader of a result must know: a code for machines that never changes, a sentence for people.
-struct Note {
-  std::string code;  ///< e.g. "spacing_unknown"; docs/schemas.md lists them
-  std::string text;
-};
+using pulmoseg::Note;
 
 struct SliceMeasurements {
   std::int64_t index = 0;  ///< canonical slice, 0 is the lowest (most inferior)
@@ -36,6 +33,57 @@ struct SliceMeasurements {
   std::optional<double> lung_area_mm2;
   std::optional<std::int64_t> lesion_outside_lung_voxels;
   std::optional<double> percent_affected;
+};
+
+/// A part of the lungs: one of the two, or a third of their height.
+struct RegionMeasurements {
+  std::string name;  ///< "left", "right"; "upper", "middle", "lower"
+  std::int64_t lung_voxels = 0;
+  std::int64_t lesion_voxels = 0;  ///< lesion inside of this part of the lung
+  std::optional<double> lung_ml, lesion_ml;
+  std::optional<double> percent_affected;  ///< of this part
+};
+
+/// A connected part of the lesion in 3-D (voxels that share a face).
+struct LesionPart {
+  std::int64_t voxels = 0;
+  std::optional<double> ml;
+  std::int64_t first_slice = 0, last_slice = 0;
+  volume::Vector3 centre{};  ///< centre of mass, LPS, mm
+  std::optional<std::string>
+      side;  ///< "left" or "right", where most of it lies; nullopt: outside of the lung, or no lung mask
+};
+
+/// How many parts of the lesion have a volume of at least `from_ml` and less than `to_ml`.
+struct SizeClass {
+  double from_ml = 0;
+  std::optional<double> to_ml;  ///< nullopt: no limit
+  std::int64_t parts = 0;
+  std::optional<double> ml;  ///< of all of them together
+};
+
+/// How much of the lung has a density of at least `from_hu` and less than `to_hu`.
+struct HounsfieldBand {
+  double from_hu = 0, to_hu = 0;
+  std::int64_t voxels = 0;
+  std::optional<double> ml;
+  std::optional<double> percent_of_lung;
+};
+
+/// Densities of the lung, lesions included: only where the input is true HU, and there is a lung mask.
+struct LungDensity {
+  std::optional<double> mean_hu, standard_deviation_hu;  ///< nullopt: the mask is empty
+  std::optional<double> mean_hu_of_lesion;               ///< inside the lung
+  std::optional<double> mean_hu_without_lesion;
+  std::vector<HounsfieldBand> bands;
+  std::optional<double> mass_g;  ///< a voxel of h HU has a density of (h + 1000) / 1000 g/ml, at least 0
+};
+
+/// A class by published cut-offs.
+struct Severity {
+  std::string grade;    ///< e.g. "CT-2"
+  std::string meaning;  ///< in words, with the cut-offs
+  std::string source;   ///< the publication
 };
 
 /// What the header tells of the size of a voxel: nothing, its area (a 2-D slice), or its volume.
@@ -57,6 +105,14 @@ struct Measurements {
   std::optional<std::int64_t> lesion_outside_lung_voxels;
   std::optional<double> lesion_outside_lung_ml;
   std::optional<double> percent_affected;
+
+  std::vector<RegionMeasurements> sides;  ///< left, right; empty: no lung mask, or its sides are not known
+  std::vector<RegionMeasurements>
+      thirds;                            ///< upper, middle, lower third of the lungs' height; empty without a lung mask
+  std::vector<LesionPart> lesion_parts;  ///< the largest first
+  std::vector<SizeClass> lesion_sizes;   ///< empty where volumes are not known
+  std::optional<LungDensity> density;    ///< nullopt: not true HU (a note says so), or no lung mask
+  std::optional<Severity> severity;      ///< nullopt without a percentage
 
   /// The Dice that a network expects its lesion mask to have (metrics::ExpectedDice); nullopt: it found nothing, or did not make it.
   std::optional<double> expected_dice;

@@ -36,7 +36,7 @@ struct SliceFile {
 
 struct Slice {
   fs::path file;
-  std::string instance_uid;
+  std::string sop_class_uid, sop_instance_uid;
   VoxelType type = VoxelType::int16;
   std::array<std::int64_t, 2> size{};
   Vector3 spacing{}, position{};
@@ -144,7 +144,8 @@ Slice read_header(const SliceFile& slice_file, const itk::GDCMImageIO& io) {
   if (slice_file.pixel_bytes.value_or(stored_bytes(io)) < stored_bytes(io)) refuse_incomplete(file);
   check_spacing(file, dictionary);
   Slice slice{.file = file,
-              .instance_uid = text(dictionary, "0008|0018"),
+              .sop_class_uid = text(dictionary, "0008|0016"),
+              .sop_instance_uid = text(dictionary, "0008|0018"),
               .type = voxel_type(io, file),
               .placed = !numbers(dictionary, "0020|0032", 3).empty() && !numbers(dictionary, "0020|0037", 6).empty()};
   for (unsigned int c = 0; c < 2; ++c) slice.size[c] = static_cast<std::int64_t>(io.GetDimensions(c));
@@ -397,8 +398,10 @@ OpenedImage open_dicom_series(const fs::path& folder) {
   source.voxel_type = slices.front().type;
   for (const Slice& slice : slices) {
     if (slice.type != source.voxel_type) source.voxel_type = VoxelType::float32;
-    source.files.push_back(slice.file);
-    source.instance_uids.push_back(slice.instance_uid);
+    source.frames.push_back({.file = slice.file,
+                             .sop_class_uid = slice.sop_class_uid,
+                             .sop_instance_uid = slice.sop_instance_uid,
+                             .position = slice.position});
   }
   return {source, std::make_unique<DicomVoxels>(std::move(slices), source.voxel_type,
                                                 warning_about(series.left_aside, folder))};

@@ -25,9 +25,9 @@ OpenedImage open_nifti(const std::filesystem::path& file, std::span<const std::b
                     .has_geometry = place.has_geometry,
                     .nifti = header.placing,
                     .nrrd = {},
-                    .files = {file},
-                    .instance_uids = {},
-                    .attributes = {}};
+                    .frames = {},
+                    .attributes = {},
+                    .notes = {}};
   if (!header.placing.descrip.empty()) source.attributes["descrip"] = header.placing.descrip;
   InputBytes bytes(file, 0, InputBytes::Packing::by_content);
   bytes.require(header.voxel_offset + voxel_bytes(place.geometry.size, size_of(header.type), file));

@@ -21,9 +21,9 @@ OpenedImage open_nrrd(const std::filesystem::path& file) {
                     .has_geometry = place.has_geometry,
                     .nifti = {},
                     .nrrd = header.placing,
-                    .files = {file},
-                    .instance_uids = {},
-                    .attributes = header.attributes};
+                    .frames = {},
+                    .attributes = header.attributes,
+                    .notes = {}};
   const std::uint64_t needed = voxel_bytes(place.geometry.size, size_of(header.type), file);
   std::uint64_t offset = header.data_offset;
   std::uint64_t skip = static_cast<std::uint64_t>(std::max<std::int64_t>(header.byte_skip, 0));

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pulmoseg/base/note.hpp"
 #include "pulmoseg/volume/geometry.hpp"
 
 namespace pulmoseg::volume {
@@ -44,6 +45,14 @@ struct NrrdHeader {
   std::map<std::string, std::string> fields;
 };
 
+/// Where a stored slice of a DICOM series comes from: what an object that refers to it must name.
+struct DicomFrame {
+  std::filesystem::path file;
+  std::string sop_class_uid, sop_instance_uid;
+  int frame_number = 0;  ///< from 1 in a multi-frame file; 0: the file is one image
+  Vector3 position{};    ///< its own ImagePositionPatient: the centre of its first pixel
+};
+
 struct SourceInfo {
   std::filesystem::path file;               ///< the file, or the folder of a DICOM series
   std::string format;                       ///< "NIfTI-1", "NIfTI-2", "NRRD" or "DICOM series"
@@ -55,12 +64,12 @@ struct SourceInfo {
   /// false: the header declares no position in the patient (NIfTI with both codes 0, NRRD without space directions).
   /// The axes are then the format's default and mean nothing.
   bool has_geometry = true;
-  std::optional<NiftiHeader> nifti;          ///< NIfTI only
-  std::optional<NrrdHeader> nrrd;            ///< NRRD only
-  std::vector<std::filesystem::path> files;  ///< DICOM: one a stored slice. Otherwise the one file
-  std::vector<std::string> instance_uids;    ///< DICOM: SOP instance UID of each of `files`
+  std::optional<NiftiHeader> nifti;  ///< NIfTI only
+  std::optional<NrrdHeader> nrrd;    ///< NRRD only
+  std::vector<DicomFrame> frames;    ///< DICOM: one a stored slice, in stored order. Otherwise none
   /// DICOM: keyword ("PatientID" …) -> value in the first file. NIfTI: "descrip". NRRD: its key/value pairs.
   std::map<std::string, std::string> attributes;
+  std::vector<Note> notes;  ///< what was noticed, repaired or left out on opening
 };
 
 }  // namespace pulmoseg::volume
