@@ -227,7 +227,7 @@ void add_evaluate_command(CLI::App& app) {
   command
       ->add_option("--precision", arguments->engine.precision, "of the network's arithmetic: fp32, bf16, int8 or auto")
       ->capture_default_str();
-  command->add_flag("--tta", arguments->engine.mirrors, "average over the slice and its three mirror images");
+  command->add_flag("--tta", arguments->engine.mirror, "average over the slice and its mirror image (left and right)");
   command->add_option("--threads", arguments->engine.threads, "processor threads; 0 takes all")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));

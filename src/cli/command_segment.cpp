@@ -249,8 +249,8 @@ void run_alone(const Arguments& arguments, SegmentPlan plan, const std::vector<S
   });
   ScansAhead scans(cases.to_do);
   inference::Engine engine(files, arguments.engine);
-  const std::shared_future model = std::async(
-      std::launch::deferred, [&] { return describe(engine, files, hashes.get(), arguments.engine.mirrors); });
+  const std::shared_future model =
+      std::async(std::launch::deferred, [&] { return describe(engine, files, hashes.get(), arguments.engine.mirror); });
 
   std::optional<CohortTable> cohort;  // jobs that share the folder leave the table to `pulmoseg cohort`
   if (plan.shard.count == 1) cohort.emplace(plan.folder / "cohort.csv");
@@ -331,8 +331,8 @@ void add_segment_command(CLI::App& app) {
                    "an .onnx file, or the folder of a training run; without, the one that ships; repeat it to average "
                    "several")
       ->allow_extra_args(false);
-  command->add_flag("--tta", arguments->engine.mirrors,
-                    "ask about the slice and its three mirror images, and average: four times the time");
+  command->add_flag("--tta", arguments->engine.mirror,
+                    "ask about the slice and its mirror image (left and right), and average: twice the time");
   command->add_option("--out", arguments->plan.folder, "folder of the results, made when it is missing")->required();
   command
       ->add_option("--lung-mask", arguments->lung_masks,

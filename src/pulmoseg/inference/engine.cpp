@@ -13,20 +13,12 @@
 namespace pulmoseg::inference {
 namespace {
 
-enum Mirror : unsigned { none = 0, columns_mirrored = 1, rows_mirrored = 2, both_mirrored = 3 };
-
-/// `images` planes of rows x columns. Mirroring twice gives the image back.
-std::vector<float> mirrored(std::span<const float> images, unsigned mirror, std::int64_t rows, std::int64_t columns) {
+/// `images` planes of rows x columns, their columns reversed. Mirroring twice gives the images back.
+std::vector<float> mirrored(std::span<const float> images, std::int64_t columns) {
   std::vector<float> result(images.size());
-  const std::int64_t lines = std::ssize(images) / columns;
-  for (std::int64_t line = 0; line < lines; ++line) {
-    const std::int64_t row = line % rows, source = mirror & rows_mirrored ? line - row + rows - 1 - row : line;
-    const auto from = images.subspan(static_cast<std::size_t>(source * columns), static_cast<std::size_t>(columns));
-    const auto to = result.begin() + line * columns;
-    if (mirror & columns_mirrored)
-      std::ranges::reverse_copy(from, to);
-    else
-      std::ranges::copy(from, to);
+  for (std::size_t line = 0; line < images.size(); line += static_cast<std::size_t>(columns)) {
+    std::ranges::reverse_copy(images.subspan(line, static_cast<std::size_t>(columns)),
+                              result.begin() + static_cast<std::ptrdiff_t>(line));
   }
   return result;
 }
@@ -53,18 +45,16 @@ struct Engine::State {
   };
   struct Question {
     std::size_t slice;  // its number
-    unsigned mirror;
+    bool mirrored;
   };
 
   std::vector<Network> networks;
   std::vector<std::deque<Question>> asked;  // of each network, as they were started
-  std::vector<unsigned> mirrors;
+  std::vector<bool> mirrors;                // whether to ask about the slice as it is (false), mirrored (true)
   std::deque<Slice> slices;
   std::size_t first = 0;  // number of the first of `slices`
 
-  explicit State(bool with_mirrors)
-      : mirrors(with_mirrors ? std::vector<unsigned>{none, columns_mirrored, rows_mirrored, both_mirrored}
-                             : std::vector<unsigned>{none}) {}
+  explicit State(bool with_mirror) : mirrors(with_mirror ? std::vector{false, true} : std::vector{false}) {}
   std::size_t answers() const { return networks.size() * mirrors.size(); }
   void add(Network network);
   void start(std::span<const float> image, std::int64_t rows, std::int64_t columns);
@@ -83,12 +73,12 @@ void Engine::State::start(std::span<const float> image, std::int64_t rows, std::
   slices.push_back({{}, rows, columns});
   const std::size_t number = first + slices.size() - 1;
   for (std::size_t n = 0; n < networks.size(); ++n) {
-    for (const unsigned mirror : mirrors) {
+    for (const bool mirror : mirrors) {
       if (networks[n].under_way() == networks[n].requests()) take_answer(n);
-      if (mirror == none)
-        networks[n].start(image, rows, columns);
+      if (mirror)
+        networks[n].start(mirrored(image, columns), rows, columns);
       else
-        networks[n].start(mirrored(image, mirror, rows, columns), rows, columns);
+        networks[n].start(image, rows, columns);
       asked[n].push_back({number, mirror});
     }
   }
@@ -96,7 +86,7 @@ void Engine::State::start(std::span<const float> image, std::int64_t rows, std::
 
 void Engine::State::take_answer(std::size_t network) {
   std::vector<float> logits = networks[network].collect();
-  const auto [number, mirror] = asked[network].front();
+  const auto [number, is_mirrored] = asked[network].front();
   asked[network].pop_front();
   Slice& slice = slices[number - first];
   if (answers() == 1) {
@@ -105,7 +95,7 @@ void Engine::State::take_answer(std::size_t network) {
   }
   const std::int64_t pixels = slice.rows * slice.columns;
   softmax(logits, 1, std::ssize(logits) / pixels, pixels);
-  if (mirror != none) logits = mirrored(logits, mirror, slice.rows, slice.columns);
+  if (is_mirrored) logits = mirrored(logits, slice.columns);
   if (slice.sum.empty())
     slice.sum = std::move(logits);
   else
@@ -134,7 +124,7 @@ void Engine::State::abandon() {
 }
 
 Engine::Engine(const std::vector<std::filesystem::path>& onnx, const EngineOptions& options)
-    : state_(std::make_unique<State>(options.mirrors)) {
+    : state_(std::make_unique<State>(options.mirror)) {
   if (onnx.empty()) throw UsageError("no model is named");
   for (const auto& file : onnx) state_->add(Network(file, options));
 }
@@ -142,7 +132,7 @@ Engine::Engine(const std::vector<std::filesystem::path>& onnx, const EngineOptio
 Engine::Engine(const std::filesystem::path& onnx, const EngineOptions& options) : Engine(std::vector{onnx}, options) {}
 
 Engine::Engine(const onnx::Model& model, const std::filesystem::path& name, const EngineOptions& options)
-    : state_(std::make_unique<State>(options.mirrors)) {
+    : state_(std::make_unique<State>(options.mirror)) {
   state_->add(Network(model, name, options));
 }
 

@@ -24,8 +24,9 @@ struct EngineOptions {
   std::string precision = "fp32";
   /// Processor threads; 0 takes all that this process may use.
   int threads = 0;
-  /// Asked four times: the slice as it is, mirrored in its columns, in its rows, in both (test-time augmentation).
-  bool mirrors = false;
+  /// Asked twice: the slice as it is, and with left and right exchanged (test-time augmentation). Not upside down: what training
+  /// has not seen makes the mean worse.
+  bool mirror = false;
   /// Folder in which networks are kept as they were prepared for this processor, so that the next start is quicker: those that
   /// were used last, up to 1 GB (FileCache). Empty: none. A kept network gives the same bytes.
   std::filesystem::path cache = {};
@@ -33,7 +34,7 @@ struct EngineOptions {
 
 /// Networks ready to run. The same files, processor and number of threads give the same bytes.
 ///
-/// Several networks, and mirrors, are averaged as probabilities; the logits are then the logarithms of these. Networks must tell
+/// Several networks, and mirror images, are averaged as probabilities; the logits are then the logarithms of these. Networks must tell
 /// the same classes apart and see slices preprocessed alike; what is said of "the" file is of the first.
 ///
 /// A file without our metadata is taken, with a warning in the log, when it has two classes: background and lesion, with
