@@ -51,15 +51,17 @@ Outputs plan_outputs(const Arguments& arguments) {
   return outputs;
 }
 
-std::optional<fs::path> lung_mask_of(const Arguments& arguments) {
-  return arguments.lung_mask.empty() ? std::nullopt : std::optional(arguments.lung_mask);
+quantify::ScanMasks read_masks(const Arguments& arguments, const volume::VolumeReader& scan) {
+  quantify::ScanMasks masks{quantify::read_mask(arguments.lesion_mask, scan), {}};
+  if (!arguments.lung_mask.empty()) masks.lung = quantify::read_mask(arguments.lung_mask, scan);
+  return masks;
 }
 
-quantify::Measurements measure_with_picture(const Arguments& arguments, const fs::path& picture) {
-  const auto reader = volume::VolumeReader::open(arguments.image);
-  report::SliceGallery gallery(reader.geometry().size[2]);
-  auto measurements = quantify::measure_files(
-      arguments.image, arguments.lesion_mask, lung_mask_of(arguments), [&](const quantify::MeasuredSlice& slice) {
+quantify::Measurements measure_with_picture(const Arguments& arguments, volume::VolumeReader& scan,
+                                            const fs::path& picture) {
+  report::SliceGallery gallery(scan.geometry().size[2]);
+  const auto measurements =
+      quantify::measure(scan, read_masks(arguments, scan), [&](const quantify::MeasuredSlice& slice) {
         stop_if_asked();
         gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, slice.lesion, slice.lung);
       });
@@ -69,7 +71,7 @@ quantify::Measurements measure_with_picture(const Arguments& arguments, const fs
                         .spacing = report::pixel_spacing(measurements.grid),
                         .pixel_area_mm2 = measurements.pixel_area_mm2,
                         .window = {},
-                        .orientation_known = reader.source().has_geometry,
+                        .orientation_known = scan.source().has_geometry,
                         .caption = fmt::format("pulmoseg {}, lesion mask {}", PULMOSEG_VERSION,
                                                arguments.lesion_mask.filename().string())},
                        picture);
@@ -77,21 +79,20 @@ quantify::Measurements measure_with_picture(const Arguments& arguments, const fs
 }
 
 void run(const Arguments& arguments) {
+  auto scan = volume::VolumeReader::open(arguments.image);
   const report::Provenance provenance{.version = PULMOSEG_VERSION,
                                       .image = arguments.image,
                                       .lesion_mask = arguments.lesion_mask,
                                       .lung_mask = arguments.lung_mask,
-                                      .model = {},
-                                      .model_sha256 = {},
-                                      .model_metadata = {}};
+                                      .study = report::study_of(scan.source())};
   quantify::Measurements measurements;
   std::optional<Outputs> outputs;
   if (arguments.out.empty()) {
-    measurements = quantify::measure_files(arguments.image, arguments.lesion_mask, lung_mask_of(arguments));
+    measurements = quantify::measure(scan, read_masks(arguments, scan));
   } else {
     const FolderLock lock(arguments.out);
     outputs = plan_outputs(arguments);
-    measurements = measure_with_picture(arguments, outputs->picture);
+    measurements = measure_with_picture(arguments, scan, outputs->picture);
     report::write_measurements_json(measurements, provenance, outputs->json);
   }
   if (arguments.json) {

@@ -161,7 +161,7 @@ Outcome run_cases(const std::vector<SegmentCase>& cases, ScansAhead& scans, cons
     if (&planned != &cases.front()) work.model.get();  // without it, no further case has a chance
     try {
       const SegmentedCase segmented = run_case(planned, scans, work);
-      add_to_cohort(report::cohort_row(planned.name, segmented.measurements));
+      add_to_cohort(report::cohort_row(planned.name, segmented.measurements, segmented.provenance));
       if (json)
         outcome.cases.push_back(case_json(planned, segmented));
       else

@@ -18,50 +18,11 @@
 #include "pulmoseg/inference/segment.hpp"
 #include "pulmoseg/metrics/confidence.hpp"
 #include "pulmoseg/report/overlay.hpp"
-#include "pulmoseg/volume/mask.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
 #include "pulmoseg/volume/volume_writer.hpp"
 
 namespace pulmoseg::cli {
 namespace {
-
-/// The slices of a given lung mask beside those of its image. A mask that is stored as its image is read along with it; any
-/// other is held whole, one byte a voxel.
-class LungMask {
- public:
-  LungMask(const std::optional<std::filesystem::path>& file, const volume::VolumeReader& image) {
-    if (!file) return;
-    given_ = true;
-    auto reader = volume::VolumeReader::open(*file);
-    const auto &order = reader.source().order, &image_order = image.source().order;
-    if (volume::same_grid(reader.geometry(), image.geometry()) && order.axis == image_order.axis &&
-        order.flipped == image_order.flipped) {
-      reader_.emplace(std::move(reader));
-    } else {
-      whole_ = volume::read_mask_on_grid(*file, image.source(), image.geometry());
-    }
-  }
-
-  bool given() const { return given_; }
-
-  /// Of the image's next slice, which has this index; empty without a mask.
-  std::span<const std::uint8_t> next(std::int64_t index, std::size_t pixels) {
-    if (!reader_)
-      return std::span(whole_).subspan(given_ ? static_cast<std::size_t>(index) * pixels : 0, given_ ? pixels : 0);
-    volume::AxialSlice slice;
-    if (!reader_->next(slice) || slice.index != index) {
-      throw Error(fmt::format("{}: has no slice {}", reader_->source().file.string(), index));
-    }
-    current_.resize(pixels);
-    volume::labels_of(slice, reader_->source().file, current_);
-    return current_;
-  }
-
- private:
-  bool given_ = false;
-  std::optional<volume::VolumeReader> reader_;
-  std::vector<std::uint8_t> current_, whole_;
-};
 
 /// classes x pixels, summed over the classes of a region.
 std::vector<float> sum_of(std::span<const float> probabilities, const dataset::Region& region, std::size_t pixels) {
@@ -188,30 +149,6 @@ std::vector<quantify::Note> notes_on(const Found& found, const SegmentWork& work
   return notes;
 }
 
-/// Of the finished masks, slice by slice. `order` gets the slices as the file has them; of the scan itself only the slices of the
-/// picture are looked at.
-quantify::Measurements measure(volume::VolumeReader& scan, const Found& found, bool own_lung, LungMask& given_lung,
-                               report::SliceGallery& gallery, std::vector<std::int64_t>& order) {
-  const auto& [columns, rows, slices] = scan.geometry().size;
-  quantify::Measurer measurer(scan.geometry(), given_lung.given() || own_lung, quantify::known_spacing(scan.source()));
-  volume::AxialSlice picture;
-  while (const auto index = scan.next_index()) {
-    stop_if_asked();
-    order.push_back(*index);
-    const auto lesion = found.lesion.pixels(*index);
-    const auto own = own_lung ? found.lung->pixels(*index) : std::vector<std::uint8_t>();
-    const auto lung = own_lung ? std::span<const std::uint8_t>(own) : given_lung.next(*index, lesion.size());
-    measurer.add_slice(*index, lesion, lung);
-    if (gallery.wants(*index, lesion)) {
-      scan.next(picture);
-      gallery.offer(*index, rows, columns, picture.pixels, lesion, lung);
-    } else {
-      scan.skip();
-    }
-  }
-  return measurer.finish();
-}
-
 void write_mask(volume::VolumeWriter& writer, const masks::RunMask& mask, std::span<const std::int64_t> order) {
   for (const std::int64_t index : order) {
     stop_if_asked();
@@ -226,7 +163,8 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   // Whatever cannot be read or written is to say so before the network has run.
   const volume::SourceInfo& source = scan.source();
   const volume::Geometry& grid = scan.geometry();
-  LungMask given_lung(planned.lung_mask, scan);
+  std::optional<masks::RunMask> given_lung;
+  if (planned.lung_mask) given_lung = quantify::read_mask(*planned.lung_mask, scan);
   const bool own_lung = !planned.lung.empty();
   Volumes volumes(planned, source);
 
@@ -241,11 +179,18 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
 
   report::SliceGallery gallery(grid.size[2]);
   std::vector<std::int64_t> order;
-  SegmentedCase result{.measurements = measure(scan, found, own_lung, given_lung, gallery, order),
-                       .provenance = work.model.get()};
+  const auto show = [&](const quantify::MeasuredSlice& slice) {
+    stop_if_asked();
+    order.push_back(slice.index);
+    gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, slice.lesion, slice.lung);
+  };
+  SegmentedCase result{
+      .measurements = quantify::measure(scan, {found.lesion, own_lung ? found.lung : std::move(given_lung)}, show),
+      .provenance = work.model.get()};
   result.measurements.expected_dice = found.expected_dice.value();
   std::ranges::move(notes_on(found, work, grid.size), std::back_inserter(result.measurements.notes));
   result.provenance.image = planned.input;
+  result.provenance.study = report::study_of(source);
   result.provenance.lesion_mask = planned.mask;
   if (own_lung) result.provenance.lung_mask = planned.lung;
   if (planned.lung_mask) result.provenance.lung_mask = *planned.lung_mask;

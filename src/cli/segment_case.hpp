@@ -41,7 +41,7 @@ constexpr std::uint64_t kept_scan_bytes = std::uint64_t{1} << 28;
 /// Writes the files that `planned` names, each whole, the measurements last.
 /// `scan`: planned.input, of which nothing was handed out yet. It is gone through for the network, then again beside the finished
 /// masks, and once before where the model leaves its preprocessing open (inference::preprocessing_for()). Memory: a few slices of
-/// it or kept_scan_bytes, and the runs of its masks (a given lung mask that is stored in another order: one byte a voxel).
+/// it or kept_scan_bytes, and the runs of its masks.
 /// Errors: those of volume/, inference/, masks/, quantify/ and report/.
 SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan, const SegmentWork& work,
                            const CaseEvents& events);

@@ -3,11 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/quantify/intensity.hpp"
+#include "pulmoseg/quantify/lesion_parts.hpp"
+#include "pulmoseg/quantify/lung_density.hpp"
+#include "pulmoseg/quantify/lung_sides.hpp"
+#include "pulmoseg/quantify/severity.hpp"
 #include "pulmoseg/volume/mask.hpp"
-#include "pulmoseg/volume/volume_reader.hpp"
 
 namespace pulmoseg::quantify {
 namespace {
@@ -20,6 +25,18 @@ std::optional<double> percent(std::int64_t part, std::int64_t whole) {
 std::optional<double> times(std::optional<std::int64_t> count, std::optional<double> each) {
   if (!count || !each) return std::nullopt;
   return static_cast<double>(*count) * *each;
+}
+
+std::int64_t voxels_in(std::span<const masks::Run> runs) {
+  std::int64_t voxels = 0;
+  for (const masks::Run& run : runs) voxels += run.end - run.begin;
+  return voxels;
+}
+
+std::int64_t voxels_in(const masks::RunMask& mask) {
+  std::int64_t voxels = 0;
+  for (std::int64_t k = 0; k < mask.size()[2]; ++k) voxels += voxels_in(mask.runs(k));
+  return voxels;
 }
 
 void note_spacing(Measurements& measured) {
@@ -78,6 +95,97 @@ void add_up(Measurements& measured) {
   measured.percent_affected = percent(measured.lesion_voxels - outside, lung);
 }
 
+/// What the scan's header and the masks say slice by slice.
+Measurements start(const ScanFacts& scan, const ScanMasks& masks) {
+  Measurements measured;
+  measured.grid = scan.grid;
+  measured.known_spacing = scan.known_spacing;
+  measured.orientation_known = scan.orientation_known;
+  measured.has_lung_mask = masks.lung.has_value();
+  if (scan.known_spacing != KnownSpacing::none) measured.pixel_area_mm2 = pixel_area_mm2(scan.grid);
+  if (scan.known_spacing == KnownSpacing::complete)
+    measured.voxel_volume_ml = volume::voxel_volume_mm3(scan.grid) / 1000;
+  std::optional<masks::RunMask> inside;
+  if (masks.lung) inside = intersection(masks.lesion, *masks.lung);
+  for (std::int64_t k = 0; k < scan.grid.size[2]; ++k) {
+    SliceMeasurements slice;
+    slice.index = k;
+    slice.lesion_voxels = voxels_in(masks.lesion.runs(k));
+    slice.lesion_area_mm2 = times(slice.lesion_voxels, measured.pixel_area_mm2);
+    if (inside) {
+      const std::int64_t lung = voxels_in(masks.lung->runs(k)), lesion = voxels_in(inside->runs(k));
+      slice.lung_voxels = lung;
+      slice.lung_area_mm2 = times(lung, measured.pixel_area_mm2);
+      slice.lesion_outside_lung_voxels = slice.lesion_voxels - lesion;
+      slice.percent_affected = percent(lesion, lung);
+    }
+    measured.slices.push_back(slice);
+  }
+  return measured;
+}
+
+RegionMeasurements region(std::string name, std::int64_t lung, std::int64_t lesion, const Measurements& measured) {
+  return {.name = std::move(name),
+          .lung_voxels = lung,
+          .lesion_voxels = lesion,
+          .lung_ml = times(lung, measured.voxel_volume_ml),
+          .lesion_ml = times(lesion, measured.voxel_volume_ml),
+          .percent_affected = percent(lesion, lung)};
+}
+
+RegionMeasurements region(std::string name, const masks::RunMask& lung, const masks::RunMask& lesion,
+                          const Measurements& measured) {
+  return region(std::move(name), voxels_in(lung), voxels_in(intersection(lung, lesion)), measured);
+}
+
+std::vector<RegionMeasurements> thirds_of(const Measurements& measured) {
+  const auto has_lung = [](const SliceMeasurements& slice) { return slice.lung_voxels.value_or(0) > 0; };
+  const auto& slices = measured.slices;
+  const auto lowest = std::ranges::find_if(slices, has_lung);
+  if (lowest == slices.end() || slices.size() < 2) return {};
+  const auto highest = std::find_if(slices.rbegin(), slices.rend(), has_lung).base();  // one behind it
+  const std::int64_t height = highest - lowest;
+  std::array<std::int64_t, 3> lung{}, lesion{};
+  for (auto slice = lowest; slice != highest; ++slice) {
+    const auto third = static_cast<std::size_t>(3 * (2 * (slice - lowest) + 1) / (2 * height));
+    lung[third] += *slice->lung_voxels;
+    lesion[third] += slice->lesion_voxels - *slice->lesion_outside_lung_voxels;
+  }
+  return {region("upper", lung[2], lesion[2], measured), region("middle", lung[1], lesion[1], measured),
+          region("lower", lung[0], lesion[0], measured)};
+}
+
+void note_sides(Measurements& measured, const std::optional<LungSides>& sides) {
+  if (measured.has_lung_mask && !measured.orientation_known) {
+    measured.notes.push_back(
+        {"orientation_unknown",
+         "the header declares no position in the patient; sides and thirds of the lungs are not given"});
+  }
+  if (sides && sides->one_lung) {
+    measured.notes.push_back(
+        {"one_lung",
+         "almost all of the lung mask is one lung; which side it is, is judged by the middle of the "
+         "image"});
+  }
+  if (sides && sides->wide_contact) {
+    measured.notes.push_back(
+        {"lungs_joined_widely", "the lung mask joins left and right lung over a wide area; where one ends is a guess"});
+  }
+}
+
+void add_density(Measurements& measured, const ScanFacts& scan, IntensityScale scale,
+                 const DensityAccumulator& densities) {
+  if (scale == IntensityScale::hounsfield && scan.hounsfield_possible) {
+    measured.density = densities.finish(measured.voxel_volume_ml);
+    return;
+  }
+  const std::string_view found =
+      scale == IntensityScale::hounsfield ? "another unit than HU by the header's RescaleType" : describe(scale);
+  measured.notes.push_back(
+      {"no_hounsfield_no_density",
+       fmt::format("the scan's numbers are {}; densities and mass of the lung are not given", found)});
+}
+
 }  // namespace
 
 bool is_default_spacing(const volume::Vector3& spacing) {
@@ -95,93 +203,101 @@ double pixel_area_mm2(const volume::Geometry& grid) {
   return grid.spacing[0] * grid.spacing[1] * std::hypot(cross[0], cross[1], cross[2]);
 }
 
-Measurer::Measurer(const volume::Geometry& grid, bool has_lung_mask, KnownSpacing known_spacing)
-    : grid_(grid),
-      has_lung_mask_(has_lung_mask),
-      known_spacing_(known_spacing),
-      slices_(static_cast<std::size_t>(grid.size[2])),
-      given_(slices_.size()) {}
+ScanFacts facts_of(const volume::VolumeReader& scan) {
+  const volume::SourceInfo& source = scan.source();
+  const auto unit = source.attributes.find("RescaleType");  // DICOM PS3.3 C.11.1.1.2
+  return {.grid = scan.geometry(),
+          .known_spacing = known_spacing(source),
+          .orientation_known = source.has_geometry,
+          .hounsfield_possible = unit == source.attributes.end() || unit->second == "HU"};
+}
 
-void Measurer::add_slice(std::int64_t index, std::span<const std::uint8_t> lesion, std::span<const std::uint8_t> lung) {
+struct Measurer::State {
+  ScanFacts scan;
+  ScanMasks masks;
+  std::optional<LungSides> sides;
+  IntensityAccumulator intensities{};
+  DensityAccumulator densities{};
+  std::vector<bool> given{};
+};
+
+Measurer::Measurer(const ScanFacts& scan, ScanMasks masks)
+    : state_(std::make_unique<State>(State{.scan = scan, .masks = std::move(masks), .sides = {}})) {
+  const auto& [lesion, lung] = state_->masks;
+  for (const masks::RunMask* mask : {&lesion, lung ? &*lung : &lesion}) {
+    const auto& size = mask->size();
+    if (size == scan.grid.size) continue;
+    throw Error(fmt::format("a mask of {}x{}x{} voxels is not one of a scan of {}x{}x{}", size[0], size[1], size[2],
+                            scan.grid.size[0], scan.grid.size[1], scan.grid.size[2]));
+  }
+  state_->given.resize(static_cast<std::size_t>(scan.grid.size[2]));
+  if (lung && scan.orientation_known && voxels_in(*lung) > 0) state_->sides = tell_sides_apart(*lung, scan.grid);
+}
+
+Measurer::Measurer(Measurer&&) noexcept = default;
+Measurer::~Measurer() = default;
+
+void Measurer::add_slice(std::int64_t index, std::span<const float> pixels) {
+  const auto& [lesion, lung] = state_->masks;
+  const std::int64_t slices = lesion.size()[2];
+  if (index < 0 || index >= slices)
+    throw Error(fmt::format("slice {} was measured, but the scan has slices 0 to {}", index, slices - 1));
   const auto position = static_cast<std::size_t>(index);
-  const auto pixels = static_cast<std::size_t>(grid_.size[0] * grid_.size[1]);
-  if (index < 0 || index >= grid_.size[2]) {
-    throw Error(fmt::format("slice {} was measured, but the scan has slices 0 to {}", index, grid_.size[2] - 1));
-  }
-  if (given_[position]) throw Error(fmt::format("slice {} was measured twice", index));
-  if (lesion.size() != pixels || lung.size() != (has_lung_mask_ ? pixels : 0)) {
-    throw Error(fmt::format("slice {} has {} lesion and {} lung pixels, expected {} and {}", index, lesion.size(),
-                            lung.size(), pixels, has_lung_mask_ ? pixels : 0));
-  }
-  given_[position] = true;
-  std::int64_t in_lesion = 0, in_lung = 0, in_both = 0;
-  for (std::size_t i = 0; i < pixels; ++i) {
-    const bool is_lung = has_lung_mask_ && lung[i] != 0;
-    in_lesion += lesion[i] != 0;
-    in_lung += is_lung;
-    in_both += is_lung && lesion[i] != 0;
-  }
-  SliceMeasurements& slice = slices_[position];
-  slice.index = index;
-  slice.lesion_voxels = in_lesion;
-  if (!has_lung_mask_) return;
-  slice.lung_voxels = in_lung;
-  slice.lesion_outside_lung_voxels = in_lesion - in_both;
-  slice.percent_affected = percent(in_both, in_lung);
+  if (state_->given[position]) throw Error(fmt::format("slice {} was measured twice", index));
+  if (std::ssize(pixels) != lesion.pixels_of_slice())
+    throw Error(fmt::format("slice {} has {} pixels, expected {}", index, pixels.size(), lesion.pixels_of_slice()));
+  state_->given[position] = true;
+  if (!lung) return;
+  state_->intensities.add_slice(index, pixels);
+  if (!lung->runs(index).empty()) state_->densities.add_slice(pixels, lesion.pixels(index), lung->pixels(index));
 }
 
 Measurements Measurer::finish() const {
-  const auto missing = std::find(given_.begin(), given_.end(), false);
-  if (missing != given_.end()) {
-    throw Error(fmt::format("slice {} of the scan's {} was never measured", missing - given_.begin(), given_.size()));
-  }
-  Measurements measured;
-  measured.grid = grid_;
-  measured.known_spacing = known_spacing_;
-  measured.has_lung_mask = has_lung_mask_;
-  if (known_spacing_ != KnownSpacing::none) measured.pixel_area_mm2 = pixel_area_mm2(grid_);
-  if (known_spacing_ == KnownSpacing::complete) measured.voxel_volume_ml = volume::voxel_volume_mm3(grid_) / 1000;
-  measured.slices = slices_;
-  for (auto& slice : measured.slices) {
-    slice.lesion_area_mm2 = times(slice.lesion_voxels, measured.pixel_area_mm2);
-    slice.lung_area_mm2 = times(slice.lung_voxels, measured.pixel_area_mm2);
-  }
+  const auto& [scan, masks, sides, intensities, densities, given] = *state_;
+  const bool any = std::ranges::find(given, true) != given.end();
+  if (const auto missing = std::ranges::find(given, false); any && missing != given.end())
+    throw Error(fmt::format("slice {} of the scan's {} was never measured", missing - given.begin(), given.size()));
+  Measurements measured = start(scan, masks);
   add_up(measured);
+  if (sides)
+    measured.sides = {region("left", sides->left, masks.lesion, measured),
+                      region("right", sides->right, masks.lesion, measured)};
+  measured.lungs_touch = sides && sides->touch;
+  if (scan.orientation_known) measured.thirds = thirds_of(measured);
+  measured.lesion_parts =
+      find_lesion_parts(masks.lesion, sides ? &*sides : nullptr, scan.grid, measured.voxel_volume_ml);
+  if (measured.voxel_volume_ml) measured.lesion_sizes = count_sizes(measured.lesion_parts, *measured.voxel_volume_ml);
+  if (measured.percent_affected) measured.severity = severity_of(*measured.percent_affected);
   note_spacing(measured);
   note_lung(measured);
+  note_sides(measured, sides);
+  if (masks.lung && any) add_density(measured, scan, intensities.finish().scale, densities);
   return measured;
 }
 
-Measurements measure_files(const std::filesystem::path& image, const std::filesystem::path& lesion_mask,
-                           const std::optional<std::filesystem::path>& lung_mask,
-                           const std::function<void(const MeasuredSlice&)>& on_slice) {
-  auto reader = volume::VolumeReader::open(image);
-  const volume::Geometry grid = reader.geometry();
-  const auto read_mask = [&](const std::filesystem::path& file) {
-    std::vector<std::uint8_t> labels = volume::read_mask_on_grid(file, reader.source(), grid);
-    for (auto& label : labels) label = label != 0;
-    return labels;
-  };
-  const std::vector<std::uint8_t> lesion = read_mask(lesion_mask);
-  const std::vector<std::uint8_t> lung = lung_mask ? read_mask(*lung_mask) : std::vector<std::uint8_t>();
-
-  Measurer measurer(grid, lung_mask.has_value(), known_spacing(reader.source()));
-  const auto pixels_of_slice = static_cast<std::size_t>(grid.size[0] * grid.size[1]);
-  const auto measure = [&](std::int64_t index, std::span<const float> pixels) {
-    const std::size_t first = static_cast<std::size_t>(index) * pixels_of_slice;
-    const auto lesion_pixels = std::span(lesion).subspan(first, pixels_of_slice);
-    const auto lung_pixels =
-        lung_mask ? std::span(lung).subspan(first, pixels_of_slice) : std::span<const std::uint8_t>();
-    measurer.add_slice(index, lesion_pixels, lung_pixels);
-    if (on_slice) on_slice({index, grid.size[1], grid.size[0], pixels, lesion_pixels, lung_pixels});
-  };
-  if (on_slice) {
-    volume::AxialSlice slice;
-    while (reader.next(slice)) measure(slice.index, slice.pixels);
-  } else {
-    for (std::int64_t index = 0; index < grid.size[2]; ++index) measure(index, {});
+Measurements measure(volume::VolumeReader& scan, ScanMasks masks, const OnMeasuredSlice& on_slice) {
+  Measurer measurer(facts_of(scan), masks);
+  const auto& [columns, rows, slices] = scan.geometry().size;
+  volume::AxialSlice slice;
+  while (scan.next(slice)) {
+    measurer.add_slice(slice.index, slice.pixels);
+    if (!on_slice) continue;
+    const auto lesion = masks.lesion.pixels(slice.index);
+    const auto lung = masks.lung ? masks.lung->pixels(slice.index) : std::vector<std::uint8_t>();
+    on_slice({slice.index, rows, columns, slice.pixels, lesion, lung});
   }
-  return measurer.finish();
+  Measurements measured = measurer.finish();
+  const auto& noticed = scan.source().notes;
+  measured.notes.insert(measured.notes.begin(), noticed.begin(), noticed.end());
+  return measured;
+}
+
+masks::RunMask read_mask(const std::filesystem::path& mask, const volume::VolumeReader& scan) {
+  masks::RunMask runs(scan.geometry().size);
+  volume::visit_mask_on_grid(
+      mask, scan.source(), scan.geometry(),
+      [&](std::int64_t index, std::span<const std::uint8_t> labels) { runs.set(index, labels); });
+  return runs;
 }
 
 }  // namespace pulmoseg::quantify

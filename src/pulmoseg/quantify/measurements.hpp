@@ -1,25 +1,29 @@
 #pragma once
-// How much of a lung is affected: voxels, millilitres, square millimetres and percent from a lesion mask and, where
-// there is one, a lung mask.
+// How much of a lung is affected, and what it looks like: voxels, millilitres, percent, parts, sides, thirds and densities, from
+// a lesion mask and, where there is one, a lung mask.
 //
 // Units: voxels are counts, volumes are ml (voxel volume = |determinant| of the grid, so oblique and tilted grids are
 // right), areas are mm² in the plane of the slice. Slices are canonical axial slices (volume/geometry.hpp).
 // Percent affected = |lesion ∩ lung| / |lung| · 100, where the lung mask includes the lesions inside the lung. Lesion
 // outside of the lung mask takes no part in it and is counted by itself.
-// What is not known is absent (std::nullopt), never 0: lung figures without a lung mask, percent of an empty lung mask,
-// every ml and mm² when the header does not tell the spacing, and every ml of a 2-D slice, which has no thickness.
+// What is not known is absent (std::nullopt, an empty list), never 0: lung figures without a lung mask, percent of an empty lung
+// mask, every ml and mm² when the header does not tell the spacing, every ml of a 2-D slice, which has no thickness, sides and
+// thirds where the header does not tell which way is left and up, densities of what is not in Hounsfield units.
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "pulmoseg/base/note.hpp"
+#include "pulmoseg/masks/run_mask.hpp"
 #include "pulmoseg/volume/geometry.hpp"
 #include "pulmoseg/volume/source.hpp"
+#include "pulmoseg/volume/volume_reader.hpp"
 
 namespace pulmoseg::quantify {
 
@@ -75,8 +79,9 @@ struct LungDensity {
   std::optional<double> mean_hu, standard_deviation_hu;  ///< nullopt: the mask is empty
   std::optional<double> mean_hu_of_lesion;               ///< inside the lung
   std::optional<double> mean_hu_without_lesion;
-  std::vector<HounsfieldBand> bands;
-  std::optional<double> mass_g;  ///< a voxel of h HU has a density of (h + 1000) / 1000 g/ml, at least 0
+  std::vector<HounsfieldBand> bands;  ///< −1050 … −950 … −750 … −400 … 0
+  HounsfieldBand below, above;        ///< what the bands leave: from −infinity, to infinity
+  std::optional<double> mass_g;       ///< a voxel of h HU has a density of (h + 1000) / 1000 g/ml, at least 0
 };
 
 /// A class by published cut-offs.
@@ -91,6 +96,7 @@ enum class KnownSpacing { none, in_plane, complete };
 
 struct Measurements {
   volume::Geometry grid;
+  bool orientation_known = true;  ///< false: the header declares no position in the patient (SourceInfo::has_geometry)
   KnownSpacing known_spacing = KnownSpacing::complete;
   std::optional<double> voxel_volume_ml;
   std::optional<double> pixel_area_mm2;
@@ -107,8 +113,10 @@ struct Measurements {
   std::optional<double> percent_affected;
 
   std::vector<RegionMeasurements> sides;  ///< left, right; empty: no lung mask, or its sides are not known
-  std::vector<RegionMeasurements>
-      thirds;                            ///< upper, middle, lower third of the lungs' height; empty without a lung mask
+  bool lungs_touch = false;               ///< left and right are connected in the mask, and were cut apart
+  /// Upper, middle, lower third of the lungs' height, from their lowest slice to their highest; a slice belongs to the third in
+  /// which its centre lies. Empty: no lung mask, an empty one, one slice only, or up and down are not known.
+  std::vector<RegionMeasurements> thirds;
   std::vector<LesionPart> lesion_parts;  ///< the largest first
   std::vector<SizeClass> lesion_sizes;   ///< empty where volumes are not known
   std::optional<LungDensity> density;    ///< nullopt: not true HU (a note says so), or no lung mask
@@ -121,30 +129,46 @@ struct Measurements {
   std::vector<Note> notes;
 };
 
-/// Counts slice by slice, so that a volume never has to be in memory.
+/// What is known of a scan beside its voxels.
+struct ScanFacts {
+  volume::Geometry grid;  ///< canonical
+  KnownSpacing known_spacing = KnownSpacing::complete;
+  bool orientation_known = true;
+  bool hounsfield_possible = true;  ///< false: the header names another unit
+};
+
+ScanFacts facts_of(const volume::VolumeReader& scan);
+
+/// The finished masks of a scan, on its canonical grid.
+struct ScanMasks {
+  masks::RunMask lesion;
+  std::optional<masks::RunMask> lung;  ///< nullopt: not known
+};
+
+/// Measures finished masks; the scan's intensities, for the densities, come slice by slice, so that a volume never has to be in
+/// memory. Without any of them densities are unknown.
 ///
-///     Measurer measurer(grid, true, known_spacing(reader.source()));
-///     for (each slice, in any order) measurer.add_slice(index, lesion, lung);
+///     Measurer measurer(facts_of(scan), {lesion, lung});
+///     for (each slice, in any order) measurer.add_slice(index, pixels);
 ///     const Measurements measurements = measurer.finish();
 ///
-/// Threads: one at a time.
+/// measure() does just that. Threads: one at a time.
 class Measurer {
  public:
-  Measurer(const volume::Geometry& grid, bool has_lung_mask, KnownSpacing known_spacing = KnownSpacing::complete);
+  /// Error when a mask is not of the grid's size.
+  Measurer(const ScanFacts& scan, ScanMasks masks);
+  Measurer(Measurer&&) noexcept;
+  ~Measurer();
 
-  /// `lesion` and `lung`: rows·columns, not zero = inside; `lung` is empty when there is no lung mask.
   /// Error when the slice is not of this grid, was given before, or has another number of pixels.
-  void add_slice(std::int64_t index, std::span<const std::uint8_t> lesion, std::span<const std::uint8_t> lung = {});
+  void add_slice(std::int64_t index, std::span<const float> pixels);
 
-  /// Error when a slice of the grid was never given.
+  /// Error when some slices of the grid were given and some not.
   Measurements finish() const;
 
  private:
-  volume::Geometry grid_;
-  bool has_lung_mask_;
-  KnownSpacing known_spacing_;
-  std::vector<SliceMeasurements> slices_;
-  std::vector<bool> given_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 /// Whether it is 1 x 1 x 1 mm, as headers say that have nothing to say.
@@ -156,19 +180,22 @@ KnownSpacing known_spacing(const volume::SourceInfo& source);
 /// Area of a pixel in the plane of its slice: the spacings times the sine of the angle between rows and columns.
 double pixel_area_mm2(const volume::Geometry& grid);
 
-/// One slice on its way through measure_files(), valid during the call.
+/// One slice on its way through measure(), valid during the call.
 struct MeasuredSlice {
   std::int64_t index, rows, columns;
   std::span<const float> pixels;
   std::span<const std::uint8_t> lesion, lung;  ///< 1 inside; lung is empty without a lung mask
 };
 
-/// Measures masks that are there already, on the grid of `image` (a mask with another grid is brought onto it, see
-/// volume::read_mask_on_grid). `on_slice`, when given, sees every slice with its pixels; without it the pixels of
-/// `image` are not read. Every label of a mask but 0 is inside.
-/// Errors: those of volume/, among them a mask with values that are no labels.
-Measurements measure_files(const std::filesystem::path& image, const std::filesystem::path& lesion_mask,
-                           const std::optional<std::filesystem::path>& lung_mask,
-                           const std::function<void(const MeasuredSlice&)>& on_slice = {});
+/// Sees every slice of a scan once, with its pixels and masks, in the order in which the file has them.
+using OnMeasuredSlice = std::function<void(const MeasuredSlice&)>;
+
+/// The one way in which a scan's slices and its finished masks come together. `scan`: nothing of it was handed out yet (or not
+/// since VolumeReader::rewind). What was noticed when it was opened stands first in the notes. Errors: those of VolumeReader.
+Measurements measure(volume::VolumeReader& scan, ScanMasks masks, const OnMeasuredSlice& on_slice = {});
+
+/// A mask from a file, on the grid of `scan` (another grid is brought onto it, see volume::visit_mask_on_grid). Every label but 0
+/// is inside. Errors: those of volume/, among them a mask with values that are no labels.
+masks::RunMask read_mask(const std::filesystem::path& mask, const volume::VolumeReader& scan);
 
 }  // namespace pulmoseg::quantify

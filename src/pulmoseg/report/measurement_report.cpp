@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
@@ -33,6 +36,86 @@ Json grid_json(const quantify::Measurements& measurements) {
       {"direction", grid.direction},
       {"voxel_volume_ml", value_or_null(measurements.voxel_volume_ml)},
       {"pixel_area_mm2", value_or_null(measurements.pixel_area_mm2)}};
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json study_json(const Study& study) {
+  if (study == Study()) return nullptr;
+  return {{"date", text_or_null(study.date)},
+          {"time", text_or_null(study.time)},
+          {"series_description", text_or_null(study.series_description)},
+          {"convolution_kernel", text_or_null(study.convolution_kernel)},
+          {"study_instance_uid", text_or_null(study.study_instance_uid)},
+          {"series_instance_uid", text_or_null(study.series_instance_uid)}};
+}
+
+/// By name: {"left": {…}, "right": {…}}.
+Json regions_json(const std::vector<quantify::RegionMeasurements>& regions) {
+  if (regions.empty()) return nullptr;
+  Json json;
+  for (const auto& region : regions) {
+    json[region.name] = {{"lung_voxels", region.lung_voxels},
+                         {"lung_ml", value_or_null(region.lung_ml)},
+                         {"lesion_voxels", region.lesion_voxels},
+                         {"lesion_ml", value_or_null(region.lesion_ml)},
+                         {"percent_affected", value_or_null(region.percent_affected)}};
+  }
+  return json;
+}
+
+Json sizes_json(const std::vector<quantify::SizeClass>& sizes) {
+  if (sizes.empty()) return nullptr;
+  Json json = Json::array();
+  for (const auto& size : sizes) {
+    json.push_back({{"from_ml", size.from_ml},
+                    {"to_ml", value_or_null(size.to_ml)},
+                    {"parts", size.parts},
+                    {"volume_ml", value_or_null(size.ml)}});
+  }
+  return json;
+}
+
+Json parts_json(const quantify::Measurements& measurements) {
+  constexpr std::size_t most = 100;
+  const auto& parts = measurements.lesion_parts;
+  Json largest = Json::array();
+  for (const auto& part : std::span(parts).first(std::min(most, parts.size()))) {
+    largest.push_back({{"voxels", part.voxels},
+                       {"volume_ml", value_or_null(part.ml)},
+                       {"first_slice", part.first_slice},
+                       {"last_slice", part.last_slice},
+                       {"centre_mm", measurements.orientation_known ? Json(part.centre) : Json(nullptr)},
+                       {"side", value_or_null(part.side)}});
+  }
+  return {{"count", parts.size()}, {"sizes", sizes_json(measurements.lesion_sizes)}, {"largest", largest}};
+}
+
+Json band_json(const quantify::HounsfieldBand& band) {
+  const auto limit = [](double hu) { return std::isfinite(hu) ? Json(hu) : Json(nullptr); };
+  return {{"from_hu", limit(band.from_hu)},
+          {"to_hu", limit(band.to_hu)},
+          {"voxels", band.voxels},
+          {"volume_ml", value_or_null(band.ml)},
+          {"percent_of_lung", value_or_null(band.percent_of_lung)}};
+}
+
+Json density_json(const std::optional<quantify::LungDensity>& density) {
+  if (!density) return nullptr;
+  Json bands = Json::array({band_json(density->below)});
+  for (const auto& band : density->bands) bands.push_back(band_json(band));
+  bands.push_back(band_json(density->above));
+  return {{"mean_hu", value_or_null(density->mean_hu)},
+          {"standard_deviation_hu", value_or_null(density->standard_deviation_hu)},
+          {"mean_hu_of_lesion", value_or_null(density->mean_hu_of_lesion)},
+          {"mean_hu_without_lesion", value_or_null(density->mean_hu_without_lesion)},
+          {"mass_g", value_or_null(density->mass_g)},
+          {"bands", bands}};
+}
+
+Json severity_json(const std::optional<quantify::Severity>& severity) {
+  if (!severity) return nullptr;
+  return {{"grade", severity->grade}, {"meaning", severity->meaning}, {"source", severity->source}};
 }
 
 Json slice_json(const quantify::SliceMeasurements& slice) {
@@ -70,6 +153,7 @@ Json to_json(const quantify::Measurements& measurements, const Provenance& prove
           {"image", name_or_null(provenance.image)},
           {"lesion_mask", name_or_null(provenance.lesion_mask)},
           {"lung_mask", name_or_null(provenance.lung_mask)},
+          {"study", study_json(provenance.study)},
           {"model", model_json(provenance)},
           {"grid", grid_json(measurements)},
           {"lesion",
@@ -78,17 +162,95 @@ Json to_json(const quantify::Measurements& measurements, const Provenance& prove
             {"slices", measurements.lesion_slices},
             {"outside_lung_voxels", value_or_null(measurements.lesion_outside_lung_voxels)},
             {"outside_lung_ml", value_or_null(measurements.lesion_outside_lung_ml)},
-            {"expected_dice", value_or_null(measurements.expected_dice)}}},
+            {"expected_dice", value_or_null(measurements.expected_dice)},
+            {"parts", parts_json(measurements)}}},
           {"lung",
-           {{"voxels", value_or_null(measurements.lung_voxels)}, {"volume_ml", value_or_null(measurements.lung_ml)}}},
+           {{"voxels", value_or_null(measurements.lung_voxels)},
+            {"volume_ml", value_or_null(measurements.lung_ml)},
+            {"sides_touch", measurements.sides.empty() ? Json(nullptr) : Json(measurements.lungs_touch)}}},
           {"percent_affected", value_or_null(measurements.percent_affected)},
+          {"severity", severity_json(measurements.severity)},
+          {"sides", regions_json(measurements.sides)},
+          {"thirds", regions_json(measurements.thirds)},
+          {"density", density_json(measurements.density)},
           {"notes", notes},
           {"slices", slices}};
 }
 
-template <class T>
-std::string cell(const std::optional<T>& value) {
-  return value ? fmt::format("{}", *value) : std::string();
+/// The columns of a cohort's table between the case and its notes, and where they stand in a case's JSON.
+constexpr std::array<std::pair<const char*, const char*>, 19> cohort_cells{
+    {{"study_date", "/study/date"},
+     {"slices", "/grid/size/2"},
+     {"lesion_slices", "/lesion/slices"},
+     {"lesion_voxels", "/lesion/voxels"},
+     {"lesion_ml", "/lesion/volume_ml"},
+     {"lesion_parts", "/lesion/parts/count"},
+     {"lung_voxels", "/lung/voxels"},
+     {"lung_ml", "/lung/volume_ml"},
+     {"lesion_outside_lung_voxels", "/lesion/outside_lung_voxels"},
+     {"percent_affected", "/percent_affected"},
+     {"severity", "/severity/grade"},
+     {"left_percent_affected", "/sides/left/percent_affected"},
+     {"right_percent_affected", "/sides/right/percent_affected"},
+     {"upper_percent_affected", "/thirds/upper/percent_affected"},
+     {"middle_percent_affected", "/thirds/middle/percent_affected"},
+     {"lower_percent_affected", "/thirds/lower/percent_affected"},
+     {"mean_hu", "/density/mean_hu"},
+     {"mass_g", "/density/mass_g"},
+     {"expected_dice", "/lesion/expected_dice"}}};
+
+std::string cell(const Json& json, const char* pointer) {
+  const Json value = json.value(Json::json_pointer(pointer), Json());
+  if (value.is_null()) return {};
+  if (value.is_string()) return value.get<std::string>();
+  return value.is_number_integer() ? fmt::format("{}", value.get<std::int64_t>())
+                                   : fmt::format("{}", value.get<double>());
+}
+
+std::vector<std::string> row_of(const std::string& name, const Json& json) {
+  std::vector<std::string> row{name};
+  for (const auto& [column, pointer] : cohort_cells) row.push_back(cell(json, pointer));
+  std::string notes;
+  for (const Json& note : json.at("notes")) {
+    if (!notes.empty()) notes += ' ';
+    notes += note.at("code").get<std::string>();
+  }
+  row.push_back(notes);
+  return row;
+}
+
+/// "2020-04-01" and "13:45:10" of DICOM's "20200401" and "134510.123"; empty for anything else.
+std::string written_out(const std::string& text, std::size_t first, char separator) {
+  if (text.size() < first + 4 || text.find_first_not_of("0123456789") < first + 4) return {};
+  return text.substr(0, first) + separator + text.substr(first, 2) + separator + text.substr(first + 2, 2);
+}
+
+std::string percents_text(const char* label, const std::vector<quantify::RegionMeasurements>& regions) {
+  std::string text;
+  for (const auto& region : regions) {
+    if (!text.empty()) text += ", ";
+    text += region.name + (region.percent_affected ? fmt::format(" {:.2f} %", *region.percent_affected) : " no lung");
+  }
+  return text.empty() ? text : fmt::format("{:<18}{}\n", label, text);
+}
+
+/// Severity, sides, thirds, parts, densities: what of them is known.
+std::string details_text(const quantify::Measurements& measurements) {
+  std::string text;
+  if (const auto& severity = measurements.severity)
+    text += fmt::format("severity          {}: {} (MosMedData's cut-offs)\n", severity->grade, severity->meaning);
+  text += percents_text("by side", measurements.sides);
+  text += percents_text("by third", measurements.thirds);
+  if (const auto& parts = measurements.lesion_parts; !parts.empty()) {
+    const auto& largest = parts.front();
+    text += fmt::format("lesion parts      {}, the largest {}\n", parts.size(),
+                        largest.ml ? fmt::format("{:.1f} ml", *largest.ml) : fmt::format("{} voxels", largest.voxels));
+  }
+  if (const auto& density = measurements.density; density && density->mean_hu) {
+    text += fmt::format("lung density      {:.0f} HU on average", *density->mean_hu);
+    text += density->mass_g ? fmt::format(", {:.0f} g\n", *density->mass_g) : "\n";
+  }
+  return text;
 }
 
 std::string volume_text(std::int64_t voxels, const std::optional<double>& ml) {
@@ -107,34 +269,30 @@ void write_measurements_json(const quantify::Measurements& measurements, const P
   write_file(json, measurements_json(measurements, provenance));
 }
 
-std::vector<std::string> cohort_columns() {
-  return {"case",
-          "slices",
-          "lesion_slices",
-          "lesion_voxels",
-          "lesion_ml",
-          "lung_voxels",
-          "lung_ml",
-          "lesion_outside_lung_voxels",
-          "percent_affected",
-          "expected_dice",
-          "notes"};
+Study study_of(const volume::SourceInfo& source) {
+  const auto value = [&](const char* keyword) {
+    const auto found = source.attributes.find(keyword);
+    return found == source.attributes.end() ? std::string() : found->second;
+  };
+  if (value("SeriesInstanceUID").empty()) return {};
+  return {.date = written_out(value("StudyDate"), 4, '-'),
+          .time = written_out(value("StudyTime"), 2, ':'),
+          .series_description = value("SeriesDescription"),
+          .convolution_kernel = value("ConvolutionKernel"),
+          .study_instance_uid = value("StudyInstanceUID"),
+          .series_instance_uid = value("SeriesInstanceUID")};
 }
 
-std::vector<std::string> cohort_row(const std::string& name, const quantify::Measurements& measurements) {
-  std::string notes;
-  for (const auto& note : measurements.notes) notes += (notes.empty() ? "" : " ") + note.code;
-  return {name,
-          fmt::format("{}", measurements.grid.size[2]),
-          fmt::format("{}", measurements.lesion_slices),
-          fmt::format("{}", measurements.lesion_voxels),
-          cell(measurements.lesion_ml),
-          cell(measurements.lung_voxels),
-          cell(measurements.lung_ml),
-          cell(measurements.lesion_outside_lung_voxels),
-          cell(measurements.percent_affected),
-          cell(measurements.expected_dice),
-          notes};
+std::vector<std::string> cohort_columns() {
+  std::vector<std::string> columns{"case"};
+  for (const auto& [column, pointer] : cohort_cells) columns.emplace_back(column);
+  columns.emplace_back("notes");
+  return columns;
+}
+
+std::vector<std::string> cohort_row(const std::string& name, const quantify::Measurements& measurements,
+                                    const Provenance& provenance) {
+  return row_of(name, to_json(measurements, provenance));
 }
 
 StoredCase read_case(const std::filesystem::path& measurements_json) {
@@ -143,29 +301,15 @@ StoredCase read_case(const std::filesystem::path& measurements_json) {
     if (json.at("schema") != "pulmoseg.measurements/1")
       throw Error(fmt::format("{}: has schema {}, expected pulmoseg.measurements/1", measurements_json.string(),
                               json.at("schema").dump()));
-    std::string notes;
-    for (const Json& note : json.at("notes")) {
-      if (!notes.empty()) notes += ' ';
-      notes += note.at("code").get<std::string>();
-    }
-    const auto cell_of = [&](const char* pointer) {
-      const Json& value = json.at(Json::json_pointer(pointer));
-      if (value.is_null()) return std::string();
-      return value.is_number_integer() ? fmt::format("{}", value.get<std::int64_t>())
-                                       : fmt::format("{}", value.get<double>());
-    };
     const Json& model = json.at("model");
     std::vector<std::string> models;
     if (!model.is_null()) {
       models.push_back(model.at("sha256").get<std::string>());
       for (const Json& further : model.at("averaged_with")) models.push_back(further.at("sha256").get<std::string>());
     }
-    return {
-        {measurements_json.stem().string(), cell_of("/grid/size/2"), cell_of("/lesion/slices"),
-         cell_of("/lesion/voxels"), cell_of("/lesion/volume_ml"), cell_of("/lung/voxels"), cell_of("/lung/volume_ml"),
-         cell_of("/lesion/outside_lung_voxels"), cell_of("/percent_affected"), cell_of("/lesion/expected_dice"), notes},
-        models,
-        !model.is_null() && model.at("mirrors_averaged").get<bool>()};
+    for (const char* part : {"grid", "lesion", "lung", "percent_affected"}) (void)json.at(part);
+    return {row_of(measurements_json.stem().string(), json), models,
+            !model.is_null() && model.at("mirrors_averaged").get<bool>()};
   } catch (const Json::exception& error) {
     throw Error(fmt::format("{}: is not what segment or quantify wrote ({}); run the case again with --overwrite",
                             measurements_json.string(), error.what()));
@@ -181,6 +325,7 @@ std::string measurements_text(const quantify::Measurements& measurements) {
               : std::string("lung              unknown\n");
   text += measurements.percent_affected ? fmt::format("percent affected  {:.2f} %\n", *measurements.percent_affected)
                                         : std::string("percent affected  unknown\n");
+  text += details_text(measurements);
   if (measurements.expected_dice)
     text += fmt::format("expected Dice     {:.2f} (by the network's own probabilities)\n", *measurements.expected_dice);
   for (const auto& note : measurements.notes) text += fmt::format("note              {}\n", note.text);

@@ -16,6 +16,15 @@
 
 namespace pulmoseg::report {
 
+/// When and how a scan was made, as its DICOM header says; empty: not said. Nothing of the person.
+struct Study {
+  std::string date{}, time{}, series_description{}, convolution_kernel{}, study_instance_uid{}, series_instance_uid{};
+  bool operator==(const Study&) const = default;
+};
+
+/// Nothing for a scan that is not DICOM.
+Study study_of(const volume::SourceInfo& source);
+
 /// Where the figures come from. File names are written without their folders, which may hold a patient's name.
 struct Provenance {
   std::string version{};  ///< of pulmoseg
@@ -26,6 +35,7 @@ struct Provenance {
   std::map<std::string, std::string> model_metadata{};
   std::vector<std::pair<std::filesystem::path, std::string>> further_models{};  ///< averaged with it, and their SHA-256
   bool mirrors = false;                                                         ///< of slices, averaged too
+  Study study{};                                                                ///< of the image
   std::string precision{};  ///< of its arithmetic: "fp32", "bf16" or "int8"; empty: no model
 };
 
@@ -37,7 +47,8 @@ void write_measurements_json(const quantify::Measurements& measurements, const P
 
 /// The table of a cohort (cohort.csv): one line a scan, for base's csv_line().
 std::vector<std::string> cohort_columns();
-std::vector<std::string> cohort_row(const std::string& name, const quantify::Measurements& measurements);
+std::vector<std::string> cohort_row(const std::string& name, const quantify::Measurements& measurements,
+                                    const Provenance& provenance);
 
 /// A case as its JSON tells it; it is called as that file.
 struct StoredCase {
@@ -47,7 +58,7 @@ struct StoredCase {
   bool mirrors = false;
 };
 
-/// Error when it is no such JSON, or a damaged one.
+/// What an earlier version did not know is an empty cell. Error when it is no such JSON, or a damaged one.
 StoredCase read_case(const std::filesystem::path& measurements_json);
 
 /// A few lines for a terminal: lesion, lung, percent affected, notes.
