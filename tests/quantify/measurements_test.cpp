@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "pulmoseg/base/csv.hpp"
@@ -27,15 +28,26 @@ volume::Geometry oblique_grid() {
 const Mask lesion_0{1, 1, 0, 0, 0, 7}, lung_0{1, 0, 1, 1, 1, 1};  // two of three lesion voxels inside, five lung voxels
 const Mask lesion_1{0, 0, 0, 0, 0, 0}, lung_1{0, 1, 1, 0, 0, 0};
 
+ScanMasks masks_of(const volume::Geometry& grid, std::vector<Mask> lesion, std::vector<Mask> lung = {}) {
+  ScanMasks masks{masks::RunMask(grid.size), {}};
+  if (!lung.empty()) masks.lung.emplace(grid.size);
+  for (std::size_t k = 0; k < lesion.size(); ++k) {
+    masks.lesion.set(static_cast<std::int64_t>(k), lesion[k]);
+    if (masks.lung) masks.lung->set(static_cast<std::int64_t>(k), lung[k]);
+  }
+  return masks;
+}
+
+Measurements measured_of(const ScanFacts& scan, std::vector<Mask> lesion, std::vector<Mask> lung = {}) {
+  return Measurer(scan, masks_of(scan.grid, std::move(lesion), std::move(lung))).finish();
+}
+
 bool has_note(const Measurements& measured, std::string_view code) {
   return std::any_of(measured.notes.begin(), measured.notes.end(), [&](const Note& note) { return note.code == code; });
 }
 
 TEST(Measurer, CountsByHand) {
-  Measurer measurer(oblique_grid(), true);
-  measurer.add_slice(0, lesion_0, lung_0);
-  measurer.add_slice(1, lesion_1, lung_1);
-  const Measurements measured = measurer.finish();
+  const Measurements measured = measured_of({.grid = oblique_grid()}, {lesion_0, lesion_1}, {lung_0, lung_1});
 
   EXPECT_EQ(measured.lesion_voxels, 3);
   EXPECT_NEAR(*measured.lesion_ml, 3 * 0.0016, 1e-12);
@@ -57,25 +69,25 @@ TEST(Measurer, CountsByHand) {
 }
 
 TEST(Measurer, OrderOfSlicesDoesNotMatter) {
-  Measurer upwards(oblique_grid(), true), downwards(oblique_grid(), true);
-  upwards.add_slice(0, lesion_0, lung_0);
-  upwards.add_slice(1, lesion_1, lung_1);
-  downwards.add_slice(1, lesion_1, lung_1);
-  downwards.add_slice(0, lesion_0, lung_0);
+  const ScanFacts scan{.grid = oblique_grid()};
+  const std::vector<float> low{-1000, -800, -600, -400, -200, 0}, high{-900, -700, -500, -300, -100, 40};
+  const auto masks = masks_of(scan.grid, {lesion_0, lesion_1}, {lung_0, lung_1});
+  Measurer upwards(scan, masks), downwards(scan, masks);
+  upwards.add_slice(0, low);
+  upwards.add_slice(1, high);
+  downwards.add_slice(1, high);
+  downwards.add_slice(0, low);
   const Measurements a = upwards.finish(), b = downwards.finish();
+  ASSERT_TRUE(a.density && b.density);
+  EXPECT_DOUBLE_EQ(*a.density->mean_hu, (-1000 - 600 - 400 - 200 + 0 - 700 - 500) / 7.0);
+  EXPECT_DOUBLE_EQ(*a.density->mean_hu, *b.density->mean_hu);
   EXPECT_EQ(a.percent_affected, b.percent_affected);
-  EXPECT_EQ(a.lesion_ml, b.lesion_ml);
-  EXPECT_EQ(a.slices[0].lesion_voxels, b.slices[0].lesion_voxels);
-  EXPECT_EQ(a.slices[1].lung_voxels, b.slices[1].lung_voxels);
 }
 
 TEST(Measurer, GantryTiltShrinksTheVoxelNotThePixel) {
   volume::Geometry tilted = oblique_grid();
   tilted.direction = {{{1, 0, 0}, {0, 1, 0}, {0, std::sin(0.35), std::cos(0.35)}}};
-  Measurer measurer(tilted, false);
-  measurer.add_slice(0, lesion_0);
-  measurer.add_slice(1, lesion_1);
-  const Measurements measured = measurer.finish();
+  const Measurements measured = measured_of({.grid = tilted}, {lesion_0, lesion_1});
   EXPECT_NEAR(*measured.lesion_ml, 3 * 0.0016 * std::cos(0.35), 1e-12);
   EXPECT_NEAR(*measured.slices[0].lesion_area_mm2, 3 * 0.4, 1e-12);
 }
@@ -87,10 +99,7 @@ TEST(Measurer, PixelAreaOfShearedRows) {
 }
 
 TEST(Measurer, WithoutLungMaskLungFiguresAreAbsent) {
-  Measurer measurer(oblique_grid(), false);
-  measurer.add_slice(0, lesion_0);
-  measurer.add_slice(1, lesion_1);
-  const Measurements measured = measurer.finish();
+  const Measurements measured = measured_of({.grid = oblique_grid()}, {lesion_0, lesion_1});
   EXPECT_EQ(measured.lesion_voxels, 3);
   EXPECT_FALSE(measured.lung_voxels || measured.lung_ml || measured.percent_affected ||
                measured.lesion_outside_lung_voxels);
@@ -99,10 +108,7 @@ TEST(Measurer, WithoutLungMaskLungFiguresAreAbsent) {
 }
 
 TEST(Measurer, EmptyLungHasNoPercentage) {
-  Measurer measurer(oblique_grid(), true);
-  measurer.add_slice(0, lesion_0, Mask(6));
-  measurer.add_slice(1, lesion_1, Mask(6));
-  const Measurements measured = measurer.finish();
+  const Measurements measured = measured_of({.grid = oblique_grid()}, {lesion_0, lesion_1}, {Mask(6), Mask(6)});
   EXPECT_EQ(measured.lung_voxels, 0);
   EXPECT_FALSE(measured.percent_affected);
   EXPECT_TRUE(has_note(measured, "lung_mask_empty"));
@@ -110,21 +116,16 @@ TEST(Measurer, EmptyLungHasNoPercentage) {
 }
 
 TEST(Measurer, AMaskThatLeavesOutTheLesionsIsNoticed) {
-  Measurer measurer(oblique_grid(), true);
   Mask healthy(6);
   for (std::size_t i = 0; i < 6; ++i) healthy[i] = lesion_0[i] == 0;
-  measurer.add_slice(0, lesion_0, healthy);
-  measurer.add_slice(1, lesion_1, lung_1);
-  const Measurements measured = measurer.finish();
+  const Measurements measured = measured_of({.grid = oblique_grid()}, {lesion_0, lesion_1}, {healthy, lung_1});
   EXPECT_EQ(*measured.percent_affected, 0);
   EXPECT_TRUE(has_note(measured, "lesion_mostly_outside_lung"));
 }
 
 TEST(Measurer, UnknownSpacingGivesNoVolumes) {
-  Measurer measurer({.size = {3, 2, 2}}, true, KnownSpacing::none);
-  measurer.add_slice(0, lesion_0, lung_0);
-  measurer.add_slice(1, lesion_1, lung_1);
-  const Measurements measured = measurer.finish();
+  const Measurements measured = measured_of({.grid = {.size = {3, 2, 2}}, .known_spacing = KnownSpacing::none},
+                                            {lesion_0, lesion_1}, {lung_0, lung_1});
   EXPECT_FALSE(measured.lesion_ml || measured.lung_ml || measured.voxel_volume_ml ||
                measured.slices[0].lesion_area_mm2);
   EXPECT_EQ(measured.lesion_voxels, 3);
@@ -133,29 +134,29 @@ TEST(Measurer, UnknownSpacingGivesNoVolumes) {
 }
 
 TEST(Measurer, OneMillimetreIsGivenAndFlagged) {
-  Measurer measurer({.size = {3, 2, 2}}, false);
-  measurer.add_slice(0, lesion_0);
-  measurer.add_slice(1, lesion_1);
-  const Measurements measured = measurer.finish();
+  const Measurements measured = measured_of({.grid = {.size = {3, 2, 2}}}, {lesion_0, lesion_1});
   EXPECT_NEAR(*measured.lesion_ml, 0.003, 1e-12);
   EXPECT_TRUE(has_note(measured, "spacing_is_default"));
 }
 
 TEST(Measurer, RefusesWhatIsNotOfTheScan) {
-  Measurer measurer(oblique_grid(), false);
-  EXPECT_THROW(measurer.add_slice(2, lesion_0), Error);
-  EXPECT_THROW(measurer.add_slice(-1, lesion_0), Error);
-  EXPECT_THROW(measurer.add_slice(0, Mask(5)), Error);
-  EXPECT_THROW(measurer.add_slice(0, lesion_0, lung_0), Error);
-  measurer.add_slice(0, lesion_0);
-  EXPECT_THROW(measurer.add_slice(0, lesion_0), Error);
+  const ScanFacts scan{.grid = oblique_grid()};
+  EXPECT_THROW(Measurer(scan, {masks::RunMask({3, 2, 3}), {}}), Error);
+  EXPECT_THROW(Measurer(scan, {masks::RunMask({3, 2, 2}), masks::RunMask({2, 3, 2})}), Error);
+  Measurer measurer(scan, masks_of(scan.grid, {lesion_0, lesion_1}));
+  const std::vector<float> pixels(6);
+  EXPECT_THROW(measurer.add_slice(2, pixels), Error);
+  EXPECT_THROW(measurer.add_slice(-1, pixels), Error);
+  EXPECT_THROW(measurer.add_slice(0, std::vector<float>(5)), Error);
+  measurer.add_slice(0, pixels);
+  EXPECT_THROW(measurer.add_slice(0, pixels), Error);
   EXPECT_THROW(measurer.finish(), Error);  // slice 1 is missing
 }
 
 TEST(Measurer, ASliceWithoutThicknessHasAreasButNoVolume) {
-  Measurer measurer({.size = {3, 2, 1}, .spacing = {0.5, 2, 1}}, true, KnownSpacing::in_plane);
-  measurer.add_slice(0, lesion_0, lung_0);
-  const Measurements measured = measurer.finish();
+  const Measurements measured =
+      measured_of({.grid = {.size = {3, 2, 1}, .spacing = {0.5, 2, 1}}, .known_spacing = KnownSpacing::in_plane},
+                  {lesion_0}, {lung_0});
   EXPECT_FALSE(measured.lesion_ml || measured.lung_ml || measured.voxel_volume_ml || measured.lesion_outside_lung_ml);
   EXPECT_NEAR(*measured.slices[0].lesion_area_mm2, static_cast<double>(measured.lesion_voxels), 1e-12);
   EXPECT_TRUE(has_note(measured, "thickness_unknown"));
@@ -190,32 +191,37 @@ struct Files {
   std::filesystem::path image, lesion, lung;
 };
 
-TEST(MeasureFiles, GivesTheSameWithAndWithoutPixels) {
-  const test::TemporaryFolder folder;
-  const Files files(folder);
-  const Measurements plain = measure_files(files.image, files.lesion, files.lung);
-  double sum = 0;
-  const Measurements watched = measure_files(files.image, files.lesion, files.lung, [&](const MeasuredSlice& slice) {
-    for (const float pixel : slice.pixels) sum += pixel;
-    EXPECT_EQ(slice.lesion.size(), 16U);
-    EXPECT_EQ(slice.lung.size(), 16U);
-  });
-  EXPECT_EQ(sum, 47 * 48 / 2);
-  EXPECT_EQ(plain.lesion_voxels, 12);
-  EXPECT_NEAR(*plain.lesion_ml, 12 * 0.003, 1e-7);
-  EXPECT_NEAR(*plain.percent_affected, 50, 1e-12);
-  EXPECT_EQ(watched.lesion_voxels, plain.lesion_voxels);
-  EXPECT_EQ(watched.percent_affected, plain.percent_affected);
+Measurements measure_files(const std::filesystem::path& image, const std::filesystem::path& lesion,
+                           const std::optional<std::filesystem::path>& lung, const OnMeasuredSlice& on_slice = {}) {
+  auto scan = volume::VolumeReader::open(image);
+  ScanMasks masks{read_mask(lesion, scan), {}};
+  if (lung) masks.lung = read_mask(*lung, scan);
+  return measure(scan, std::move(masks), on_slice);
 }
 
-TEST(MeasureFiles, AMaskOfAnotherSizeIsRefused) {
+TEST(Measure, ShowsEverySliceWithItsMasks) {
+  const test::TemporaryFolder folder;
+  const Files files(folder);
+  double sum = 0;
+  const Measurements measured = measure_files(files.image, files.lesion, files.lung, [&](const MeasuredSlice& slice) {
+    for (const float pixel : slice.pixels) sum += pixel;
+    EXPECT_EQ(std::count(slice.lesion.begin(), slice.lesion.end(), 1), 4);
+    EXPECT_EQ(std::count(slice.lung.begin(), slice.lung.end(), 1), 8);
+  });
+  EXPECT_EQ(sum, 47 * 48 / 2);
+  EXPECT_EQ(measured.lesion_voxels, 12);
+  EXPECT_NEAR(*measured.lesion_ml, 12 * 0.003, 1e-7);
+  EXPECT_NEAR(*measured.percent_affected, 50, 1e-12);
+}
+
+TEST(Measure, AMaskOfAnotherSizeIsRefused) {
   const test::TemporaryFolder folder;
   const Files files(folder);
   test::write_nifti(folder / "other.nii", {.size = {5, 4, 3}, .with_geometry = false, .voxels = {}});
   EXPECT_THROW(measure_files(files.image, folder / "other.nii", std::nullopt), Error);
 }
 
-TEST(MeasureFiles, AScanTakenForAMaskIsRefused) {
+TEST(Measure, AScanTakenForAMaskIsRefused) {
   const test::TemporaryFolder folder;
   const Files files(folder);
   std::vector<float> probabilities(48, 0.25F);
@@ -223,7 +229,15 @@ TEST(MeasureFiles, AScanTakenForAMaskIsRefused) {
   EXPECT_THROW(measure_files(files.image, folder / "probability.nii", std::nullopt), Error);
 }
 
-TEST(MeasureFiles, CountsOfARealCase) {
+TEST(Measure, WithoutHounsfieldUnitsThereAreNoDensities) {
+  const test::TemporaryFolder folder;
+  const Files files(folder);
+  const Measurements measured = measure_files(files.image, files.lesion, files.lung);
+  EXPECT_FALSE(measured.density);
+  EXPECT_TRUE(has_note(measured, "no_hounsfield_no_density"));
+}
+
+TEST(Measure, CountsOfARealCase) {
   PULMOSEG_REQUIRE_DATA("covid20");
   const auto data = test::development_data("covid20");
   const CsvTable cases = read_csv(data / "cases.csv");  // counted by whoever prepared the set

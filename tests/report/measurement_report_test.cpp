@@ -16,10 +16,13 @@ using Json = nlohmann::ordered_json;
 
 quantify::Measurements measured(bool with_lung,
                                 quantify::KnownSpacing known_spacing = quantify::KnownSpacing::complete) {
-  quantify::Measurer measurer({.size = {2, 1, 2}, .spacing = {0.5, 0.5, 4}}, with_lung, known_spacing);
-  const std::vector<std::uint8_t> lesion{1, 0}, lung{1, 1};
-  measurer.add_slice(0, lesion, with_lung ? std::span(lung) : std::span<const std::uint8_t>());
-  measurer.add_slice(1, std::vector<std::uint8_t>(2), with_lung ? std::span(lung) : std::span<const std::uint8_t>());
+  const quantify::ScanFacts scan{.grid = {.size = {2, 1, 2}, .spacing = {0.5, 0.5, 4}}, .known_spacing = known_spacing};
+  quantify::ScanMasks masks{masks::RunMask(scan.grid.size), {}};
+  masks.lesion.set(0, std::vector<std::uint8_t>{1, 0});
+  const std::vector<std::uint8_t> lung{1, 1, 1, 1};
+  if (with_lung) masks.lung = masks::RunMask::of(lung, scan.grid.size);
+  quantify::Measurer measurer(scan, std::move(masks));
+  for (const std::int64_t k : {0, 1}) measurer.add_slice(k, std::vector<float>{-900, 100});
   return measurer.finish();
 }
 
@@ -43,7 +46,8 @@ TEST(MeasurementsJson, HasTheKeysOfTheSchemaInOrder) {
   const Json json = Json::parse(measurements_json(measured(true), provenance()));
   EXPECT_EQ(keys(json),
             (std::vector<std::string>{"schema", "research_use", "pulmoseg_version", "image", "lesion_mask", "lung_mask",
-                                      "model", "grid", "lesion", "lung", "percent_affected", "notes", "slices"}));
+                                      "study", "model", "grid", "lesion", "lung", "percent_affected", "severity",
+                                      "sides", "thirds", "density", "notes", "slices"}));
   EXPECT_EQ(json["schema"], "pulmoseg.measurements/1");
   EXPECT_EQ(json["research_use"], "Research use only. Not a medical device.");
   EXPECT_EQ(json["image"], "scan.nii.gz") << "folders may hold names of patients";
@@ -52,6 +56,15 @@ TEST(MeasurementsJson, HasTheKeysOfTheSchemaInOrder) {
   EXPECT_EQ(json["grid"]["size"], Json({2, 1, 2}));
   EXPECT_EQ(json["lesion"]["voxels"], 1);
   EXPECT_NEAR(json["lesion"]["volume_ml"].get<double>(), 0.001, 1e-15);
+  EXPECT_EQ(json["lesion"]["parts"]["count"], 1);
+  EXPECT_EQ(json["lesion"]["parts"]["sizes"][0]["parts"], 1);
+  EXPECT_EQ(json["lesion"]["parts"]["largest"][0]["centre_mm"], Json({0.0, 0.0, 0.0}));
+  EXPECT_EQ(json["severity"]["grade"], "CT-2");
+  EXPECT_EQ(json["thirds"]["lower"]["lesion_voxels"], 1);
+  EXPECT_EQ(json["density"]["mean_hu"], -400.0);
+  EXPECT_TRUE(json["density"]["bands"][0]["from_hu"].is_null());
+  EXPECT_EQ(json["density"]["bands"][2]["voxels"], 2) << "−950 to −750 HU";
+  EXPECT_EQ(json["density"]["bands"][5]["percent_of_lung"], 50.0) << "0 HU and above";
   EXPECT_EQ(json["percent_affected"], 25.0);
   ASSERT_EQ(json["slices"].size(), 2U);
   EXPECT_EQ(json["slices"][0]["lesion_area_mm2"], 0.25);
@@ -62,9 +75,26 @@ TEST(MeasurementsJson, WhatIsNotKnownIsNull) {
   Provenance by_hand = provenance();
   by_hand.model.clear();
   const Json json = Json::parse(measurements_json(measured(false, quantify::KnownSpacing::none), by_hand));
-  for (const auto* pointer : {"/lung_mask", "/model", "/grid/spacing_mm", "/grid/voxel_volume_ml", "/lesion/volume_ml",
-                              "/lesion/outside_lung_voxels", "/lung/voxels", "/lung/volume_ml", "/percent_affected",
-                              "/slices/0/lesion_area_mm2", "/slices/0/lung_voxels", "/slices/0/percent_affected"}) {
+  for (const auto* pointer : {"/lung_mask",
+                              "/model",
+                              "/grid/spacing_mm",
+                              "/grid/voxel_volume_ml",
+                              "/lesion/volume_ml",
+                              "/lesion/outside_lung_voxels",
+                              "/lung/voxels",
+                              "/lung/volume_ml",
+                              "/percent_affected",
+                              "/slices/0/lesion_area_mm2",
+                              "/slices/0/lung_voxels",
+                              "/slices/0/percent_affected",
+                              "/study",
+                              "/severity",
+                              "/sides",
+                              "/thirds",
+                              "/density",
+                              "/lesion/parts/sizes",
+                              "/lesion/parts/largest/0/volume_ml",
+                              "/lung/sides_touch"}) {
     EXPECT_TRUE(json.at(Json::json_pointer(pointer)).is_null()) << pointer;
   }
   EXPECT_EQ(json["lesion"]["voxels"], 1);
@@ -87,8 +117,8 @@ TEST(MeasurementsJson, IsWrittenWholeOrNotAtAll) {
 }
 
 TEST(CohortRow, HasACellForEachColumn) {
-  const auto columns = cohort_columns(), row = cohort_row("a,b", measured(true)),
-             unknown = cohort_row("c", measured(false, quantify::KnownSpacing::none));
+  const auto columns = cohort_columns(), row = cohort_row("a,b", measured(true), provenance()),
+             unknown = cohort_row("c", measured(false, quantify::KnownSpacing::none), provenance());
   ASSERT_EQ(row.size(), columns.size());
   const test::TemporaryFolder folder;
   write_file(folder / "cohort.csv", csv_line(columns) + csv_line(row) + csv_line(unknown));
@@ -98,6 +128,51 @@ TEST(CohortRow, HasACellForEachColumn) {
   EXPECT_EQ(table.rows[1][table.column("percent_affected")], "");
   EXPECT_EQ(table.rows[1][table.column("lesion_ml")], "");
   EXPECT_EQ(table.rows[1][table.column("notes")], "spacing_unknown no_lung_mask");
+}
+
+TEST(ReadCase, GivesTheRowThatWasWritten) {
+  const test::TemporaryFolder folder;
+  Provenance dicom = provenance();
+  dicom.study = {.date = "2020-04-01", .series_instance_uid = "1.2"};
+  write_measurements_json(measured(true), dicom, folder / "scan.json");
+  const StoredCase stored = read_case(folder / "scan.json");
+  EXPECT_EQ(stored.row, cohort_row("scan", measured(true), dicom));
+  EXPECT_EQ(stored.row[1], "2020-04-01");
+  EXPECT_EQ(stored.models, std::vector<std::string>{"abc"});
+}
+
+TEST(ReadCase, WhatAnEarlierVersionDidNotKnowIsEmpty) {
+  const test::TemporaryFolder folder;
+  Json json = Json::parse(measurements_json(measured(true), provenance()));
+  for (const char* key : {"study", "severity", "sides", "thirds", "density"}) json.erase(key);
+  json["lesion"].erase("parts");
+  write_file(folder / "old.json", json.dump());
+  const auto row = read_case(folder / "old.json").row, columns = cohort_columns();
+  ASSERT_EQ(row.size(), columns.size());
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (columns[i] == "percent_affected") EXPECT_EQ(row[i], "25");
+    if (columns[i] == "severity" || columns[i] == "lesion_parts") EXPECT_EQ(row[i], "");
+  }
+  json.erase("lung");
+  write_file(folder / "damaged.json", json.dump());
+  EXPECT_THROW(read_case(folder / "damaged.json"), Error);
+}
+
+TEST(StudyOf, SaysWhenAndNotWho) {
+  volume::SourceInfo source;
+  EXPECT_EQ(study_of(source), Study());
+  source.attributes = {{"PatientName", "Doe^Jane"},  {"StudyDate", "20200401"},   {"StudyTime", "134510.25"},
+                       {"SeriesInstanceUID", "1.2"}, {"StudyInstanceUID", "1.1"}, {"ConvolutionKernel", "B70f"}};
+  const Study study = study_of(source);
+  EXPECT_EQ(study.date, "2020-04-01");
+  EXPECT_EQ(study.time, "13:45:10");
+  Provenance dicom = provenance();
+  dicom.study = study;
+  const std::string json = measurements_json(measured(true), dicom);
+  EXPECT_EQ(Json::parse(json)["study"]["convolution_kernel"], "B70f");
+  EXPECT_EQ(json.find("Doe"), std::string::npos);
+  source.attributes["StudyDate"] = "unknown";
+  EXPECT_EQ(study_of(source).date, "");
 }
 
 TEST(MeasurementsText, SaysWhatIsUnknown) {
