@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -86,7 +87,7 @@ TEST(LungSides, LungsThatTouchAreCutAtTheBridge) {
 
 TEST(LungSides, ASmallLungBesideALargeOne) {
   constexpr Ellipsoid shrunk{58, 35, 12, 5, 8, 5};
-  const RunMask other = mask_of([](double c, double r, double s) { return shrunk.has(c, r, s); });
+  const RunMask other = mask_of([&](double c, double r, double s) { return shrunk.has(c, r, s); });
   const auto sides = tell_sides_apart(
       mask_of([&](double c, double r, double s) { return right.has(c, r, s) || shrunk.has(c, r, s); }), grid);
   EXPECT_EQ(sides.left, other);
