@@ -169,13 +169,16 @@ def write_golden(data):
     volumes = made_up()
     scans = {"plain": placed(volumes, (7.5, 8.25, 14.0)), "permuted": permuted(placed(volumes, (7.5, 8.25, 14.0))),
              "anisotropic": placed(volumes, (3.7, 9.1, 21.3), angle=0.2)}
-    golden = {}
+    golden = []
     for name, scan in scans.items():
         write_scan(FOLDER, name, scan)
-        golden[name] = figures(*read_scan(FOLDER, name))
+        golden.append({"name": name} | figures(*read_scan(FOLDER, name)))
     if data:
-        golden |= {name: figures(*scan) for name, scan in real_scans(data).items()}
-    golden_file.write(FOLDER / "golden.json", {"numpy": np.__version__, "SimpleITK": sitk.Version_VersionString()}, golden)
+        golden += [{"name": name} | figures(*scan) for name, scan in real_scans(data).items()]
+    golden_file.write(FOLDER / "golden.json", {
+        "made_by": "tests/oracle/measurements.py golden DATA",
+        "versions": {"python": sys.version.split()[0], "numpy": np.__version__, "SimpleITK": sitk.__version__},
+        "examples": golden})
 
 
 def differences(expected, found):

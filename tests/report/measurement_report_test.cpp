@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "pulmoseg/base/csv.hpp"
@@ -149,10 +150,12 @@ TEST(ReadCase, WhatAnEarlierVersionDidNotKnowIsEmpty) {
   write_file(folder / "old.json", json.dump());
   const auto row = read_case(folder / "old.json").row, columns = cohort_columns();
   ASSERT_EQ(row.size(), columns.size());
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    if (columns[i] == "percent_affected") EXPECT_EQ(row[i], "25");
-    if (columns[i] == "severity" || columns[i] == "lesion_parts") EXPECT_EQ(row[i], "");
-  }
+  const auto cell = [&](const char* column) {
+    return row[static_cast<std::size_t>(std::find(columns.begin(), columns.end(), column) - columns.begin())];
+  };
+  EXPECT_EQ(cell("percent_affected"), "25");
+  EXPECT_EQ(cell("severity"), "");
+  EXPECT_EQ(cell("lesion_parts"), "");
   json.erase("lung");
   write_file(folder / "damaged.json", json.dump());
   EXPECT_THROW(read_case(folder / "damaged.json"), Error);

@@ -1,0 +1,160 @@
+#include "pulmoseg/report/comparison.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "pulmoseg/base/csv.hpp"
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/output_file.hpp"
+#include "support/contains.hpp"
+#include "support/data.hpp"
+
+namespace pulmoseg::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Two lungs of 10 x 6 voxels a slice, of which the first `lesion` voxels of each row of the right one are lesion.
+quantify::Measurements measured(int lesion, double spacing = 2, bool hounsfield = true) {
+  const volume::Geometry grid{.size = {30, 6, 6}, .spacing = {spacing, 2, 4}};
+  quantify::ScanMasks masks{masks::RunMask(grid.size), masks::RunMask(grid.size)};
+  std::vector<float> pixels(180, 40);
+  std::vector<std::uint8_t> lung(180), sick(180);
+  for (std::size_t i = 0; i < 180; ++i) {
+    const std::size_t column = i % 30;
+    lung[i] = column < 10 || column >= 20;
+    sick[i] = column < static_cast<std::size_t>(lesion);
+    if (lung[i] != 0) pixels[i] = sick[i] != 0 ? -300 : (hounsfield ? -900 : 100);
+  }
+  for (std::int64_t k = 0; k < 6; ++k) {
+    masks.lung->set(k, lung);
+    masks.lesion.set(k, sick);
+  }
+  quantify::Measurer measurer({.grid = grid}, std::move(masks));
+  for (std::int64_t k = 0; k < 6; ++k) measurer.add_slice(k, pixels);
+  return measurer.finish();
+}
+
+Provenance dated(const std::string& date, const std::string& series) {
+  return {.version = "1",
+          .image = "scan",
+          .lesion_mask = "mask.nii.gz",
+          .study = {.date = date, .convolution_kernel = "B30f", .series_instance_uid = series}};
+}
+
+class Compare : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_measurements_json(measured(4), dated("2020-02-27", "1.1"), early_);
+    write_measurements_json(measured(2), dated("2020-03-03", "1.2"), late_);
+  }
+  Comparison compare() const { return compare_cases(early_, late_); }
+  test::TemporaryFolder folder_;
+  std::filesystem::path early_ = folder_ / "early.json", late_ = folder_ / "late.json";
+};
+
+ComparedFigure figure(const Comparison& comparison, const std::string& key) {
+  const auto found = std::ranges::find(comparison.figures, key, &ComparedFigure::key);
+  if (found == comparison.figures.end()) throw std::runtime_error("no figure " + key);
+  return *found;
+}
+
+std::vector<std::string> codes(const Comparison& comparison) {
+  std::vector<std::string> all;
+  for (const auto& note : comparison.notes) all.push_back(note.code);
+  return all;
+}
+
+using Codes = std::vector<std::string>;
+
+TEST_F(Compare, GivesEachFigureOfBothAndItsChange) {
+  const Comparison comparison = compare();
+  EXPECT_EQ(comparison.days, 5) << "over the 29th of February";
+  EXPECT_EQ(codes(comparison), Codes{});
+  const auto percent = figure(comparison, "percent_affected");
+  EXPECT_DOUBLE_EQ(*percent.earlier, 20);
+  EXPECT_DOUBLE_EQ(*percent.later, 10);
+  EXPECT_DOUBLE_EQ(*percent.change(), -10);
+  EXPECT_FALSE(percent.relative_change_percent());
+  EXPECT_DOUBLE_EQ(*figure(comparison, "lesion_ml").relative_change_percent(), -50);
+  EXPECT_DOUBLE_EQ(*figure(comparison, "right_percent_affected").change(), -20);
+  EXPECT_DOUBLE_EQ(*figure(comparison, "left_percent_affected").change(), 0);
+  EXPECT_FALSE(figure(comparison, "left_lesion_ml").relative_change_percent()) << "of nothing";
+  EXPECT_DOUBLE_EQ(*figure(comparison, "lower_percent_affected").later, 10);
+  EXPECT_DOUBLE_EQ(*figure(comparison, "lesion_parts").change(), 0);
+  EXPECT_DOUBLE_EQ(*figure(comparison, "mean_hu").earlier, -780);
+  EXPECT_DOUBLE_EQ(*figure(comparison, "percent_-400_to_0_hu").change(), -10);
+  EXPECT_LT(*figure(comparison, "mass_g").change(), 0);
+}
+
+TEST_F(Compare, SaysWhatStandsInTheWay) {
+  Provenance later = dated("2020-02-01", "1.1");
+  later.model = "model.onnx";
+  later.model_sha256 = "abc";
+  later.study.convolution_kernel = "B70f";
+  write_measurements_json(measured(2, 3, false), later, late_);
+  EXPECT_EQ(codes(compare()),
+            (Codes{"dates_in_wrong_order", "same_scan", "models_differ", "measurement_error", "lung_volume_differs",
+                   "spacing_differs", "kernel_differs", "density_of_one_only"}));
+  write_measurements_json(measured(2), dated("", "1.3"), late_);
+  EXPECT_EQ(codes(compare()), Codes{"dates_unknown"});
+}
+
+TEST_F(Compare, TheSameFileTwice) {
+  const Comparison comparison = compare_cases(early_, early_);
+  EXPECT_EQ(codes(comparison), Codes{"same_scan"});
+  for (const auto& figure : comparison.figures) EXPECT_EQ(figure.change().value_or(0), 0) << figure.key;
+}
+
+TEST_F(Compare, WhatAnEarlierVersionDidNotMeasureIsUnknown) {
+  Json json = Json::parse(read_file(early_));
+  for (const char* key : {"study", "severity", "sides", "thirds", "density"}) json.erase(key);
+  json["lesion"].erase("parts");
+  write_file(early_, json.dump());
+  const Comparison comparison = compare();
+  EXPECT_FALSE(figure(comparison, "left_percent_affected").earlier);
+  EXPECT_TRUE(figure(comparison, "left_percent_affected").later);
+  EXPECT_FALSE(figure(comparison, "left_percent_affected").change());
+  EXPECT_DOUBLE_EQ(*figure(comparison, "percent_affected").change(), -10);
+}
+
+TEST_F(Compare, AFolderHoldsOneScan) {
+  EXPECT_THROW(compare_cases(folder_.path(), late_), Error);
+  std::filesystem::create_directory(folder_ / "one");
+  std::filesystem::copy(early_, folder_ / "one/scan.json");
+  write_file(folder_ / "one/other.json", "{}");
+  EXPECT_EQ(compare_cases(folder_ / "one", late_).earlier.file, folder_ / "one/scan.json");
+}
+
+TEST_F(Compare, OtherFilesAreRefusedByName) {
+  for (const char* text :
+       {"", "[1]", "{\"schema\": \"pulmoseg.metrics/1\"}", "{\"schema\": \"pulmoseg.measurements/1\"}"}) {
+    write_file(late_, text);
+    try {
+      compare();
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_CONTAINS(error.what(), "late.json");
+    }
+  }
+}
+
+TEST_F(Compare, IsWrittenAsJsonCsvAndText) {
+  const Json json = Json::parse(comparison_json(compare(), "1.2.3"));
+  EXPECT_EQ(json["schema"], "pulmoseg.comparison/1");
+  EXPECT_EQ(json["earlier"]["date"], "2020-02-27");
+  EXPECT_EQ(json["later"]["severity"], "CT-1");
+  EXPECT_EQ(json["figures"][0]["figure"], "percent_affected");
+  EXPECT_EQ(json["figures"][0]["relative_change_percent"], nullptr);
+  write_file(folder_ / "comparison.csv", comparison_csv(compare()));
+  EXPECT_EQ(read_csv(folder_ / "comparison.csv").rows.size(), json["figures"].size());
+  const std::string text = comparison_text(compare());
+  EXPECT_CONTAINS(text, "20.00 %");
+  EXPECT_CONTAINS(text, "-10.00 points");
+  EXPECT_CONTAINS(text, "Research use only");
+}
+
+}  // namespace
+}  // namespace pulmoseg::report
