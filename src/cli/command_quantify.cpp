@@ -24,8 +24,11 @@ constexpr const char* manual = R"(  pulmoseg quantify SCAN.nii.gz --lesion-mask 
   pulmoseg quantify SCAN.nii.gz --lesion-mask LESION.nrrd --lung-mask LUNG.nii.gz --out FOLDER
 
 Gives what `pulmoseg segment` reports: lesion and lung in voxels and ml, areas by slice, and the percentage
-of the lung that is affected, |lesion inside the lung| / |lung|. The lung mask includes the lesions. Every
-value of a mask but 0 is inside. A mask on another grid than the scan is brought onto it through physical
+of the lung that is affected, |lesion inside the lung| / |lung|, of both lungs, each of them and each third of
+their height; the connected parts of the lesion; for a scan in Hounsfield units the densities and the mass of the
+lung; a class of severity. The lung mask includes the lesions; where left and right lung touch in it, they are
+cut apart where their contact is smallest. What needs a lung mask is unknown without one. Every value of a mask
+but 0 is inside. A mask on another grid than the scan is brought onto it through physical
 space, or refused when the headers do not allow that.
 
 With --out, FOLDER gets NAME.json and NAME.png, slices through the scan with the masks outlined.
