@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <vector>
 
@@ -18,7 +17,8 @@ using Cut = std::vector<std::int64_t>;  // of each row the first column on the l
 
 constexpr double smallest_share = 0.02;  // of the lungs' voxels: less is no lung
 // Of a cut's area, over the square root of (the smaller side's volume times the lungs' height): so of its mean length in a slice
-// against the size of what it severs. Lungs that touch have a few hundredths; a single lung cut in two has 1 or more.
+// against the size of what it severs. It keeps each of 28 real lungs whole when it is alone in its mask, and cuts the 14 pairs of
+// them when they are grown until they touch.
 constexpr double widest_contact = 0.5;
 
 double contact_measure(double area, double volume, double height) { return area / std::sqrt(volume * height); }
