@@ -17,7 +17,7 @@ using Cut = std::vector<std::int64_t>;  // of each row the first column on the l
 
 constexpr double smallest_share = 0.02;  // of the lungs' voxels: less is no lung
 // Of a cut's area, over the square root of (the smaller side's volume times the lungs' height): so of its mean length in a slice
-// against the size of what it severs. It keeps each of 28 real lungs whole when it is alone in its mask, and cuts the 14 pairs of
+// against the size of what it severs. It keeps each of 30 real lungs whole when it is alone in its mask, and cuts the 15 pairs of
 // them when they are grown until they touch.
 constexpr double widest_contact = 0.5;
 
