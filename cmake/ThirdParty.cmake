@@ -17,11 +17,17 @@ if(PULMOSEG_IMAGING)
   add_library(pulmoseg_cairo INTERFACE)
   target_link_libraries(pulmoseg_cairo INTERFACE PkgConfig::CAIRO)
 
-  # ITK's image formats are named in code, so its factory registration (UseITK.cmake) is not wanted.
-  find_package(ITK REQUIRED COMPONENTS ITKCommon ITKIOImageBase ITKIOGDCM)
-  add_library(pulmoseg_itk INTERFACE)
-  target_include_directories(pulmoseg_itk SYSTEM INTERFACE ${ITK_INCLUDE_DIRS})
-  target_link_libraries(pulmoseg_itk INTERFACE ${ITK_LIBRARIES})
+  # DICOM: DCMTK reads it, OpenJPEG decodes JPEG 2000, which DCMTK leaves out, and libarchive unpacks ZIP files.
+  find_package(DCMTK REQUIRED)
+  add_library(pulmoseg_dcmtk INTERFACE)
+  target_include_directories(pulmoseg_dcmtk SYSTEM INTERFACE ${DCMTK_INCLUDE_DIRS})
+  target_link_libraries(pulmoseg_dcmtk INTERFACE DCMTK::dcmdata DCMTK::dcmjpeg DCMTK::dcmjpls)
+  pkg_check_modules(OPENJPEG REQUIRED IMPORTED_TARGET libopenjp2)
+  add_library(pulmoseg_openjpeg INTERFACE)
+  target_link_libraries(pulmoseg_openjpeg INTERFACE PkgConfig::OPENJPEG)
+  find_package(LibArchive REQUIRED)
+  add_library(pulmoseg_archive INTERFACE)
+  target_link_libraries(pulmoseg_archive INTERFACE LibArchive::LibArchive)
 
   find_package(OpenVINO REQUIRED COMPONENTS Runtime PATHS ${PULMOSEG_DEPS}/openvino/cmake NO_DEFAULT_PATH)
 endif()

@@ -1,16 +1,16 @@
 #pragma once
-// Opens a folder with one DICOM series, one slice a file (ITK and GDCM behind). Internal to volume/.
+// Opens a DICOM series (see dicom_series.hpp) as a volume. Internal to volume/.
 
+#include <vector>
+
+#include "pulmoseg/volume/dicom_series.hpp"
 #include "pulmoseg/volume/stored_voxels.hpp"
 
 namespace pulmoseg::volume {
 
-/// The slices are sorted by their position along the normal of the image plane; the step between the first and the last
-/// gives the third axis (so a tilted series keeps its shear). Rescale slope and intercept are applied by GDCM.
-/// Error that names the folder or the file: no DICOM image, several series (listed), a damaged image, one without pixel
-/// spacing or (among several) without position, colour or multi-frame images, slices of different size or orientation,
-/// two in one place, or unevenly spaced. Files that are no DICOM images are left aside, with a warning in the log when
-/// the first voxels are read; hidden ones without.
-OpenedImage open_dicom_series(const std::filesystem::path& folder);
+/// Slope and intercept are each slice's own and applied on reading: SourceInfo's are 1 and 0, and the voxel type is the smallest of
+/// int16, uint16, int32 and float32 that holds all that the headers allow. Pixels are read slice by slice. `found` are all series
+/// beside it: those that were left out are noted. Errors as stack_slices(); a damaged file of the series.
+OpenedImage open_dicom_series(const DicomSeries& series, const std::vector<DicomSeries>& found);
 
 }  // namespace pulmoseg::volume

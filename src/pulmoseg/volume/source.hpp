@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,7 +55,7 @@ struct DicomFrame {
 };
 
 struct SourceInfo {
-  std::filesystem::path file;               ///< the file, or the folder of a DICOM series
+  std::filesystem::path file;               ///< the file; of a DICOM series the folder, ZIP or DICOMDIR
   std::string format;                       ///< "NIfTI-1", "NIfTI-2", "NRRD" or "DICOM series"
   VoxelType voxel_type = VoxelType::uint8;  ///< as stored
   double slope = 1, intercept = 0;          ///< value = slope * stored + intercept, applied on reading
@@ -67,9 +68,10 @@ struct SourceInfo {
   std::optional<NiftiHeader> nifti;  ///< NIfTI only
   std::optional<NrrdHeader> nrrd;    ///< NRRD only
   std::vector<DicomFrame> frames;    ///< DICOM: one a stored slice, in stored order. Otherwise none
-  /// DICOM: keyword ("PatientID" …) -> value in the first file. NIfTI: "descrip". NRRD: its key/value pairs.
+  /// DICOM: keyword ("PatientID" …) -> value in the first slice's file, in UTF-8, those that stand there. NIfTI: "descrip". NRRD: its key/value pairs.
   std::map<std::string, std::string> attributes;
-  std::vector<Note> notes;  ///< what was noticed, repaired or left out on opening
+  std::vector<Note> notes;                 ///< what was noticed, repaired or left out on opening
+  std::shared_ptr<const void> keeps = {};  ///< DICOM out of a ZIP: the files of `frames` exist as long as this
 };
 
 }  // namespace pulmoseg::volume

@@ -6,11 +6,11 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/volume/dicom.hpp"
+#include "pulmoseg/volume/dicom_series.hpp"
 #include "pulmoseg/volume/input_bytes.hpp"
 #include "pulmoseg/volume/nifti.hpp"
 #include "pulmoseg/volume/nifti_header.hpp"
@@ -23,27 +23,26 @@ namespace pulmoseg::volume {
 namespace {
 namespace fs = std::filesystem;
 
-bool looks_like_dicom(std::span<const std::byte> bytes) {
-  return bytes.size() >= 132 && std::memcmp(bytes.data() + 128, "DICM", 4) == 0;
+OpenedImage open_dicom(const std::vector<fs::path>& paths, const std::string& wanted) {
+  const auto found = find_dicom_series(paths);
+  return open_dicom_series(choose_dicom_series(found, wanted), found);
 }
 
-OpenedImage open_image(const fs::path& file) {
+OpenedImage open_image(const fs::path& file, const std::string& series) {
   std::error_code error;
   const fs::file_status status = fs::status(file, error);
   if (status.type() == fs::file_type::not_found) throw Error(fmt::format("{}: no such file or folder", file.string()));
-  if (status.type() == fs::file_type::directory) return open_dicom_series(file);
+  if (status.type() == fs::file_type::directory || may_hold_dicom(file)) return open_dicom({file}, series);
   InputBytes bytes(file, 0, InputBytes::Packing::by_content);
   std::array<std::byte, nifti2_header_size> buffer;
   const std::span first(buffer.data(), bytes.read_some(buffer));
-  if (first.empty()) throw Error(fmt::format("{}: is empty, expected a NIfTI or NRRD image", file.string()));
+  if (first.empty()) throw Error(fmt::format("{}: is empty, expected a NIfTI, NRRD or DICOM image", file.string()));
   if (looks_like_nifti(first)) return open_nifti(file, first);
   if (looks_like_nrrd(first)) return open_nrrd(file);
-  if (looks_like_dicom(first)) {
-    throw Error(
-        fmt::format("{}: is a single DICOM file, expected the folder of its series; give the folder", file.string()));
-  }
   throw Error(fmt::format(
-      "{}: is not an image that pulmoseg reads, expected NIfTI, NRRD or a folder with a DICOM series", file.string()));
+      "{}: is not an image that pulmoseg reads, expected NIfTI, NRRD or DICOM (a file, a folder with a series, "
+      "a ZIP, a DICOMDIR)",
+      file.string()));
 }
 
 /// NaN and infinity have all bits of the exponent set. (A loop that the compiler turns into vector instructions.)
@@ -130,14 +129,22 @@ VolumeReader::VolumeReader(VolumeReader&&) noexcept = default;
 VolumeReader& VolumeReader::operator=(VolumeReader&&) noexcept = default;
 VolumeReader::~VolumeReader() = default;
 
-VolumeReader VolumeReader::open(const fs::path& file_or_dicom_folder, std::uint64_t kept_bytes) {
-  OpenedImage image = open_image(file_or_dicom_folder);
+VolumeReader VolumeReader::open(const fs::path& path, std::uint64_t kept_bytes) {
+  return open(path, OpenOptions{.kept_bytes = kept_bytes});
+}
+
+VolumeReader VolumeReader::open(const fs::path& path, const OpenOptions& options) {
+  return open(std::vector{path}, options);
+}
+
+VolumeReader VolumeReader::open(const std::vector<fs::path>& paths, const OpenOptions& options) {
+  OpenedImage image = paths.size() == 1 ? open_image(paths.front(), options.series) : open_dicom(paths, options.series);
   auto state = std::make_unique<State>();
   state->geometry = reorder(image.source.stored_geometry, image.source.order);
   state->source = std::move(image.source);
   state->voxels = std::move(image.voxels);
-  state->keeps =
-      state->bytes() * (state->stored_axially() ? static_cast<std::uint64_t>(state->slices()) : 1) <= kept_bytes;
+  state->keeps = state->bytes() * (state->stored_axially() ? static_cast<std::uint64_t>(state->slices()) : 1) <=
+                 options.kept_bytes;
   return VolumeReader(std::move(state));
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "pulmoseg/volume/geometry.hpp"
@@ -21,8 +22,15 @@ struct AxialSlice {
   std::vector<float> pixels;  ///< slope and intercept applied; finite
 };
 
-/// Opens a NIfTI-1/2 file (.nii, .nii.gz; also with the name of the other), an NRRD file or a folder with one DICOM
-/// series and hands out its axial slices, whatever order the voxels are stored in. What a file is, its content decides.
+/// How to open a volume.
+struct OpenOptions {
+  std::uint64_t kept_bytes = 0;  ///< a volume of up to so many bytes is kept as it is read, for rewind()
+  std::string series =
+      {};  ///< which DICOM series: its number, UID or a part of its description; "": the only CT volume
+};
+
+/// Opens a NIfTI-1/2 file (.nii, .nii.gz; also with the name of the other), an NRRD file, or a DICOM series in a folder, a ZIP, a
+/// DICOMDIR or files, and hands out its axial slices, whatever order the voxels are stored in. What a file is, its content decides.
 ///
 /// Memory: about one slice for a volume that is stored slice by slice in the axial plane; any other volume is held once,
 /// in its stored voxel type, and so is one that may be kept.
@@ -32,9 +40,12 @@ struct AxialSlice {
 /// infinite. Threads: one at a time.
 class VolumeReader {
  public:
-  /// Reads the header only. Of a DICOM series each file is read whole: only so is it seen that none is cut. A volume of up to
-  /// `kept_bytes` is kept as it is read, for rewind().
-  static VolumeReader open(const std::filesystem::path& file_or_dicom_folder, std::uint64_t kept_bytes = 0);
+  /// Reads headers only. Of a DICOM series see dicom_series.hpp: which one is taken, and what is refused.
+  static VolumeReader open(const std::filesystem::path& path, const OpenOptions& options);
+  static VolumeReader open(const std::filesystem::path& path, std::uint64_t kept_bytes = 0);
+
+  /// Several DICOM files or folders that hold one series together; a single path as above.
+  static VolumeReader open(const std::vector<std::filesystem::path>& paths, const OpenOptions& options);
 
   /// Opens a file whose voxels lie on the grid of `grid` one by one, whatever its own header says about position.
   /// Error when the two sizes differ.
