@@ -23,6 +23,12 @@ if(PULMOSEG_IMAGING)
   target_include_directories(pulmoseg_itk SYSTEM INTERFACE ${ITK_INCLUDE_DIRS})
   target_link_libraries(pulmoseg_itk INTERFACE ${ITK_LIBRARIES})
 
+  # DCMTK by the names of its libraries: its CMake package demands what it is itself linked to.
+  find_path(DCMTK_INCLUDE_DIR dcmtk/dcmdata/dctk.h REQUIRED)
+  add_library(pulmoseg_dcmtk INTERFACE)
+  target_include_directories(pulmoseg_dcmtk SYSTEM INTERFACE ${DCMTK_INCLUDE_DIR})
+  target_link_libraries(pulmoseg_dcmtk INTERFACE cmr dcmsr dcmiod dcmdata oflog ofstd)
+
   find_package(OpenVINO REQUIRED COMPONENTS Runtime PATHS ${PULMOSEG_DEPS}/openvino/cmake NO_DEFAULT_PATH)
 endif()
 

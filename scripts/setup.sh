@@ -10,9 +10,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 debian_packages=(
   g++ cmake ninja-build ccache pkg-config python3 python3-pip ca-certificates
   libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev zlib1g-dev libprotozero-dev
-  libinsighttoolkit5-dev libcairo2-dev fontconfig fonts-dejavu-core libgtest-dev
+  libinsighttoolkit5-dev libdcmtk-dev libcairo2-dev fontconfig fonts-dejavu-core libgtest-dev
 )
 wheels=(openvino==2026.4.1)
+if [ "${1:-}" = --tests ]; then debian_packages+=(dicom3tools); fi
 if [ "${PULMOSEG_TRAINING:-ON}" != OFF ]; then
   wheels+=(torch==2.13.0)
   debian_packages+=(libgloo-dev)  # headers that the wheel lacks, for training over several processes
