@@ -162,7 +162,7 @@ std::vector<quantify::Note> notes_on(const Found& found, const SegmentWork& work
     notes.push_back(
         {"equalised", "the scan's contrast was equalised for the network, which has seen equalised slices"});
   }
-  if (const auto& wanted = work.wanted; wanted.first > 0 || wanted.last + 1 < size[2]) {
+  if (const auto& wanted = work.wanted; wanted.first > 0 || wanted.last < size[2] - 1) {
     notes.push_back(
         {"slices_left_out", fmt::format("only slices {} to {} of {} were looked at (counted from 0, from below)",
                                         wanted.first, std::min(wanted.last, size[2] - 1), size[2])});

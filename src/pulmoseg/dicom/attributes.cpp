@@ -68,11 +68,14 @@ DcmItem& add_code(DcmItem& item, const DcmTagKey& sequence, const volume::Code& 
 
 std::optional<std::string> value_of(DcmItem& item, const DcmTagKey& tag) {
   OFString value;
-  if (item.findAndGetOFStringArray(tag, value).bad() || value.empty()) return std::nullopt;
-  return value.c_str();
+  if (item.findAndGetOFStringArray(tag, value).bad()) return std::nullopt;
+  const std::string text = value.c_str();  // up to a byte of zero, with which some writers pad
+  return text.empty() ? std::nullopt : std::optional(text);
 }
 
 std::unique_ptr<DcmFileFormat> load_attributes(const std::filesystem::path& file) {
+  static const bool silent = (OFLog::configure(OFLogger::OFF_LOG_LEVEL), true);  // what matters becomes an Error
+  static_cast<void>(silent);
   auto loaded = std::make_unique<DcmFileFormat>();
   const OFCondition condition = loaded->loadFileUntilTag(file.c_str(), EXS_Unknown, EGL_noChange, DCM_MaxReadLength,
                                                          ERM_autoDetect, DCM_PixelData);

@@ -186,6 +186,7 @@ std::unique_ptr<DcmFileFormat> segmentation_attributes(const Case& of, std::span
   auto made = std::make_unique<DcmFileFormat>();
   DcmItem& item = *made->getDataset();
   copy_study_attributes(source, item);
+  copy_frame_of_reference(source, item);
   put_series_and_equipment(item, of, name, kind);
   put(item, DCM_ContentLabel, kind == SegmentationKind::binary ? "LESION_LUNG" : "LESION_PROBABLE");
   put(item, DCM_ContentDescription, std::string(research_use));

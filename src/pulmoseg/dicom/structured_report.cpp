@@ -128,7 +128,8 @@ void write_structured_report(const std::filesystem::path& file, const Case& of,
   DSRDocument document;
   check(document.createNewDocument(DSRTypes::DT_Comprehensive3DSR), "document");
   check(document.createNewSeriesInStudy(study.c_str()), "series");
-  check(document.setTreeFromRootTemplate(report), "content");
+  check(document.setTreeFromRootTemplate(report), "content");  // makes it an Enhanced SR
+  check(document.getTree().changeDocumentType(DSRTypes::DT_Comprehensive3DSR, OFFalse), "class");
   put_equipment(document, of.algorithm);
   add_evidence(document, of, segmentation, study, series);
   check(document.completeDocument(), "completion");

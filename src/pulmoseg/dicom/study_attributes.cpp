@@ -102,20 +102,21 @@ const std::array patient_study{
     DCM_PatientSexNeutered,
 };
 
-const std::array frame_of_reference{DCM_FrameOfReferenceUID, DCM_PositionReferenceIndicator};
-
 const std::array type_2{DCM_PatientName,    DCM_PatientID, DCM_PatientBirthDate,       DCM_PatientSex,
                         DCM_StudyDate,      DCM_StudyTime, DCM_ReferringPhysicianName, DCM_StudyID,
                         DCM_AccessionNumber};
 
-void drop_private(DcmItem& item) {
+/// Drops what is private, and wrong padding.
+void clean(DcmItem& item) {
   for (unsigned long i = item.card(); i-- > 0;) {
     DcmElement* element = item.getElement(i);
     if (element->getTag().isPrivate()) {
       delete item.remove(i);
     } else if (element->ident() == EVR_SQ) {
       auto& sequence = dynamic_cast<DcmSequenceOfItems&>(*element);
-      for (unsigned long j = 0; j < sequence.card(); ++j) drop_private(*sequence.getItem(j));
+      for (unsigned long j = 0; j < sequence.card(); ++j) clean(*sequence.getItem(j));
+    } else if (element->isaString()) {
+      put(item, element->getTag(), value_of(item, element->getTag()).value_or(""));
     }
   }
 }
@@ -133,14 +134,18 @@ void copy_study_attributes(DcmItem& source, DcmItem& object) {
   copy(patient, source, shared);
   copy(study, source, shared);
   copy(patient_study, source, shared);
-  copy(frame_of_reference, source, shared);
-  drop_private(shared);
-  if (shared.tagExists(DCM_FrameOfReferenceUID) && !shared.tagExists(DCM_PositionReferenceIndicator))
-    put(shared, DCM_PositionReferenceIndicator, "");
+  clean(shared);
   for (const DcmTagKey& tag : type_2) {
     if (!shared.tagExists(tag)) put(shared, tag, "");
   }
   while (shared.card() > 0) object.insert(shared.remove(0UL), OFTrue);
+}
+
+void copy_frame_of_reference(DcmItem& source, DcmItem& object) {
+  const auto uid = value_of(source, DCM_FrameOfReferenceUID);
+  if (!uid) return;
+  put(object, DCM_FrameOfReferenceUID, *uid);
+  put(object, DCM_PositionReferenceIndicator, value_of(source, DCM_PositionReferenceIndicator).value_or(""));
 }
 
 }  // namespace pulmoseg::dicom
