@@ -17,14 +17,17 @@ if(PULMOSEG_IMAGING)
   add_library(pulmoseg_cairo INTERFACE)
   target_link_libraries(pulmoseg_cairo INTERFACE PkgConfig::CAIRO)
 
-  # DICOM: DCMTK reads it, OpenJPEG decodes JPEG 2000, which DCMTK leaves out, and libarchive unpacks ZIP files.
-  find_package(DCMTK REQUIRED)
+  # DCMTK: what every room of DICOM needs; rooms name the further libraries that they need (dcmjpeg, dcmsr, dcmnet …).
+  # Its own CMake package demands the headers of what it is itself linked to.
+  find_path(DCMTK_INCLUDE_DIR dcmtk/dcmdata/dctk.h REQUIRED)
   add_library(pulmoseg_dcmtk INTERFACE)
-  target_include_directories(pulmoseg_dcmtk SYSTEM INTERFACE ${DCMTK_INCLUDE_DIRS})
-  target_link_libraries(pulmoseg_dcmtk INTERFACE DCMTK::dcmdata DCMTK::dcmjpeg DCMTK::dcmjpls)
+  target_include_directories(pulmoseg_dcmtk SYSTEM INTERFACE ${DCMTK_INCLUDE_DIR})
+  target_link_libraries(pulmoseg_dcmtk INTERFACE dcmdata oflog ofstd)
+  # JPEG 2000, which DCMTK leaves out.
   pkg_check_modules(OPENJPEG REQUIRED IMPORTED_TARGET libopenjp2)
   add_library(pulmoseg_openjpeg INTERFACE)
   target_link_libraries(pulmoseg_openjpeg INTERFACE PkgConfig::OPENJPEG)
+  # ZIP files.
   find_package(LibArchive REQUIRED)
   add_library(pulmoseg_archive INTERFACE)
   target_link_libraries(pulmoseg_archive INTERFACE LibArchive::LibArchive)

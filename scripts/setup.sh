@@ -13,6 +13,7 @@ debian_packages=(
   libdcmtk-dev libopenjp2-7-dev libarchive-dev libcairo2-dev fontconfig fonts-dejavu-core libgtest-dev
 )
 wheels=(openvino==2026.4.1)
+if [ "${1:-}" = --tests ]; then debian_packages+=(dicom3tools); fi
 if [ "${PULMOSEG_TRAINING:-ON}" != OFF ]; then
   wheels+=(torch==2.13.0)
   debian_packages+=(libgloo-dev)  # headers that the wheel lacks, for training over several processes

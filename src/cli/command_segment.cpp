@@ -51,6 +51,21 @@ NAME, FOLDER gets
                                   written last: a case is done when it is there
   cohort.csv                      one line a case; cases that are in it already stay
 
+--format seg.nrrd puts lesion and lung into one file, NAME.seg.nrrd, that 3D Slicer opens with names and
+colours. --format dicom-seg, for DICOM series, puts them into a DICOM Segmentation that refers to the scan and
+lies on it, and the figures into a Structured Report (TID 1500), in place of the volumes above:
+
+  NAME_seg.dcm                      a segment each for lesion and lung, a frame for every slice
+  NAME_sr.dcm                       volumes, percentages and counts
+  NAME_lesion_probability_seg.dcm   with --probabilities: 0 to 255 for 0 to 1
+  NAME_source/                      with --new-uids: the scan under the new UIDs
+
+They carry the scan's patient and study. --deidentify leaves out who that is, after the Basic Profile of DICOM
+PS3.15, Annex E, and keeps the UIDs (Retain UIDs Option), so that results still lie on their scan. --new-uids
+replaces these too. Which new one stands for which old one depends on a key, FOLDER/uids.key, that is made if it
+is missing: who has it can find out whether a known UID is meant, so do not hand it on with the results. NAME
+itself is the input's name, which is then to be chosen so that it says nothing.
+
 Two inputs of one name get two names (NAME, NAME_2). A result that exists is an error before anything is
 computed, unless --resume (what is done stays) or --overwrite (all is done again) says otherwise. A case that
 fails is reported, the others go on, and the exit code is 1. Memory: the model, and of a scan that is stored
@@ -83,6 +98,8 @@ struct Arguments {
 nlohmann::ordered_json case_json(const SegmentCase& planned, const SegmentedCase& segmented) {
   nlohmann::ordered_json files{{"mask", planned.mask.string()}};
   if (!planned.lung.empty()) files["lung"] = planned.lung.string();
+  if (!planned.report.empty()) files["report"] = planned.report.string();
+  if (!planned.source_copies.empty()) files["source_copies"] = planned.source_copies.string();
   if (!planned.probabilities.empty()) files["probabilities"] = planned.probabilities.string();
   if (!planned.uncertainty.empty()) files["uncertainty"] = planned.uncertainty.string();
   files["measurements"] = planned.measurements.string();
@@ -101,6 +118,8 @@ void print_case(const SegmentCase& planned, const SegmentedCase& segmented) {
   if (!planned.lung.empty()) text += fmt::format("lung mask         {}\n", planned.lung.string());
   if (!planned.probabilities.empty()) text += fmt::format("probabilities     {}\n", planned.probabilities.string());
   if (!planned.uncertainty.empty()) text += fmt::format("uncertainty       {}\n", planned.uncertainty.string());
+  if (!planned.report.empty()) text += fmt::format("DICOM report      {}\n", planned.report.string());
+  if (!planned.source_copies.empty()) text += fmt::format("copies of scan    {}\n", planned.source_copies.string());
   text += fmt::format("measurements      {}\npicture           {}", planned.measurements.string(),
                       planned.picture.string());
   print_line(text);
@@ -346,7 +365,12 @@ void add_segment_command(CLI::App& app) {
   command->add_flag("--as-found", arguments->as_found, "leave the masks as the network says");
   command->add_option("--format", arguments->plan.format, "of masks and probabilities")
       ->capture_default_str()
-      ->check(CLI::IsMember({"nii.gz", "nii", "nrrd"}));
+      ->check(CLI::IsMember({"nii.gz", "nii", "nrrd", "seg.nrrd", "dicom-seg"}));
+  command->add_flag("--deidentify", arguments->plan.deidentify,
+                    "with dicom-seg: leave out who the patient is (PS3.15 Annex E, Basic Profile)");
+  command->add_flag(
+      "--new-uids", arguments->plan.new_uids,
+      "with dicom-seg: give study, series and instances new UIDs, and write copies of the scan with them");
   // The last one counts: workers are told their share behind what the user said.
   command->add_option("--threads", arguments->engine.threads, "processor threads; 0 takes all")
       ->capture_default_str()

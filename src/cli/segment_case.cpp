@@ -14,12 +14,14 @@
 #include "common.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/dicom/source_copies.hpp"
+#include "pulmoseg/dicom/structured_report.hpp"
 #include "pulmoseg/evaluation/interpret.hpp"
 #include "pulmoseg/inference/segment.hpp"
 #include "pulmoseg/metrics/confidence.hpp"
 #include "pulmoseg/report/overlay.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
-#include "pulmoseg/volume/volume_writer.hpp"
+#include "segment_volumes.hpp"
 
 namespace pulmoseg::cli {
 namespace {
@@ -61,25 +63,6 @@ std::string picture_of(const SegmentCase& planned, const volume::SourceInfo& sou
                              planned.picture);
 }
 
-/// The volumes that are written, on the scan's own grid.
-struct Volumes {
-  Volumes(const SegmentCase& planned, const volume::SourceInfo& source)
-      : mask(planned.mask, source, volume::VoxelType::uint8) {
-    if (!planned.lung.empty()) lung.emplace(planned.lung, source, volume::VoxelType::uint8);
-    if (!planned.probabilities.empty())
-      probabilities.emplace(planned.probabilities, source, volume::VoxelType::float32);
-    if (!planned.uncertainty.empty()) uncertainty.emplace(planned.uncertainty, source, volume::VoxelType::float32);
-  }
-  void commit() {
-    mask.commit();
-    if (lung) lung->commit();
-    if (probabilities) probabilities->commit();
-    if (uncertainty) uncertainty->commit();
-  }
-  volume::VolumeWriter mask;
-  std::optional<volume::VolumeWriter> lung, probabilities, uncertainty;
-};
-
 /// What the network found in a scan. No lung: the network does not know it.
 struct Found {
   masks::RunMask lesion;
@@ -89,7 +72,7 @@ struct Found {
   bool equalised = false;
 };
 
-Found find(volume::VolumeReader& scan, const SegmentWork& work, Volumes& volumes, const CaseEvents& events) {
+Found find(volume::VolumeReader& scan, const SegmentWork& work, ResultVolumes& volumes, const CaseEvents& events) {
   inference::Engine& engine = work.engine;
   evaluation::require_lesion(engine.classes(), engine.file());
   const masks::Size size = scan.geometry().size;
@@ -107,8 +90,8 @@ Found find(volume::VolumeReader& scan, const SegmentWork& work, Volumes& volumes
         found.lesion.set(slice.index, mask);
         found.expected_dice.add(probability, mask);
         if (found.lung) found.lung->set(slice.index, evaluation::mask_of(slice.labels, lung));
-        if (volumes.probabilities) volumes.probabilities->write(slice.index, probability);
-        if (volumes.uncertainty) volumes.uncertainty->write(slice.index, uncertainty_of(probability));
+        volumes.write_probability(slice.index, probability);
+        if (volumes.has_uncertainty()) volumes.write_uncertainty(slice.index, uncertainty_of(probability));
         if (slice.computed) found.appearance.add(slice.appearance);
         events.on_slice(++done, size[2]);
       },
@@ -140,7 +123,7 @@ std::vector<quantify::Note> notes_on(const Found& found, const SegmentWork& work
     notes.push_back(
         {"equalised", "the scan's contrast was equalised for the network, which has seen equalised slices"});
   }
-  if (const auto& wanted = work.wanted; wanted.first > 0 || wanted.last + 1 < size[2]) {
+  if (const auto& wanted = work.wanted; wanted.first > 0 || wanted.last < size[2] - 1) {
     notes.push_back(
         {"slices_left_out", fmt::format("only slices {} to {} of {} were looked at (counted from 0, from below)",
                                         wanted.first, std::min(wanted.last, size[2] - 1), size[2])});
@@ -149,11 +132,18 @@ std::vector<quantify::Note> notes_on(const Found& found, const SegmentWork& work
   return notes;
 }
 
-void write_mask(volume::VolumeWriter& writer, const masks::RunMask& mask, std::span<const std::int64_t> order) {
-  for (const std::int64_t index : order) {
-    stop_if_asked();
-    writer.write(index, mask.pixels(index));
+/// Of a DICOM series, for objects that are made of it.
+dicom::Case dicom_case(const SegmentCase& planned, const volume::SourceInfo& source, const SegmentWork& work) {
+  dicom::Case of{.source = source, .algorithm = {}, .anonymity = {}};
+  if (planned.format != "dicom-seg") return of;
+  const report::Provenance& model = work.model.get();
+  of.algorithm = {model.version, model.model.filename().string(), model.model_sha256};
+  of.anonymity.deidentify = planned.deidentify;
+  if (!planned.source_copies.empty()) {
+    const auto folder = planned.mask.parent_path();
+    of.anonymity.new_uids = std::make_shared<dicom::UidMap>(dicom::UidMap::of_folder(folder));
   }
+  return of;
 }
 
 }  // namespace
@@ -166,7 +156,8 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   std::optional<masks::RunMask> given_lung;
   if (planned.lung_mask) given_lung = quantify::read_mask(*planned.lung_mask, scan);
   const bool own_lung = !planned.lung.empty();
-  Volumes volumes(planned, source);
+  const dicom::Case of = dicom_case(planned, source, work);
+  ResultVolumes volumes(planned, of);
 
   Found found = find(scan, work, volumes, events);
   scan.rewind();
@@ -197,15 +188,14 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   // To pack two masks and a picture takes as long as many a slice in the network: at the same time, then.
   auto picture = std::async(
       parallel, [&] { return picture_of(planned, source, result.measurements, gallery, result.provenance); });
-  auto lung = std::async(parallel, [&] {
-    if (volumes.lung) write_mask(*volumes.lung, *found.lung, order);
-  });
-  write_mask(volumes.mask, found.lesion, order);
-  lung.get();
+  volumes.write_masks(found.lesion, own_lung ? &*found.lung : nullptr, order);
   const std::string png = picture.get();
   // Stopped from here on, no measurements and no picture of an earlier run stand beside this mask.
   for (const auto& old : {planned.measurements, planned.picture}) std::filesystem::remove(old);
   volumes.commit();
+  if (!planned.source_copies.empty()) dicom::write_source_copies(of, planned.source_copies, stop_if_asked);
+  if (const auto* segmentation = volumes.segmentation())
+    dicom::write_structured_report(planned.report, of, result.measurements, *segmentation, own_lung);
   write_file(planned.picture, png);
   report::write_measurements_json(result.measurements, result.provenance, planned.measurements);
   return result;

@@ -11,6 +11,8 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
+#include "pulmoseg/base/own_name.hpp"
+#include "pulmoseg/volume/scan_name.hpp"
 
 namespace pulmoseg::cli {
 namespace {
@@ -42,15 +44,43 @@ SegmentCase name_results(std::string name, const SegmentInput& input, const Segm
                      .picture = {},
                      .lung = {},
                      .probabilities = {},
-                     .uncertainty = {}};
+                     .uncertainty = {},
+                     .format = plan.format,
+                     .report = {},
+                     .source_copies = {},
+                     .deidentify = plan.deidentify};
   const auto in_folder = [&](std::string_view ending) { return plan.folder / (result.name + std::string(ending)); };
-  result.mask = in_folder("_lesion." + plan.format);
-  if (plan.lung && !input.lung_mask) result.lung = in_folder("_lung." + plan.format);
-  if (plan.probabilities) result.probabilities = in_folder("_lesion_probability." + plan.format);
-  if (plan.uncertainty) result.uncertainty = in_folder("_uncertainty." + plan.format);
+  const bool own_lung = plan.lung && !input.lung_mask;
+  if (plan.format == "dicom-seg") {
+    result.mask = in_folder("_seg.dcm");
+    if (own_lung) result.lung = result.mask;
+    if (plan.probabilities) result.probabilities = in_folder("_lesion_probability_seg.dcm");
+    result.report = in_folder("_sr.dcm");
+    if (plan.new_uids) result.source_copies = in_folder("_source");
+  } else {
+    const bool layers = plan.format == "seg.nrrd";
+    const std::string ending = layers ? "nrrd" : plan.format;
+    result.mask = in_folder(layers ? ".seg.nrrd" : "_lesion." + ending);
+    if (own_lung) result.lung = layers ? result.mask : in_folder("_lung." + ending);
+    if (plan.probabilities) result.probabilities = in_folder("_lesion_probability." + ending);
+    if (plan.uncertainty) result.uncertainty = in_folder("_uncertainty." + ending);
+  }
   result.measurements = in_folder(".json");
   result.picture = in_folder(".png");
   return result;
+}
+
+void check_format(const std::vector<SegmentInput>& inputs, const SegmentPlan& plan) {
+  if (plan.format != "dicom-seg") {
+    if (plan.deidentify || plan.new_uids) throw UsageError("--deidentify and --new-uids: are of --format dicom-seg");
+    return;
+  }
+  if (plan.uncertainty) throw UsageError("--uncertainty: has no form in DICOM; choose another --format");
+  for (const auto& input : inputs) {
+    if (volume::scan_name(input.scan) == own_name(input.scan)) continue;
+    throw UsageError(fmt::format("{}: is no DICOM series, on which --format dicom-seg lies; choose another --format",
+                                 input.scan.string()));
+  }
 }
 
 void check_results(const SegmentCase& planned, const std::set<fs::path>& read, bool replace) {
@@ -99,7 +129,8 @@ std::pair<Number, Number> two_numbers(const std::string& text, std::string_view 
 
 std::vector<fs::path> results_of(const SegmentCase& planned) {
   std::vector<fs::path> files{planned.mask, planned.measurements, planned.picture};
-  for (const auto& file : {planned.lung, planned.probabilities, planned.uncertainty}) {
+  for (const auto& file :
+       {planned.lung, planned.probabilities, planned.uncertainty, planned.report, planned.source_copies}) {
     if (!file.empty()) files.push_back(file);
   }
   return files;
@@ -128,6 +159,7 @@ bool Shard::shares_cases_with(const Shard& other) const {
 
 PlannedCases plan_cases(const std::vector<SegmentInput>& inputs, const SegmentPlan& plan) {
   const std::set<fs::path> read = identify_inputs(inputs);
+  check_format(inputs, plan);
   Names names;
   PlannedCases planned;
   for (std::size_t i = 0; i < inputs.size(); ++i) {

@@ -16,8 +16,13 @@ struct SegmentCase {
   std::optional<std::filesystem::path> lung_mask;
   std::string name;  ///< of its results; no two cases share one
   std::filesystem::path mask, measurements, picture;
-  std::filesystem::path lung;  ///< of the model's own lung; empty: it knows none, or a lung mask is given
+  /// Of the model's own lung; empty: it knows none, or a lung mask is given. In formats with several segments a file, the mask.
+  std::filesystem::path lung;
   std::filesystem::path probabilities, uncertainty;  ///< empty when not asked for
+  std::string format;                                ///< of the masks
+  std::filesystem::path report;                      ///< DICOM SR; empty: another format
+  std::filesystem::path source_copies;               ///< folder; empty: the UIDs stay
+  bool deidentify = false;
 };
 
 /// Every file that the case is going to have.
@@ -36,8 +41,9 @@ struct Shard {
 
 struct SegmentPlan {
   std::filesystem::path folder;   ///< of the results
-  std::string format = "nii.gz";  ///< of masks and probabilities
-  bool lung = false;              ///< the model knows the lung
+  std::string format = "nii.gz";  ///< of masks and probabilities; "dicom-seg" and "seg.nrrd" have all masks in one file
+  bool deidentify = false, new_uids = false;  ///< of "dicom-seg"
+  bool lung = false;                          ///< the model knows the lung
   bool probabilities = false, uncertainty = false;
   bool overwrite = false;
   bool resume = false;  ///< cases whose measurements are there are done, whatever else is there of others is replaced
@@ -50,7 +56,7 @@ struct PlannedCases {
 
 /// The shard's share of the cases, in the order of the inputs. A name that is taken gets a number ("ct", "ct_2"), the same one
 /// in every shard.
-/// UsageError when an input is named twice or a result would replace an input; Error when a result exists and may neither be
+/// UsageError when the options do not fit the format or the inputs, an input is named twice or a result would replace an input; Error when a result exists and may neither be
 /// overwritten nor resumed.
 PlannedCases plan_cases(const std::vector<SegmentInput>& inputs, const SegmentPlan& plan);
 

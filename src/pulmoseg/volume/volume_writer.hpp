@@ -14,9 +14,7 @@ namespace pulmoseg::volume {
 /// The name chooses the format: .nii, .nii.gz or .nrrd. From NIfTI to NIfTI the placing fields of the header are copied
 /// as they are (a 2-D file stays 2-D, NIfTI-2 stays NIfTI-2); between formats the geometry is converted.
 ///
-/// Memory: one slice when `like` is stored axially and slices come in its stored order (as VolumeReader hands them
-/// out); slices that come early are held in the target type until their turn, and a volume stored otherwise is held
-/// whole.
+/// Memory: as StoredOrder.
 ///
 /// The file appears on commit(), whole; without it nothing is left behind.
 /// Errors: Error for an unwritable file, a value that does not fit `type`, a slice that is missing at commit();
