@@ -91,8 +91,9 @@ std::string upright_figure(const UprightPlane& plane, const Window& window, cons
 
 /// Upright pictures of a scan whose spacing is not known would be of no true shape.
 bool has_upright_views(const CaseReport& report) {
+  const auto& grid = report.measurements.grid;
   return report.views && report.measurements.known_spacing == quantify::KnownSpacing::complete &&
-         report.measurements.grid.size[2] > 1;
+         !quantify::is_default_spacing(grid.spacing) && grid.size[2] > 1;
 }
 
 std::string axial_figure(const CaseReport& report, const GallerySlice& slice, const Window& window) {

@@ -73,7 +73,21 @@ main:has(#contours:not(:checked)) .contours{display:none}
 .small b{color:var(--ink);font-weight:600}
 footer{display:flex;justify-content:space-between;gap:16px;border-top:1px solid var(--rule);margin-top:14px;padding-top:6px;font-size:.8em;color:var(--faint)}
 footer span{overflow-wrap:anywhere}
-@media (max-width:760px){.facts,.cards,.two,.views,.montage{grid-template-columns:1fr 1fr}.two,.views{grid-template-columns:1fr}.two>.wide{grid-column:auto}.page{padding:16px}.notes ul{columns:1}}
+button{font:inherit;color:var(--brand);background:none;border:0;padding:0;cursor:pointer;text-align:inherit}
+button:hover{text-decoration:underline}button:disabled{color:#7c8894;cursor:default;text-decoration:none}
+button:focus-visible,input:focus-visible,a:focus-visible{outline:2px solid #0072b2;outline-offset:2px}
+a{color:var(--brand)}
+input[type=search]{font:inherit;padding:3px 8px;border:1px solid #9aa7b3;border-radius:3px;width:260px}
+.cohort{max-width:1360px}
+.histograms{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:8px 24px;max-width:1300px}
+.counts{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:3px 20px;font-size:.9em}
+.scroll{overflow-x:auto}
+#cases td:not(.n){overflow-wrap:anywhere;min-width:90px}
+#cases th{vertical-align:bottom;white-space:normal}
+#cases th button{font-weight:600}
+th[aria-sort=ascending] button::after{content:" ▲"}th[aria-sort=descending] button::after{content:" ▼"}
+.pager{margin-top:8px;display:flex;gap:18px}
+@media screen and (max-width:760px){.facts,.cards,.two,.views,.montage{grid-template-columns:1fr 1fr}.two,.views{grid-template-columns:1fr}.two>.wide{grid-column:auto}.page{padding:16px}.notes ul{columns:1}}
 @page{size:A4 portrait;margin:0}
 @media print{
 body{background:#fff;font-size:9pt;line-height:1.3}
@@ -88,6 +102,10 @@ body{background:#fff;font-size:9pt;line-height:1.3}
 .grow .montage{flex:1 1 0;min-height:0;grid-auto-rows:minmax(0,1fr);gap:1.5mm 2mm}
 .montage figure>svg{height:0}
 .contours .lesion{stroke-width:.8px}.contours .lung{stroke-width:.6px}.contours .edge{stroke-width:1.4px}
+@page cohort{size:A4 landscape;margin:0}
+.page.cohort{page:cohort;display:block;width:auto;height:auto;padding:11mm 12mm;break-inside:auto}
+.cohort .pager,.cohort input,.cohort label{display:none}.cohort tr{break-inside:avoid}.cohort table{font-size:.78em}
+.histograms{grid-template-columns:repeat(4,1fr)}
 footer{margin-top:2.5mm;padding-top:1.5mm}
 td,th{padding-top:.3mm;padding-bottom:.3mm}
 figcaption{padding-top:.5mm;font-size:.8em}

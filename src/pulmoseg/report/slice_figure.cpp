@@ -71,7 +71,7 @@ std::string contour(const std::string& path, const PixelSpacing& spacing, const 
 
 std::string letters(const std::array<std::string, 2>& sides, double width, double height) {
   if (sides[0].empty()) return {};
-  const double size = std::max(width, height) * 0.055;
+  const double size = std::min(width, height) * 0.07;
   return fmt::format(
       "<g class=\"side\" font-size=\"{0:.2f}\"><text x=\"{1:.2f}\" y=\"{2:.2f}\">{3}</text><text x=\"{4:.2f}\" "
       "y=\"{2:.2f}\" text-anchor=\"end\">{5}</text></g>",
