@@ -35,9 +35,9 @@ std::string facts_of(const CaseReport& report) {
   return list + "</dl>";
 }
 
-/// What the reader must know. A page holds a dozen of them.
+/// What the reader must know. A page holds ten of them.
 std::string notes_of(const CaseReport& report) {
-  constexpr std::size_t most = 12;
+  constexpr std::size_t most = 10;
   std::vector<std::string> sentences;
   if (!report.source.has_geometry)
     sentences.emplace_back("The header declares no position: left and right, up and down are assumed.");
@@ -54,7 +54,10 @@ std::string notes_of(const CaseReport& report) {
     list += fmt::format("<li>{} more stand in the JSON file of this case.</li>", sentences.size() - most);
   return fmt::format(
       "<section class=\"notes\"><h2>To be known before these figures are used</h2><ul{}>{}</ul></section>",
-      sentences.size() < 4 ? " class=\"few\"" : "", list);
+      sentences.size() < 4   ? " class=\"few\""
+      : sentences.size() > 6 ? " class=\"many\""
+                             : "",
+      list);
 }
 
 std::array<std::string, 2> sides_of(const CaseReport& report) {

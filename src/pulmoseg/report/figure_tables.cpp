@@ -34,10 +34,13 @@ std::string card(std::string_view title, const std::string& value, const std::st
   return fmt::format("<div class=\"card\"><span>{}</span><b>{}</b><span>{}</span></div>", title, value, below);
 }
 
-/// Of a hundred.
-std::string bar(const Number& part, std::string_view kind = {}) {
-  return fmt::format("<td class=\"bar\"><div><i{} style=\"width:{:.2f}%\"></i></div></td>",
-                     kind.empty() ? "" : fmt::format(" class=\"{}\"", kind), std::clamp(part.value_or(0), 0.0, 100.0));
+/// Of a hundred, with marks at the quarters.
+std::string bar(const Number& part, std::string_view colour = "#e69f00") {
+  return fmt::format(
+      "<td class=\"bar\"><svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path "
+      "fill=\"#e9eef3\" d=\"M0 0h100v10H0z\"/><path fill=\"{}\" d=\"M0 0h{:.2f}v10H0z\"/><path class=\"quarter\" "
+      "d=\"M25 0v10M50 0v10M75 0v10\"/></svg></td>",
+      colour, std::clamp(part.value_or(0), 0.0, 100.0));
 }
 
 std::string volume(std::int64_t voxels, const Number& ml) {
@@ -75,7 +78,9 @@ std::string region_half(const std::string& rows, std::string_view first) {
 std::string range(double from, const Number& to, std::string_view unit) {
   if (!to) return fmt::format("≥ {} {}", from, unit);
   if (from == 0 && unit == "ml") return fmt::format("&lt; {} {}", *to, unit);
-  return fmt::format("{} to {} {}", from, *to, unit);
+  std::string words = fmt::format("{} to {} {}", from, *to, unit);
+  for (std::size_t at = 0; (at = words.find('-', at)) != std::string::npos;) words.replace(at, 1, "−");
+  return words;
 }
 
 using Row = std::pair<std::string, std::string>;
@@ -103,7 +108,9 @@ std::vector<Row> lung_rows(const Measurements& m) {
        m.voxel_volume_ml ? fmt::format("{:.4g} mm³", *m.voxel_volume_ml * 1000) : std::string("unknown")},
       {"Pixel area", m.pixel_area_mm2 ? fmt::format("{:.4g} mm²", *m.pixel_area_mm2) : std::string("unknown")}};
   if (m.density) {
-    const auto hu = [](const Number& value) { return value ? fmt::format("{:.0f} HU", *value) : "unknown"; };
+    const auto hu = [](const Number& value) {
+      return value ? fmt::format("{}{:.0f} HU", *value < 0 ? "−" : "", std::abs(*value)) : std::string("unknown");
+    };
     rows.emplace_back("Mean density of the lung", hu(m.density->mean_hu));
     rows.emplace_back("… of its lesion", hu(m.density->mean_hu_of_lesion));
     rows.emplace_back("… without its lesion", hu(m.density->mean_hu_without_lesion));
@@ -124,7 +131,9 @@ std::string table_of(const std::vector<Row>& rows) {
 
 std::string headline_cards(const Measurements& m) {
   std::string cards = card("Lung affected", m.percent_affected ? percent(m.percent_affected) : "unknown",
-                           m.percent_affected ? sides_in_words(m) : std::string("no lung mask"));
+                           !m.sides.empty()     ? sides_in_words(m)
+                           : m.percent_affected ? std::string("of the volume of both lungs")
+                                                : std::string("no lung mask"));
   if (m.severity) cards += card("Severity", escaped(m.severity->grade), escaped(m.severity->meaning));
   cards += card("Lesion", volume(m.lesion_voxels, m.lesion_ml),
                 fmt::format("in {} of {} slices", m.lesion_slices, m.grid.size[2]));
@@ -140,7 +149,8 @@ std::string region_table(const Measurements& m) {
                     thirds = region_half(region_rows(m.thirds, "third"), "height");
   if (sides.empty() && thirds.empty()) return {};
   return fmt::format(
-      "<section><h2>Parts of the lungs</h2><div class=\"two\"{}><div>{}</div><div>{}</div></div></section>",
+      "<section class=\"regions\"><h2>Parts of the lungs</h2><div "
+      "class=\"two\"{}><div>{}</div><div>{}</div></div></section>",
       " style=\"margin-top:0\"", sides, thirds);
 }
 
@@ -166,7 +176,7 @@ std::string density_table(const Measurements& m) {
   for (const auto& band : m.density->bands) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td>{}</tr>",
                         range(band.from_hu, band.to_hu, "HU"), cell(band.ml), percent(band.percent_of_lung),
-                        bar(band.percent_of_lung, "density"));
+                        bar(band.percent_of_lung, "#0072b2"));
   }
   return fmt::format(
       "<h2 style=\"margin-top:8px\">Density of the lung</h2><table><thead><tr><th scope=\"col\">from, "

@@ -36,9 +36,9 @@ td{border-bottom:1px solid var(--rule);padding:2px 8px 2px 0;overflow-wrap:anywh
 tbody th{color:var(--ink);font-weight:400;border-bottom:1px solid var(--rule)}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .bar{width:34%;padding-right:0}
-.bar div{position:relative;height:.85em;background:linear-gradient(90deg,transparent calc(25% - 1px),#b4c0cb 25%,transparent 25%,transparent calc(50% - 1px),#b4c0cb 50%,transparent 50%,transparent calc(75% - 1px),#b4c0cb 75%,transparent 75%),#e9eef3}
-.bar i{display:block;height:100%;background:var(--lesion)}
-.bar .density{background:#0072b2}
+.bar svg{display:block;width:100%;height:.85em}
+.quarter{stroke:#9fb0bf;stroke-width:1px;vector-effect:non-scaling-stroke;fill:none}
+.regions tbody th{white-space:nowrap}
 .views{display:grid;grid-template-columns:1fr 1fr;gap:14px 18px;margin:12px 0 0}
 .views.single{grid-template-columns:1fr}
 .montage{display:grid;grid-template-columns:repeat(4,1fr);gap:8px}
@@ -94,7 +94,7 @@ body{background:#fff;font-size:9pt;line-height:1.3}
 .switch{display:none}
 .page{box-shadow:none;max-width:none;margin:0;width:210mm;height:296.5mm;padding:11mm 14mm 8mm;display:flex;flex-direction:column;break-after:page;break-inside:avoid}
 .page:last-of-type{break-after:auto}
-.facts{margin:2.5mm 0;gap:1mm 5mm}.cards{margin:1.5mm 0 2mm;gap:3mm}.card{padding:1.5mm 3mm}.notes{margin:1.5mm 0;padding:1.5mm 3mm}
+.facts{margin:2mm 0;gap:.6mm 4mm;grid-template-columns:repeat(5,1fr)}.cards{margin:1.5mm 0 2mm;gap:3mm}.card{padding:1.5mm 3mm}.notes{margin:1.5mm 0;padding:1.5mm 3mm}
 .two{margin:2mm 0;gap:7mm}
 .views{flex:1 1 0;min-height:60mm;grid-auto-rows:minmax(0,1fr);gap:2.5mm 5mm;margin-top:2mm}
 .views figure>svg{max-height:none;height:0}
@@ -109,6 +109,8 @@ body{background:#fff;font-size:9pt;line-height:1.3}
 footer{margin-top:2.5mm;padding-top:1.5mm}
 td,th{padding-top:.3mm;padding-bottom:.3mm}
 figcaption{padding-top:.5mm;font-size:.8em}
+.notes ul.many{font-size:.76em;line-height:1.22}
+.notes:has(.many)~.views{grid-template-columns:repeat(4,1fr);min-height:42mm}
 }
 )";
 

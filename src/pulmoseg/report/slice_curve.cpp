@@ -12,7 +12,7 @@
 namespace pulmoseg::report {
 namespace {
 
-constexpr double width = 520, height = 190, left = 46, right = 8, top = 22, bottom = 40;
+constexpr double width = 400, height = 220, left = 44, right = 6, top = 22, bottom = 40;
 constexpr double plot_width = width - left - right, plot_height = height - top - bottom;
 
 /// A step a slice, from the axis to `values`.
@@ -41,7 +41,7 @@ double x_of(std::int64_t slice, std::size_t slices) {
 
 std::string x_ticks(std::size_t slices) {
   const std::vector<double> ends{0, static_cast<double>(slices) - 1};
-  const Axis x = make_axis(ends, {.whole_numbers = true, .most_ticks = 8});
+  const Axis x = make_axis(ends, {.whole_numbers = true, .most_ticks = 6});
   std::string svg;
   for (const Tick& tick : x.ticks) {
     if (tick.value < 0 || tick.value > ends[1] || tick.text.empty()) continue;

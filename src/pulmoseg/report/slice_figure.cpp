@@ -11,8 +11,8 @@
 namespace pulmoseg::report {
 namespace {
 
-/// More pixels than a printer of 300 dpi has for a tile only make the file larger.
-constexpr std::int64_t most_columns = 420;
+/// Along the longer side of a picture. More than a printer of 300 dpi has for a tile only make the file larger.
+constexpr std::int64_t fewest_pixels = 320, most_pixels = 420;
 
 struct Step {
   double from;  ///< mm
@@ -31,33 +31,77 @@ std::vector<std::uint8_t> cut(std::span<const std::uint8_t> mask, std::int64_t c
   return inside;
 }
 
-/// The mean of the pixels that lie below a picture's pixel, as grey.
-std::vector<std::uint8_t> reduced(const SliceFigure& figure, std::int64_t rows, std::int64_t columns) {
+/// What of the source pixels each pixel of a picture is made of along one axis: linear interpolation where it is enlarged, a
+/// triangle as wide as two of its pixels where it is reduced.
+class Resampling {
+ public:
+  Resampling(std::int64_t from, std::int64_t to) {
+    const double scale = static_cast<double>(from) / static_cast<double>(to), radius = std::max(1.0, scale);
+    for (std::int64_t i = 0; i < to; ++i) {
+      const double centre = (static_cast<double>(i) + 0.5) * scale;
+      const auto first = std::max<std::int64_t>(0, static_cast<std::int64_t>(std::floor(centre - radius)));
+      const auto last = std::min(from - 1, static_cast<std::int64_t>(std::ceil(centre + radius)));
+      Taps taps{first, {}};
+      double sum = 0;
+      for (std::int64_t j = first; j <= last; ++j) {
+        taps.weights.push_back(std::max(0.0, 1 - std::abs(static_cast<double>(j) + 0.5 - centre) / radius));
+        sum += taps.weights.back();
+      }
+      for (double& weight : taps.weights) weight /= sum;
+      taps_.push_back(std::move(taps));
+    }
+  }
+
+  std::size_t size() const { return taps_.size(); }
+
+  /// Of values that lie `stride` apart.
+  double at(std::size_t i, const float* values, std::int64_t stride) const {
+    double sum = 0;
+    const float* value = values + taps_[i].first * stride;
+    for (const double weight : taps_[i].weights) {
+      sum += weight * *value;
+      value += stride;
+    }
+    return sum;
+  }
+
+ private:
+  struct Taps {
+    std::int64_t first;
+    std::vector<double> weights;
+  };
+  std::vector<Taps> taps_;
+};
+
+/// The shown part as grey values, row by row.
+std::vector<std::uint8_t> resampled(const SliceFigure& figure, const Resampling& down, const Resampling& across) {
   const Part& part = figure.part;
+  std::vector<float> narrow;  // part.rows x across.size()
+  for (std::int64_t row = part.row; row < part.row + part.rows; ++row) {
+    const float* first = figure.slice.pixels.data() + row * figure.slice.columns + part.column;
+    for (std::size_t i = 0; i < across.size(); ++i) narrow.push_back(static_cast<float>(across.at(i, first, 1)));
+  }
   const double span = figure.window.high > figure.window.low ? figure.window.high - figure.window.low : 1;
   std::vector<std::uint8_t> grey;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const std::int64_t top = row * part.rows / rows, bottom = std::max(top + 1, (row + 1) * part.rows / rows);
-    for (std::int64_t column = 0; column < columns; ++column) {
-      const std::int64_t left = column * part.columns / columns,
-                         right = std::max(left + 1, (column + 1) * part.columns / columns);
-      double sum = 0;
-      for (std::int64_t y = top; y < bottom; ++y) {
-        for (std::int64_t x = left; x < right; ++x)
-          sum += figure.slice.pixels[static_cast<std::size_t>((part.row + y) * figure.slice.columns + part.column + x)];
-      }
-      const double share = (sum / static_cast<double>((bottom - top) * (right - left)) - figure.window.low) / span;
-      grey.push_back(static_cast<std::uint8_t>(std::lround(std::clamp(share, 0.0, 1.0) * 255)));
+  for (std::size_t j = 0; j < down.size(); ++j) {
+    for (std::size_t i = 0; i < across.size(); ++i) {
+      const double value = down.at(j, narrow.data() + i, static_cast<std::int64_t>(across.size()));
+      grey.push_back(
+          static_cast<std::uint8_t>(std::lround(std::clamp((value - figure.window.low) / span, 0.0, 1.0) * 255)));
     }
   }
   return grey;
 }
 
+/// With square pixels, whatever shape those of the scan have: programs that show PDF do not smooth what they enlarge.
 std::string image_of(const SliceFigure& figure, double width, double height) {
-  const std::int64_t columns = std::min(figure.part.columns, most_columns);
-  const std::int64_t rows = std::max<std::int64_t>(1, figure.part.rows * columns / figure.part.columns);
+  const std::int64_t longer = std::clamp(std::max(figure.part.columns, figure.part.rows), fewest_pixels, most_pixels);
+  const double scale = static_cast<double>(longer) / std::max(width, height);
+  const auto pixels = [&](double length) { return std::max<std::int64_t>(1, std::llround(length * scale)); };
+  const Resampling down(figure.part.rows, pixels(height)), across(figure.part.columns, pixels(width));
+  const auto png = grey_png(pixels(height), pixels(width), resampled(figure, down, across));
   return fmt::format("<image width=\"{:.2f}\" height=\"{:.2f}\" preserveAspectRatio=\"none\" href=\"{}\"/>", width,
-                     height, png_uri(grey_png(rows, columns, reduced(figure, rows, columns))));
+                     height, png_uri(png));
 }
 
 /// A dark edge keeps the colour visible on bright tissue.
@@ -71,7 +115,7 @@ std::string contour(const std::string& path, const PixelSpacing& spacing, const 
 
 std::string letters(const std::array<std::string, 2>& sides, double width, double height) {
   if (sides[0].empty()) return {};
-  const double size = std::min(width, height) * 0.07;
+  const double size = std::min(width, height) * 0.06;
   return fmt::format(
       "<g class=\"side\" font-size=\"{0:.2f}\"><text x=\"{1:.2f}\" y=\"{2:.2f}\">{3}</text><text x=\"{4:.2f}\" "
       "y=\"{2:.2f}\" text-anchor=\"end\">{5}</text></g>",
