@@ -115,7 +115,7 @@ std::vector<Fact> case_facts(const volume::SourceInfo& source, const quantify::M
   }
   facts.add("Scanner", joined(facts.value("Manufacturer"), facts.value("ManufacturerModelName")));
   facts.add("Reconstruction kernel", facts.value("ConvolutionKernel"));
-  if (!anonymous) facts.add("Scan", own_name(source.file));
+  if (!anonymous && !source.file.empty()) facts.add("Scan", own_name(source.file));
   facts.add("Read as", source.format);
   facts.add("Grid", grid_in_words(measurements));
   facts.add("Voxel spacing", spacing_in_words(measurements));

@@ -215,7 +215,7 @@ std::string provenance_lines(const Provenance& provenance, bool anonymous) {
     if (licence != provenance.model_metadata.end()) text += fmt::format(", licence {}", escaped(licence->second));
     text += '.';
   }
-  if (!anonymous) {
+  if (!anonymous && !provenance.lesion_mask.empty()) {
     text += fmt::format(" <b>Lesion mask</b> {}", escaped(own_name(provenance.lesion_mask)));
     if (!provenance.lung_mask.empty())
       text += fmt::format(", <b>lung mask</b> {}", escaped(own_name(provenance.lung_mask)));

@@ -82,6 +82,7 @@ input[type=search]{font:inherit;padding:3px 8px;border:1px solid #9aa7b3;border-
 .histograms{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:8px 24px;max-width:1300px}
 .counts{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:3px 20px;font-size:.9em}
 .scroll{overflow-x:auto}
+#cases .n+:not(.n){padding-left:14px}
 #cases td:not(.n){overflow-wrap:anywhere;min-width:90px}
 #cases th{vertical-align:bottom;white-space:normal}
 #cases th button{font-weight:600}
@@ -94,7 +95,7 @@ body{background:#fff;font-size:9pt;line-height:1.3}
 .switch{display:none}
 .page{box-shadow:none;max-width:none;margin:0;width:210mm;height:296.5mm;padding:11mm 14mm 8mm;display:flex;flex-direction:column;break-after:page;break-inside:avoid}
 .page:last-of-type{break-after:auto}
-.facts{margin:2mm 0;gap:.6mm 4mm;grid-template-columns:repeat(5,1fr)}.cards{margin:1.5mm 0 2mm;gap:3mm}.card{padding:1.5mm 3mm}.notes{margin:1.5mm 0;padding:1.5mm 3mm}
+.facts{margin:2mm 0;gap:.6mm 4mm;grid-template-columns:repeat(auto-fit,minmax(31mm,1fr))}.cards{margin:1.5mm 0 2mm;gap:3mm}.card{padding:1.5mm 3mm}.notes{margin:1.5mm 0;padding:1.5mm 3mm}
 .two{margin:2mm 0;gap:7mm}
 .views{flex:1 1 0;min-height:60mm;grid-auto-rows:minmax(0,1fr);gap:2.5mm 5mm;margin-top:2mm}
 .views figure>svg{max-height:none;height:0}
