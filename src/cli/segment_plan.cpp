@@ -40,6 +40,7 @@ SegmentCase name_results(std::string name, const SegmentInput& input, const Segm
                      .mask = {},
                      .measurements = {},
                      .picture = {},
+                     .report = {},
                      .lung = {},
                      .probabilities = {},
                      .uncertainty = {}};
@@ -50,6 +51,7 @@ SegmentCase name_results(std::string name, const SegmentInput& input, const Segm
   if (plan.uncertainty) result.uncertainty = in_folder("_uncertainty." + plan.format);
   result.measurements = in_folder(".json");
   result.picture = in_folder(".png");
+  result.report = in_folder(".html");
   return result;
 }
 
@@ -71,6 +73,8 @@ void check_results(const SegmentCase& planned, const std::set<fs::path>& read, b
 /// Results of two cases must not meet in one file: not "ct" twice, and not "a" with probabilities and "a_lesion" without.
 class Names {
  public:
+  explicit Names(const fs::path& folder) : taken_{folder / "cohort.html"} {}
+
   SegmentCase plan(const SegmentInput& input, const SegmentPlan& plan) {
     auto planned = name_results(input.name, input, plan);
     for (int number = 2; !is_free(planned); ++number)
@@ -98,7 +102,7 @@ std::pair<Number, Number> two_numbers(const std::string& text, std::string_view 
 }  // namespace
 
 std::vector<fs::path> results_of(const SegmentCase& planned) {
-  std::vector<fs::path> files{planned.mask, planned.measurements, planned.picture};
+  std::vector<fs::path> files{planned.mask, planned.measurements, planned.picture, planned.report};
   for (const auto& file : {planned.lung, planned.probabilities, planned.uncertainty}) {
     if (!file.empty()) files.push_back(file);
   }
@@ -128,7 +132,7 @@ bool Shard::shares_cases_with(const Shard& other) const {
 
 PlannedCases plan_cases(const std::vector<SegmentInput>& inputs, const SegmentPlan& plan) {
   const std::set<fs::path> read = identify_inputs(inputs);
-  Names names;
+  Names names(plan.folder);
   PlannedCases planned;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     SegmentCase one = names.plan(inputs[i], plan);

@@ -15,7 +15,7 @@ struct SegmentCase {
   std::filesystem::path input;
   std::optional<std::filesystem::path> lung_mask;
   std::string name;  ///< of its results; no two cases share one
-  std::filesystem::path mask, measurements, picture;
+  std::filesystem::path mask, measurements, picture, report;
   std::filesystem::path lung;  ///< of the model's own lung; empty: it knows none, or a lung mask is given
   std::filesystem::path probabilities, uncertainty;  ///< empty when not asked for
 };

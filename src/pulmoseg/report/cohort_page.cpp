@@ -25,16 +25,20 @@ struct Label {
   int decimals;
 };
 /// Others are called as in the table.
-constexpr std::array<Label, 13> labels{{{"lesion_slices", "slices with lesion", 0},
+constexpr std::array<Label, 17> labels{{{"lesion_slices", "slices with lesion", 0},
                                         {"lesion_voxels", "lesion, voxels", 0},
                                         {"lesion_ml", "lesion, ml", 1},
                                         {"lung_voxels", "lung, voxels", 0},
                                         {"lung_ml", "lung, ml", 0},
-                                        {"lesion_outside_lung_voxels", "lesion outside of lung, voxels", 0},
+                                        {"lesion_outside_lung_voxels", "outside of lung, voxels", 0},
                                         {"percent_affected", "lung affected, %", 1},
-                                        {"left_percent_affected", "left lung affected, %", 1},
-                                        {"right_percent_affected", "right lung affected, %", 1},
-                                        {"mean_hu", "mean density of lung, HU", 0},
+                                        {"left_percent_affected", "left, %", 1},
+                                        {"right_percent_affected", "right, %", 1},
+                                        {"upper_percent_affected", "upper third, %", 1},
+                                        {"middle_percent_affected", "middle third, %", 1},
+                                        {"lower_percent_affected", "lower third, %", 1},
+                                        {"lesion_parts", "parts of lesion", 0},
+                                        {"mean_hu", "mean density, HU", 0},
                                         {"mass_g", "mass of lung, g", 0},
                                         {"expected_dice", "expected Dice", 2},
                                         {"slices", "slices", 0}}};
@@ -181,6 +185,7 @@ std::string cohort_page_html(const CsvTable& table, const std::function<fs::path
 void write_cohort_page(const fs::path& csv, const std::vector<fs::path>& folders) {
   fs::path page = csv;
   page.replace_extension(".html");
+  if (page == csv) page += ".html";
   const fs::path home = fs::absolute(page).parent_path();
   write_file(page, cohort_page_html(read_csv(csv), [&](const std::string& name) {
                for (const auto& folder : folders) {

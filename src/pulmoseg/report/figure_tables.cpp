@@ -76,9 +76,10 @@ std::string region_half(const std::string& rows, std::string_view first) {
 }
 
 std::string range(double from, const Number& to, std::string_view unit) {
-  if (!to) return fmt::format("≥ {} {}", from, unit);
-  if (from == 0 && unit == "ml") return fmt::format("&lt; {} {}", *to, unit);
-  std::string words = fmt::format("{} to {} {}", from, *to, unit);
+  const bool no_end = !to || std::isinf(*to), no_start = std::isinf(from) || (from == 0 && unit == "ml");
+  std::string words = no_end     ? fmt::format("≥ {} {}", from, unit)
+                      : no_start ? fmt::format("&lt; {} {}", *to, unit)
+                                 : fmt::format("{} to {} {}", from, *to, unit);
   for (std::size_t at = 0; (at = words.find('-', at)) != std::string::npos;) words.replace(at, 1, "−");
   return words;
 }
@@ -172,8 +173,11 @@ std::string size_table(const Measurements& m) {
 
 std::string density_table(const Measurements& m) {
   if (!m.density || m.density->bands.empty()) return {};
+  std::vector<quantify::HounsfieldBand> bands = m.density->bands;
+  if (m.density->below.voxels > 0) bands.insert(bands.begin(), m.density->below);
+  if (m.density->above.voxels > 0) bands.push_back(m.density->above);
   std::string rows;
-  for (const auto& band : m.density->bands) {
+  for (const auto& band : bands) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td>{}</tr>",
                         range(band.from_hu, band.to_hu, "HU"), cell(band.ml), percent(band.percent_of_lung),
                         bar(band.percent_of_lung, "#0072b2"));
