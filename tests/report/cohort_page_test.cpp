@@ -42,6 +42,15 @@ TEST(CohortPage, HoldsTheWholeTable) {
   EXPECT_NE(html.find(research_use), std::string::npos);
 }
 
+TEST(CohortPage, VoxelsAreLeftOutWhereTheirVolumeIsKnown) {
+  CsvTable cases{
+      .file = {}, .columns = {"case", "lung_voxels", "lung_ml"}, .rows = {{"a", "10", "1"}, {"b", "20", "2"}}};
+  const auto none = [](const auto&) { return std::filesystem::path(); };
+  EXPECT_EQ(data_in(cohort_page_html(cases, none))["rows"][1], (std::vector<std::string>{"b", "2"}));
+  cases.rows[0][2].clear();
+  EXPECT_EQ(data_in(cohort_page_html(cases, none))["rows"][1].size(), 3U);
+}
+
 TEST(CohortPage, NamesOfCasesDoNotRun) {
   const std::string html = cohort_page_html(table, [](const auto&) { return std::filesystem::path(); });
   EXPECT_EQ(html.find("<script>alert"), std::string::npos);

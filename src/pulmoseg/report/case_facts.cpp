@@ -38,7 +38,7 @@ std::string age_in_words(std::string_view code) {
 
 std::string grid_in_words(const quantify::Measurements& measurements) {
   const auto& [columns, rows, slices] = measurements.grid.size;
-  return fmt::format("{} × {} pixels, {} slice{}", columns, rows, slices, slices == 1 ? "" : "s");
+  return fmt::format("{} × {} × {} voxels", columns, rows, slices);
 }
 
 std::string spacing_in_words(const quantify::Measurements& measurements) {

@@ -71,6 +71,26 @@ bool is_number(const CsvTable& table, std::size_t column) {
   return table.columns[column] != "case" && numbers_in(table, column).has_value();
 }
 
+/// Voxels stand in the CSV only where their volume is known in every case.
+CsvTable without_needless_voxels(const CsvTable& table) {
+  std::vector<bool> shown;
+  for (const std::string& column : table.columns) {
+    const auto ml =
+        column.ends_with("_voxels") ? table.find_column(column.substr(0, column.size() - 6) + "ml") : std::nullopt;
+    shown.push_back(!ml || std::ranges::any_of(table.rows, [&](const auto& row) { return row[*ml].empty(); }));
+  }
+  const auto chosen = [&](const std::vector<std::string>& cells) {
+    std::vector<std::string> kept;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (shown[i]) kept.push_back(cells[i]);
+    }
+    return kept;
+  };
+  CsvTable result{.file = table.file, .columns = chosen(table.columns), .rows = {}};
+  for (const auto& row : table.rows) result.rows.push_back(chosen(row));
+  return result;
+}
+
 /// For the inside of a <script>: "</script>" and "<!--" must not be seen there.
 std::string json_in_script(const nlohmann::json& json) {
   std::string safe;
@@ -178,8 +198,9 @@ std::string cohort_page_html(const CsvTable& table, const std::function<fs::path
       "page.</noscript>";
   body += fmt::format("<footer><span>{}</span><span>An empty cell is not known.</span></footer></section></main>",
                       escaped(research_use));
-  return html_page(fmt::format("Cohort of {} cases – pulmoseg", table.rows.size()), body,
-                   "const data=" + data_of(table, report_of) + ";" + std::string(cohort_script));
+  return html_page(
+      fmt::format("Cohort of {} cases – pulmoseg", table.rows.size()), body,
+      "const data=" + data_of(without_needless_voxels(table), report_of) + ";" + std::string(cohort_script));
 }
 
 void write_cohort_page(const fs::path& csv, const std::vector<fs::path>& folders) {

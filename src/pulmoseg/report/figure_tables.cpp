@@ -138,10 +138,12 @@ std::string headline_cards(const Measurements& m) {
   if (m.severity) cards += card("Severity", escaped(m.severity->grade), escaped(m.severity->meaning));
   cards += card("Lesion", volume(m.lesion_voxels, m.lesion_ml),
                 fmt::format("in {} of {} slices", m.lesion_slices, m.grid.size[2]));
-  cards += card("Lung", m.lung_voxels ? volume(*m.lung_voxels, m.lung_ml) : "unknown", "lesion included");
-  if (!m.severity)
-    cards += card("Expected Dice", m.expected_dice ? fmt::format("{:.2f}", *m.expected_dice) : "unknown",
-                  "by the network's own probabilities");
+  cards += m.lung_voxels ? card("Lung", volume(*m.lung_voxels, m.lung_ml), "lesion included")
+                         : card("Lung", "unknown", "no lung mask");
+  if (!m.severity && m.expected_dice)
+    cards += card("Expected Dice", fmt::format("{:.2f}", *m.expected_dice), "by the network's own probabilities");
+  else if (!m.severity)
+    cards += card("Parts of the lesion", fmt::format("{}", m.lesion_parts.size()), "connected in space");
   return fmt::format("<div class=\"cards\">{}</div>", cards);
 }
 

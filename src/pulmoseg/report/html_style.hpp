@@ -51,6 +51,7 @@ figcaption{font-size:.82em;color:var(--faint);padding-top:3px;display:flex;justi
 figcaption b{color:var(--ink);font-weight:600}
 svg text{font-family:inherit;fill:var(--ink)}
 svg .side text{fill:#fff;stroke:#000;stroke-width:.22em;paint-order:stroke;font-weight:700}
+.views.single .side{font-size:14px}
 .paper .side text{fill:var(--ink);stroke:#fff}
 .contours use{fill:none;vector-effect:non-scaling-stroke}
 .contours path{fill:none;vector-effect:non-scaling-stroke}
@@ -83,7 +84,9 @@ input[type=search]{font:inherit;padding:3px 8px;border:1px solid #9aa7b3;border-
 .counts{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:3px 20px;font-size:.9em}
 .scroll{overflow-x:auto}
 #cases .n+:not(.n){padding-left:14px}
-#cases td:not(.n){overflow-wrap:anywhere;min-width:90px}
+#cases td:not(.n){overflow-wrap:anywhere}
+#cases td:not(.n):last-child{min-width:190px}
+#cases td:first-child{min-width:110px}
 #cases th{vertical-align:bottom;white-space:normal}
 #cases th button{font-weight:600}
 th[aria-sort=ascending] button::after{content:" ▲"}th[aria-sort=descending] button::after{content:" ▼"}
@@ -102,9 +105,11 @@ body{background:#fff;font-size:9pt;line-height:1.3}
 .grow{flex:1 1 0;min-height:55mm;display:flex;flex-direction:column}
 .grow .montage{flex:1 1 0;min-height:0;grid-auto-rows:minmax(0,1fr);gap:1.5mm 2mm}
 .montage figure>svg{height:0}
+.views.single .contours .lesion{stroke-width:1.6px}.views.single .contours .lung{stroke-width:1.2px}.views.single .contours .edge{stroke-width:2.6px}
 .contours .lesion{stroke-width:.8px}.contours .lung{stroke-width:.6px}.contours .edge{stroke-width:1.4px}
 @page cohort{size:A4 landscape;margin:0}
 .page.cohort{page:cohort;display:block;width:auto;height:auto;padding:11mm 12mm;break-inside:auto}
+#cases td:not(.n):last-child{min-width:36mm}#cases td:first-child{min-width:20mm}.scroll{overflow:visible}
 .cohort .pager,.cohort input,.cohort label{display:none}.cohort tr{break-inside:avoid}.cohort table{font-size:.78em}
 .histograms{grid-template-columns:repeat(4,1fr)}
 footer{margin-top:2.5mm;padding-top:1.5mm}
