@@ -18,8 +18,9 @@ constexpr const char* manual = R"(  pulmoseg cohort RESULTS
   pulmoseg cohort RESULTS_A RESULTS_B --out all.csv
 
 Reads the measurements (NAME.json) that segment or quantify wrote into each FOLDER, and writes one line a case,
-by name: what `segment` writes by itself when it works alone, here for the results of --shard. The measurements
-are all that is asked, so the table is right whatever was killed or done again.)";
+by name, and beside it a page (.html) to sort and search, with distributions and links to the reports: what
+`segment` writes by itself when it works alone, here for the results of --shard. The measurements are all that
+is asked, so the table is right whatever was killed or done again.)";
 
 struct Arguments {
   std::vector<fs::path> folders;

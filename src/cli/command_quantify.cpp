@@ -10,6 +10,8 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/quantify/measurements.hpp"
+#include "pulmoseg/report/case_report.hpp"
+#include "pulmoseg/report/case_views.hpp"
 #include "pulmoseg/report/measurement_report.hpp"
 #include "pulmoseg/report/overlay.hpp"
 #include "pulmoseg/volume/scan_name.hpp"
@@ -31,7 +33,8 @@ cut apart where their contact is smallest. What needs a lung mask is unknown wit
 but 0 is inside. A mask on another grid than the scan is brought onto it through physical
 space, or refused when the headers do not allow that.
 
-With --out, FOLDER gets NAME.json and NAME.png, slices through the scan with the masks outlined.
+With --out, FOLDER gets NAME.json, NAME.png, slices through the scan with the masks outlined, and NAME.html, a
+report of all of it that opens offline and prints on two A4 pages; of a DICOM scan it names the patient.
 
 Research use only. Not a medical device.)";
 
@@ -41,13 +44,13 @@ struct Arguments {
 };
 
 struct Outputs {
-  fs::path json, picture;
+  fs::path json, picture, report;
 };
 
 Outputs plan_outputs(const Arguments& arguments) {
   const std::string name = volume::scan_name(arguments.image);
-  Outputs outputs{arguments.out / (name + ".json"), arguments.out / (name + ".png")};
-  for (const auto& file : {outputs.json, outputs.picture}) {
+  Outputs outputs{arguments.out / (name + ".json"), arguments.out / (name + ".png"), arguments.out / (name + ".html")};
+  for (const auto& file : {outputs.json, outputs.picture, outputs.report}) {
     if (arguments.overwrite || !fs::exists(file)) continue;
     throw Error(fmt::format("{}: is there already; choose another folder or add --overwrite", file.string()));
   }
@@ -60,13 +63,15 @@ quantify::ScanMasks read_masks(const Arguments& arguments, const volume::VolumeR
   return masks;
 }
 
-quantify::Measurements measure_with_picture(const Arguments& arguments, volume::VolumeReader& scan,
-                                            const fs::path& picture) {
+quantify::Measurements measure_with_report(const Arguments& arguments, volume::VolumeReader& scan,
+                                           const report::Provenance& provenance, const Outputs& outputs) {
   report::SliceGallery gallery(scan.geometry().size[2]);
+  report::CaseViews views(scan.geometry());
   const auto measurements =
       quantify::measure(scan, read_masks(arguments, scan), [&](const quantify::MeasuredSlice& slice) {
         stop_if_asked();
         gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, slice.lesion, slice.lung);
+        views.add(slice);
       });
   report::draw_montage({.title = volume::scan_name(arguments.image),
                         .facts = report::measurement_facts(measurements),
@@ -77,7 +82,14 @@ quantify::Measurements measure_with_picture(const Arguments& arguments, volume::
                         .orientation_known = scan.source().has_geometry,
                         .caption = fmt::format("pulmoseg {}, lesion mask {}", PULMOSEG_VERSION,
                                                arguments.lesion_mask.filename().string())},
-                       picture);
+                       outputs.picture);
+  report::write_case_report({.name = volume::scan_name(arguments.image),
+                             .measurements = measurements,
+                             .provenance = provenance,
+                             .source = scan.source(),
+                             .slices = gallery.finish(),
+                             .views = views.finish()},
+                            outputs.report);
   return measurements;
 }
 
@@ -95,7 +107,7 @@ void run(const Arguments& arguments) {
   } else {
     const FolderLock lock(arguments.out);
     outputs = plan_outputs(arguments);
-    measurements = measure_with_picture(arguments, scan, outputs->picture);
+    measurements = measure_with_report(arguments, scan, provenance, *outputs);
     report::write_measurements_json(measurements, provenance, outputs->json);
   }
   if (arguments.json) {
@@ -104,8 +116,8 @@ void run(const Arguments& arguments) {
   }
   std::string text = report::measurements_text(measurements);
   if (outputs) {
-    text +=
-        fmt::format("measurements      {}\npicture           {}\n", outputs->json.string(), outputs->picture.string());
+    text += fmt::format("measurements      {}\npicture           {}\nreport            {}\n", outputs->json.string(),
+                        outputs->picture.string(), outputs->report.string());
   }
   text.pop_back();
   print_line(text);
@@ -120,7 +132,7 @@ void add_quantify_command(CLI::App& app) {
   command->add_option("SCAN", arguments->image, "the scan: NIfTI, NRRD or a folder with one DICOM series")->required();
   command->add_option("--lesion-mask", arguments->lesion_mask, "mask of the lesions")->required();
   command->add_option("--lung-mask", arguments->lung_mask, "mask of the lungs, lesions included");
-  command->add_option("--out", arguments->out, "folder for NAME.json and NAME.png, made when it is missing");
+  command->add_option("--out", arguments->out, "folder for NAME.json, NAME.png and NAME.html, made when it is missing");
   command->add_flag("--overwrite", arguments->overwrite, "replace results that are there already");
   command->add_flag("--json", arguments->json, "print the results as JSON");
   command->callback([arguments] { run(*arguments); });

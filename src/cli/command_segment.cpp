@@ -18,6 +18,7 @@
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/base/sha256.hpp"
+#include "pulmoseg/report/cohort_page.hpp"
 #include "segment_case.hpp"
 #include "segment_cohort.hpp"
 #include "segment_inputs.hpp"
@@ -47,9 +48,12 @@ NAME, FOLDER gets
   NAME_lesion_probability.nii.gz  with --probabilities: how probable lesion is, 0 to 1
   NAME_uncertainty.nii.gz         with --uncertainty: the entropy of lesion or not, 0 (sure) to 1 bit (even odds)
   NAME.png                        slices through the scan with the lesions outlined
+  NAME.html                       the report: figures, slices, coronal and sagittal planes; opens offline, prints on
+                                  two A4 pages. Of a DICOM scan it names the patient
   NAME.json                       voxels, volume, areas by slice, and with a lung mask the percentage of it;
                                   written last: a case is done when it is there
   cohort.csv                      one line a case; cases that are in it already stay
+  cohort.html                     the same to sort and search, with distributions and links to the reports
 
 --format seg.nrrd puts lesion and lung into one file, NAME.seg.nrrd, that 3D Slicer opens with names and
 colours. --format dicom-seg, for DICOM series, puts them into a DICOM Segmentation that refers to the scan and
@@ -75,7 +79,7 @@ A model that was run before starts quicker: what is prepared for this processor 
 (~/.cache/pulmoseg, up to 1 GB; set it to nothing and nothing is kept).
 
 Many scans: --workers N starts N processes, each with its share of cases and threads. --shard i/n takes every
-n-th case, for n jobs that share FOLDER; `pulmoseg cohort FOLDER` then makes cohort.csv. Whatever is killed
+n-th case, for n jobs that share FOLDER; `pulmoseg cohort FOLDER` then makes both tables. Whatever is killed
 at whatever time, --resume does the rest.
 
 The masks are what the network says, put right: the lung is its two largest parts, solid in each slice,
@@ -104,6 +108,7 @@ nlohmann::ordered_json case_json(const SegmentCase& planned, const SegmentedCase
   if (!planned.uncertainty.empty()) files["uncertainty"] = planned.uncertainty.string();
   files["measurements"] = planned.measurements.string();
   files["picture"] = planned.picture.string();
+  files["report"] = planned.report.string();
   return {{"case", planned.name},
           {"input", planned.input.string()},
           {"files", files},
@@ -118,10 +123,15 @@ void print_case(const SegmentCase& planned, const SegmentedCase& segmented) {
   if (!planned.lung.empty()) text += fmt::format("lung mask         {}\n", planned.lung.string());
   if (!planned.probabilities.empty()) text += fmt::format("probabilities     {}\n", planned.probabilities.string());
   if (!planned.uncertainty.empty()) text += fmt::format("uncertainty       {}\n", planned.uncertainty.string());
+<<<<<<< HEAD
   if (!planned.report.empty()) text += fmt::format("DICOM report      {}\n", planned.report.string());
   if (!planned.source_copies.empty()) text += fmt::format("copies of scan    {}\n", planned.source_copies.string());
   text += fmt::format("measurements      {}\npicture           {}", planned.measurements.string(),
                       planned.picture.string());
+=======
+  text += fmt::format("measurements      {}\npicture           {}\nreport            {}", planned.measurements.string(),
+                      planned.picture.string(), planned.report.string());
+>>>>>>> work-report
   print_line(text);
 }
 
@@ -282,6 +292,8 @@ void run_alone(const Arguments& arguments, SegmentPlan plan, const std::vector<S
   const Outcome outcome = run_cases(cases.to_do, scans, work, arguments.json, [&](std::vector<std::string> row) {
     if (cohort) cohort->add(row);
   });
+  if (cohort && fs::exists(plan.folder / "cohort.csv"))
+    report::write_cohort_page(plan.folder / "cohort.csv", {plan.folder});
   if (arguments.json) {
     print_json({{"schema", "pulmoseg.segment/1"},
                 {"research_use", research_use},

@@ -19,6 +19,8 @@
 #include "pulmoseg/evaluation/interpret.hpp"
 #include "pulmoseg/inference/segment.hpp"
 #include "pulmoseg/metrics/confidence.hpp"
+#include "pulmoseg/report/case_report.hpp"
+#include "pulmoseg/report/case_views.hpp"
 #include "pulmoseg/report/overlay.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
 #include "segment_volumes.hpp"
@@ -169,11 +171,13 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   }
 
   report::SliceGallery gallery(grid.size[2]);
+  report::CaseViews views(grid);
   std::vector<std::int64_t> order;
   const auto show = [&](const quantify::MeasuredSlice& slice) {
     stop_if_asked();
     order.push_back(slice.index);
     gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, slice.lesion, slice.lung);
+    views.add(slice);
   };
   SegmentedCase result{
       .measurements = quantify::measure(scan, {found.lesion, own_lung ? found.lung : std::move(given_lung)}, show),
@@ -185,18 +189,38 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   result.provenance.lesion_mask = planned.mask;
   if (own_lung) result.provenance.lung_mask = planned.lung;
   if (planned.lung_mask) result.provenance.lung_mask = *planned.lung_mask;
-  // To pack two masks and a picture takes as long as many a slice in the network: at the same time, then.
+  // To pack two masks, a picture and a report takes as long as many a slice in the network: at the same time, then.
   auto picture = std::async(
       parallel, [&] { return picture_of(planned, source, result.measurements, gallery, result.provenance); });
+<<<<<<< HEAD
   volumes.write_masks(found.lesion, own_lung ? &*found.lung : nullptr, order);
   const std::string png = picture.get();
   // Stopped from here on, no measurements and no picture of an earlier run stand beside this mask.
   for (const auto& old : {planned.measurements, planned.picture}) std::filesystem::remove(old);
+=======
+  auto report = std::async(parallel, [&] {
+    return report::case_report_html({.name = planned.name,
+                                     .measurements = result.measurements,
+                                     .provenance = result.provenance,
+                                     .source = source,
+                                     .slices = gallery.finish(),
+                                     .views = views.finish()});
+  });
+  auto lung = std::async(parallel, [&] {
+    if (volumes.lung) write_mask(*volumes.lung, *found.lung, order);
+  });
+  write_mask(volumes.mask, found.lesion, order);
+  lung.get();
+  const std::string png = picture.get(), html = report.get();
+  // Stopped from here on, no measurements, picture or report of an earlier run stands beside this mask.
+  for (const auto& old : {planned.measurements, planned.picture, planned.report}) std::filesystem::remove(old);
+>>>>>>> work-report
   volumes.commit();
   if (!planned.source_copies.empty()) dicom::write_source_copies(of, planned.source_copies, stop_if_asked);
   if (const auto* segmentation = volumes.segmentation())
     dicom::write_structured_report(planned.report, of, result.measurements, *segmentation, own_lung);
   write_file(planned.picture, png);
+  write_file(planned.report, html);
   report::write_measurements_json(result.measurements, result.provenance, planned.measurements);
   return result;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// One scan of `pulmoseg segment`: from its file to mask, measurements and picture.
+// One scan of `pulmoseg segment`: from its file to mask, measurements, picture and report.
 
 #include <cstdint>
 #include <functional>

@@ -13,6 +13,7 @@
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/report/cohort_page.hpp"
 #include "pulmoseg/report/measurement_report.hpp"
 
 namespace pulmoseg::cli {
@@ -79,6 +80,7 @@ Gathered gather_cohort(const std::vector<fs::path>& folders, const fs::path& fil
   std::string text = csv_line(report::cohort_columns());
   for (const auto& row : rows) text += csv_line(row);
   write_file(file, text);
+  report::write_cohort_page(file, folders);
   gathered.cases = rows.size();
   return gathered;
 }

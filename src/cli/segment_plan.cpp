@@ -42,6 +42,7 @@ SegmentCase name_results(std::string name, const SegmentInput& input, const Segm
                      .mask = {},
                      .measurements = {},
                      .picture = {},
+                     .report = {},
                      .lung = {},
                      .probabilities = {},
                      .uncertainty = {},
@@ -67,6 +68,7 @@ SegmentCase name_results(std::string name, const SegmentInput& input, const Segm
   }
   result.measurements = in_folder(".json");
   result.picture = in_folder(".png");
+  result.report = in_folder(".html");
   return result;
 }
 
@@ -101,6 +103,8 @@ void check_results(const SegmentCase& planned, const std::set<fs::path>& read, b
 /// Results of two cases must not meet in one file: not "ct" twice, and not "a" with probabilities and "a_lesion" without.
 class Names {
  public:
+  explicit Names(const fs::path& folder) : taken_{folder / "cohort.html"} {}
+
   SegmentCase plan(const SegmentInput& input, const SegmentPlan& plan) {
     auto planned = name_results(input.name, input, plan);
     for (int number = 2; !is_free(planned); ++number)
@@ -128,9 +132,14 @@ std::pair<Number, Number> two_numbers(const std::string& text, std::string_view 
 }  // namespace
 
 std::vector<fs::path> results_of(const SegmentCase& planned) {
+<<<<<<< HEAD
   std::vector<fs::path> files{planned.mask, planned.measurements, planned.picture};
   for (const auto& file :
        {planned.lung, planned.probabilities, planned.uncertainty, planned.report, planned.source_copies}) {
+=======
+  std::vector<fs::path> files{planned.mask, planned.measurements, planned.picture, planned.report};
+  for (const auto& file : {planned.lung, planned.probabilities, planned.uncertainty}) {
+>>>>>>> work-report
     if (!file.empty()) files.push_back(file);
   }
   return files;
@@ -159,8 +168,12 @@ bool Shard::shares_cases_with(const Shard& other) const {
 
 PlannedCases plan_cases(const std::vector<SegmentInput>& inputs, const SegmentPlan& plan) {
   const std::set<fs::path> read = identify_inputs(inputs);
+<<<<<<< HEAD
   check_format(inputs, plan);
   Names names;
+=======
+  Names names(plan.folder);
+>>>>>>> work-report
   PlannedCases planned;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     SegmentCase one = names.plan(inputs[i], plan);

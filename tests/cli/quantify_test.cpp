@@ -55,6 +55,7 @@ TEST_F(QuantifyProgram, WritesJsonAndPictureAndDoesNotReplaceThemUnasked) {
   EXPECT_NEAR(json["lesion"]["volume_ml"].get<double>(), 12 * 0.003, 1e-6);
   EXPECT_TRUE(json["model"].is_null());
   EXPECT_GT(fs::file_size(out_ / "scan ü.png"), 1000U);
+  EXPECT_CONTAINS(read_file(out_ / "scan ü.html"), "Lung affected");
 
   const auto again = quantify({"--out", out_.string()});
   EXPECT_EQ(again.exit_code, 1);

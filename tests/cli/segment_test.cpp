@@ -138,7 +138,8 @@ TEST_F(SegmentProgram, WritesMaskMeasurementsPictureAndCohort) {
   write_volume(image, phantom(oblique_grid()));
   const auto result = segment({image.string(), "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.messages;
-  EXPECT_EQ(results(), (std::vector<std::string>{"cohort.csv", "scan.json", "scan.png", "scan_lesion.nii.gz"}));
+  EXPECT_EQ(results(), (std::vector<std::string>{"cohort.csv", "cohort.html", "scan.html", "scan.json", "scan.png",
+                                                 "scan_lesion.nii.gz"}));
   expect_phantom_mask(out_ / "scan_lesion.nii.gz", image);
 
   const Json measurements = Json::parse(read_file(out_ / "scan.json"));
@@ -156,6 +157,7 @@ TEST_F(SegmentProgram, WritesMaskMeasurementsPictureAndCohort) {
   EXPECT_CONTAINS(measurements["research_use"].get<std::string>(), "Research use only");
 
   EXPECT_TRUE(read_file(out_ / "scan.png").starts_with("\x89PNG"));
+  EXPECT_TRUE(read_file(out_ / "scan.html").starts_with("<!DOCTYPE html>"));
   const CsvTable cohort = read_csv(out_ / "cohort.csv");
   ASSERT_EQ(cohort.rows.size(), 1U);
   EXPECT_EQ(cohort.rows[0][cohort.column("lesion_voxels")], std::to_string(voxels));
@@ -312,7 +314,7 @@ TEST_F(SegmentProgram, GivesTheSameBytesTwice) {
   ASSERT_EQ(segment(arguments).exit_code, 0);
   std::map<std::string, std::string> first;
   for (const auto& name : results()) first[name] = read_file(out_ / name);
-  EXPECT_EQ(first.size(), 5U);
+  EXPECT_EQ(first.size(), 7U);
   ASSERT_EQ(segment(arguments).exit_code, 0);
   for (const auto& [name, bytes] : first) EXPECT_EQ(read_file(out_ / name), bytes) << name;
 }
@@ -413,6 +415,7 @@ TEST_F(SegmentProgram, AnOverwriteThatFailsLeavesNoMeasurementsOfBefore) {
   EXPECT_EQ(segment({a, "--probabilities", "--overwrite"}).exit_code, 1);
   EXPECT_FALSE(fs::exists(out_ / "a.json"));
   EXPECT_FALSE(fs::exists(out_ / "a.png"));
+  EXPECT_FALSE(fs::exists(out_ / "a.html"));
 }
 
 TEST_F(SegmentProgram, ReportsABadCaseAndGoesOn) {
@@ -430,7 +433,8 @@ TEST_F(SegmentProgram, ReportsABadCaseAndGoesOn) {
   EXPECT_CONTAINS(result.messages, "4 of 5 cases failed");
   for (const char* name : {"empty.nii: ", "none.nii: ", "cut.nii: ", "text.nii.gz: "})
     EXPECT_CONTAINS(result.messages, name);
-  EXPECT_EQ(results(), (std::vector<std::string>{"cohort.csv", "good.json", "good.png", "good_lesion.nii.gz"}));
+  EXPECT_EQ(results(), (std::vector<std::string>{"cohort.csv", "cohort.html", "good.html", "good.json", "good.png",
+                                                 "good_lesion.nii.gz"}));
   const Json printed = Json::parse(result.output);
   EXPECT_EQ(printed["cases"].size(), 1U);
   EXPECT_EQ(printed["failed"].size(), 4U);

@@ -1,6 +1,12 @@
 #include "pulmoseg/report/mask_shape.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <iterator>
+#include <unordered_map>
 
 namespace pulmoseg::report {
 namespace {
@@ -82,6 +88,78 @@ std::vector<Segment> mask_outline(std::span<const std::uint8_t> pixels, std::int
     }
   }
   return outline;
+}
+
+namespace {
+
+/// A corner of the outline, in half pixels.
+struct Corner {
+  std::int64_t x, y;
+  bool operator==(const Corner&) const = default;
+};
+
+/// Every corner belongs to two lines of the outline, for the border of the picture counts as outside: the corners at their
+/// other ends.
+class Neighbours {
+ public:
+  Neighbours(const std::vector<Segment>& outline, std::int64_t columns) : width_(2 * columns + 1) {
+    for (const auto& [from, to] : outline) {
+      const Corner a = corner(from), b = corner(to);
+      link(a, b);
+      link(b, a);
+    }
+  }
+
+  static Corner corner(const Point& point) { return {std::llround(point.x), std::llround(point.y)}; }
+
+  /// One that was not followed yet, which is then marked as followed.
+  bool follow(Corner& from) {
+    auto& ends = ends_.at(key(from));
+    if (ends.empty()) return false;
+    const Corner to = ends.back();
+    ends.pop_back();
+    auto& back = ends_.at(key(to));
+    back.erase(std::ranges::find(back, from));
+    from = to;
+    return true;
+  }
+
+ private:
+  std::int64_t key(const Corner& at) const { return at.y * width_ + at.x; }
+  void link(const Corner& from, const Corner& to) { ends_[key(from)].push_back(to); }
+
+  std::int64_t width_;
+  std::unordered_map<std::int64_t, std::vector<Corner>> ends_;
+};
+
+/// Corners on a straight line are left out.
+void append_loop(std::string& path, const std::vector<Corner>& loop) {
+  fmt::format_to(std::back_inserter(path), "M{} {}", loop.front().x, loop.front().y);
+  Corner last = loop.front();
+  for (std::size_t i = 1; i < loop.size(); ++i) {
+    if (i + 1 < loop.size() && loop[i].x - loop[i - 1].x == loop[i + 1].x - loop[i].x &&
+        loop[i].y - loop[i - 1].y == loop[i + 1].y - loop[i].y)
+      continue;
+    fmt::format_to(std::back_inserter(path), "l{} {}", loop[i].x - last.x, loop[i].y - last.y);
+    last = loop[i];
+  }
+  path += 'z';
+}
+
+}  // namespace
+
+std::string outline_path(std::span<const std::uint8_t> mask, std::int64_t rows, std::int64_t columns) {
+  const auto outline =
+      mask_outline(mask, rows, columns, {0, 0, 2 * static_cast<double>(columns), 2 * static_cast<double>(rows)});
+  Neighbours neighbours(outline, columns);
+  std::string path;
+  for (const auto& segment : outline) {
+    Corner at = Neighbours::corner(segment[0]);
+    std::vector<Corner> loop{at};
+    while (neighbours.follow(at)) loop.push_back(at);
+    if (loop.size() > 1) append_loop(path, loop);
+  }
+  return path;
 }
 
 }  // namespace pulmoseg::report

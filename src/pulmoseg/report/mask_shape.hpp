@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "pulmoseg/report/canvas.hpp"
@@ -23,5 +24,9 @@ std::vector<Segment> mask_edges(std::span<const std::uint8_t> mask, std::int64_t
 /// two dimensions): smoother than the pixels, never further than half a pixel from them.
 std::vector<Segment> mask_outline(std::span<const std::uint8_t> mask, std::int64_t rows, std::int64_t columns,
                                   const Box& place);
+
+/// The same outline as closed lines, for the `d` of an SVG <path>, in half pixels from the top left corner. Filled by the
+/// even-odd rule they are the mask. Empty for an empty mask.
+std::string outline_path(std::span<const std::uint8_t> mask, std::int64_t rows, std::int64_t columns);
 
 }  // namespace pulmoseg::report

@@ -9,6 +9,7 @@
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/report/canvas.hpp"
 #include "pulmoseg/report/mask_shape.hpp"
+#include "pulmoseg/report/tile.hpp"
 
 namespace pulmoseg::report {
 namespace {
@@ -41,62 +42,6 @@ void check(const GallerySlice& slice, const GallerySlice& first, const std::file
   throw Error(fmt::format("{}: slice {} has {} x {} pixels, but {} image, {} lesion and {} lung pixels were given",
                           png.string(), slice.index, slice.columns, slice.rows, slice.pixels.size(),
                           slice.lesion.size(), slice.lung.size()));
-}
-
-Window common_window(const Montage& montage) {
-  if (montage.window) return *montage.window;
-  std::vector<float> ends;
-  for (const auto& slice : montage.slices) {
-    const auto [low, high] = std::minmax_element(slice.pixels.begin(), slice.pixels.end());
-    ends.insert(ends.end(), {*low, *high});
-  }
-  return display_window(ends);
-}
-
-/// "12.3 % of lung", or the lesion's area where there is no lung.
-std::string extent(const GallerySlice& slice, const std::optional<double>& pixel_area_mm2) {
-  std::int64_t lesion = 0, lung = 0, both = 0;
-  for (std::size_t i = 0; i < slice.lesion.size(); ++i) {
-    const bool in_lung = !slice.lung.empty() && slice.lung[i] != 0;
-    lesion += slice.lesion[i] != 0;
-    lung += in_lung;
-    both += in_lung && slice.lesion[i] != 0;
-  }
-  if (lung > 0) return fmt::format("{:.1f} % of lung", 100.0 * static_cast<double>(both) / static_cast<double>(lung));
-  if (lesion == 0) return "no lesion";
-  if (pixel_area_mm2) return fmt::format("{:.1f} cm²", static_cast<double>(lesion) * *pixel_area_mm2 / 100);
-  return fmt::format("{} pixels", lesion);
-}
-
-/// Part of a slice, in pixels.
-struct Part {
-  std::int64_t row = 0, column = 0, rows = 0, columns = 0;
-};
-
-/// What of each slice is shown: the lungs of all slices (and their lesions) with some room around, or all of it.
-Part shown_part(const std::vector<GallerySlice>& slices) {
-  const std::int64_t rows = slices.front().rows, columns = slices.front().columns;
-  std::int64_t top = rows, bottom = -1, left = columns, right = -1;
-  for (const auto& slice : slices) {
-    if (slice.lung.empty()) return {0, 0, rows, columns};
-    for (std::int64_t row = 0; row < rows; ++row) {
-      for (std::int64_t column = 0; column < columns; ++column) {
-        const auto pixel = static_cast<std::size_t>(row * columns + column);
-        if (slice.lung[pixel] == 0 && slice.lesion[pixel] == 0) continue;
-        top = std::min(top, row);
-        bottom = std::max(bottom, row);
-        left = std::min(left, column);
-        right = std::max(right, column);
-      }
-    }
-  }
-  if (bottom < 0) return {0, 0, rows, columns};
-  const std::int64_t row_room = (bottom - top + 1) / 8 + 2, column_room = (right - left + 1) / 8 + 2;
-  top = std::max<std::int64_t>(top - row_room, 0);
-  left = std::max<std::int64_t>(left - column_room, 0);
-  bottom = std::min(bottom + row_room, rows - 1);
-  right = std::min(right + column_room, columns - 1);
-  return {top, left, bottom - top + 1, right - left + 1};
 }
 
 struct Layout {
@@ -201,7 +146,7 @@ std::string montage_png(const Montage& montage, const std::filesystem::path& png
   const Layout layout = lay_out(montage, png);
   Canvas canvas(png, layout.width, layout.height, scale);
   draw_header(canvas, montage, layout);
-  const Window window = common_window(montage);
+  const Window window = montage.window.value_or(common_window(montage.slices));
   for (std::size_t i = 0; i < montage.slices.size(); ++i) {
     const auto column = static_cast<double>(static_cast<std::int64_t>(i) % layout.columns);
     const auto line = static_cast<double>(static_cast<std::int64_t>(i) / layout.columns);
