@@ -73,7 +73,9 @@ TEST(Inspection, NamesEachThingThatLooksWrong) {
 
   scan = Scan();
   scan.intensities.full_range_slices = 95;
-  EXPECT_EQ(scan.warnings(), Codes{"scaled_slice_by_slice"});
+  EXPECT_EQ(scan.warnings(), Codes{});  // Hounsfield units cut to a window
+  scan.intensities.scale = IntensityScale::eight_bit;
+  EXPECT_EQ(scan.warnings(), (Codes{"not_hounsfield", "scaled_slice_by_slice"}));
 }
 
 TEST(Inspection, ObliqueAndTiltedAreToldApart) {

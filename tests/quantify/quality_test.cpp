@@ -216,7 +216,7 @@ TEST(Quality, AMaskOfNothingIsNoChestWhereTheNumbersSayNothing) {
   auto scan = made_up_chest();
   for (float& v : scan.voxels) v = std::round(std::clamp((v + 1000) / 6, 0.0F, 200.0F));
   std::ranges::fill(scan.lung, std::uint8_t{0});
-  EXPECT_EQ(scan.codes(), (Codes{"not_hounsfield", "not_chest"}));
+  EXPECT_EQ(scan.codes(), (Codes{"not_hounsfield", "scaled_slice_by_slice", "not_chest"}));
 }
 
 TEST(Quality, LungsWithoutAirAreStillAChest) {
@@ -232,7 +232,7 @@ TEST(Quality, AVolumeThatNoLungsHave) {
 }
 
 TEST(Quality, ContrastMediumInTheHeart) {
-  for (const float blood : {120, 250}) {
+  for (const float blood : {120.0F, 250.0F}) {
     EXPECT_EQ(made_up_chest({.blood = blood}).codes(), Codes{"contrast_enhanced"}) << blood;
     EXPECT_EQ(without_mask(made_up_chest({.blood = blood})).codes(), Codes{"contrast_enhanced"}) << blood;
   }
@@ -353,13 +353,15 @@ Scan read(const char* name) {
   return scan;
 }
 
-/// As the header says: nothing but `true_ones`. Turned along each axis: `wrong_orientation`. Cut: said. Below the lungs: no chest.
-void check_real_scan(const char* name, const Codes& true_ones, std::int64_t slices_without_lungs) {
+/// As the header says: nothing but `true_ones`. Turned along an axis of `noticed`: `wrong_orientation` too. Cut: said. Below the
+/// lungs: no chest.
+void check_real_scan(const char* name, const Codes& true_ones, const std::set<std::size_t>& noticed,
+                     std::int64_t slices_without_lungs) {
   const auto scan = read(name);
   EXPECT_EQ(scan.codes(), true_ones);
   for (std::size_t axis = 0; axis < 3; ++axis) {
     Codes expected = true_ones;
-    expected.insert("wrong_orientation");
+    if (noticed.contains(axis)) expected.insert("wrong_orientation");
     EXPECT_EQ(flipped(scan, axis).codes(), expected) << name << " axis " << axis;
   }
   const auto lungs = slices_of(scan, scan.slices() / 3, scan.slices());
@@ -370,17 +372,18 @@ void check_real_scan(const char* name, const Codes& true_ones, std::int64_t slic
 
 TEST(Quality, RealScanOfADestroyedLung) {
   PULMOSEG_REQUIRE_DATA("hu/tb-001.nii.gz");
-  check_real_scan("hu/tb-001.nii.gz", {}, 3);
+  // The shrunken right lung has drawn the heart over to its side: liver and heart do not agree on left and right.
+  check_real_scan("hu/tb-001.nii.gz", {}, {1, 2}, 3);
 }
 
 TEST(Quality, RealScanWithThickSlices) {
   PULMOSEG_REQUIRE_DATA("hu/tb-002.nii.gz");
-  check_real_scan("hu/tb-002.nii.gz", {"thick_slices"}, 5);  // 5.12 mm
+  check_real_scan("hu/tb-002.nii.gz", {"thick_slices"}, {0, 1, 2}, 5);  // 5.12 mm
 }
 
 TEST(Quality, RealScanOfCoarsePixels) {
   PULMOSEG_REQUIRE_DATA("hu/ct-64.nrrd");
-  check_real_scan("hu/ct-64.nrrd", {}, 10);
+  check_real_scan("hu/ct-64.nrrd", {}, {0, 1, 2}, 10);
 }
 
 TEST(Quality, RealScanWithItsLungMask) {

@@ -43,8 +43,9 @@ std::vector<Note> intensity_notes(const IntensityStatistics& facts, std::int64_t
         {"constant_slices", fmt::format("{} of {} slices hold one value only: {}", facts.constant_slices.size(), slices,
                                         some_of(facts.constant_slices))});
   }
-  if (facts.scale != IntensityScale::hounsfield)
-    notes.push_back({"not_hounsfield", std::string(describe(facts.scale))});
+  // Hounsfield units that were cut to a window look like slices that were scaled one by one.
+  if (facts.scale == IntensityScale::hounsfield) return notes;
+  notes.push_back({"not_hounsfield", std::string(describe(facts.scale))});
   if (slices > 1 && 10 * facts.full_range_slices >= 9 * slices) {
     notes.push_back(
         {"scaled_slice_by_slice", fmt::format("{} of {} slices reach from {:g} to {:g}: they were scaled one "
