@@ -136,7 +136,7 @@ constexpr double spine_area = 0.5;    // of the largest cross-section: shoulders
 constexpr double spine_strip = 0.15;  // half of its width, of the body's
 constexpr double outer = 0.3;         // of the body's depth or width
 constexpr double spine_margin =
-    2;  // in scans as their headers say: back 4 to 9 times front, 2.5 times and more the sides
+    2;  // in scans as their headers say: back is 8 times front or more, 4 times each side or more
 
 /// Bone in the outer third of the body at each of its four sides, within a strip through its middle.
 struct BoneBySide {
@@ -200,7 +200,7 @@ std::optional<std::string> is_upside_down(const SmallVolume& scan, const Chest& 
 }
 
 constexpr double liver_from = 1.0 / 6, liver_to = 1.0 / 8;  // below and above the lungs' lower end, of their height
-constexpr double liver_margin = 1.5;                        // right by left: 1.7 to 3.3 in scans as their headers say
+constexpr double liver_margin = 1.5;                        // right by left: 1.7 to 3.1 in scans as their headers say
 constexpr double organ_front = 0.1, organ_back = 0.6;       // of the body's depth
 constexpr double beside_middle = 0.05;                      // of the body's width
 
