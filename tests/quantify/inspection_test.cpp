@@ -56,10 +56,6 @@ TEST(Inspection, NamesEachThingThatLooksWrong) {
   EXPECT_EQ(scan.warnings(), Codes{"unusual_field_of_view"});
 
   scan = Scan();
-  scan.source.has_geometry = false;
-  EXPECT_EQ(scan.warnings(), Codes{"no_geometry"});
-
-  scan = Scan();
   scan.intensities.scale = IntensityScale::shifted;
   EXPECT_EQ(scan.warnings(), Codes{"not_hounsfield"});
 

@@ -32,10 +32,6 @@ double angle_degrees(const Vector3& a, const Vector3& b) {
 }
 
 void check_position(const Geometry& grid, const SourceInfo& source, std::vector<Note>& notes) {
-  if (!source.has_geometry) {
-    notes.push_back(
-        {"no_geometry", "the header declares no position in the patient; left and right, up and down are assumed"});
-  }
   double turn = 0;
   for (std::size_t axis = 0; axis < 3; ++axis) {
     Vector3 patient{};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/quantify/header_notes.hpp"
@@ -21,15 +22,6 @@ std::string some_of(const std::vector<std::int64_t>& slices) {
   for (std::size_t i = 0; i < std::min<std::size_t>(slices.size(), 5); ++i)
     text += fmt::format("{}{}", i ? ", " : "", slices[i]);
   return slices.size() > 5 ? text + ", …" : text;
-}
-
-/// Of the lungs in millilitres, where the header tells them and they are not cut.
-std::optional<Note> unusual_lung_volume(double litres) {
-  if (litres >= smallest_lungs_l && litres <= largest_lungs_l) return std::nullopt;
-  return Note{"unusual_lung_volume",
-              fmt::format("the lungs have {:.2g} l ({} to {} are usual): is the spacing right, or "
-                          "is it a small child?",
-                          litres, smallest_lungs_l, largest_lungs_l)};
 }
 
 }  // namespace
@@ -67,7 +59,6 @@ void QualityChecker::add(const MeasuredSlice& slice) {
     throw Error(fmt::format("slice {} with {} pixels is not of a scan of {}x{}x{}", slice.index, slice.pixels.size(),
                             columns, rows, slices));
   }
-  intensities_.add_slice(slice.index, slice.pixels);
   small_.set(slice.index, slice.pixels);
   for (const auto& part : dense_parts(slice.pixels, columns)) {
     if (static_cast<double>(part.pixels) * pixel_area_mm2(grid_) >= smallest_metal_mm2)
@@ -124,49 +115,63 @@ std::optional<Note> QualityChecker::contrast_by_header() const {
   return Note{"contrast_enhanced", "the header names a contrast medium: the lung's densities are higher than without"};
 }
 
-void QualityChecker::add_chest_notes(std::vector<Note>& notes, bool hounsfield) const {
-  const auto say = [&](std::optional<Note> note) {
-    if (note) notes.push_back(std::move(*note));
+std::optional<Note> QualityChecker::lung_volume() const {
+  const bool known = known_spacing(source_) == KnownSpacing::complete && !is_default_spacing(grid_.spacing);
+  const double slice_mm = volume::voxel_volume_mm3(grid_) / pixel_area_mm2(grid_);
+  const double litres = std::accumulate(lung_.area.begin(), lung_.area.end(), 0.0) * slice_mm / 1e6;
+  if (!known || grid_.size[2] == 1 || litres == 0) return std::nullopt;
+  if (litres >= smallest_lungs_l && litres <= largest_lungs_l) return std::nullopt;
+  return Note{"unusual_lung_volume",
+              fmt::format("the lungs have {:.2g} l ({} to {} are usual): is the spacing right, or "
+                          "is it a small child?",
+                          litres, smallest_lungs_l, largest_lungs_l)};
+}
+
+/// The lungs as they are best known: by their mask, else by their air; nothing where this is no chest.
+LungExtent QualityChecker::lungs(const std::optional<Chest>& chest, bool no_chest) const {
+  if (has_lung_mask_ && !no_chest) return lung_;
+  if (chest && !no_chest) return extent_of(chest->lungs);
+  return {.area = std::vector<double>(lung_.area.size())};
+}
+
+std::vector<Note> QualityChecker::chest_notes(bool hounsfield) const {
+  std::vector<Note> notes;
+  const auto say = [&](const std::optional<Note>& note) {
+    if (note) notes.push_back(*note);
     return note.has_value();
   };
-  const auto blank = [&] { return LungExtent{.area = std::vector<double>(lung_.area.size())}; };
   std::optional<Chest> chest;
   if (hounsfield) chest = find_chest(small_);
-  const double picture = pixel_area_mm2(grid_) * static_cast<double>(grid_.size[0] * grid_.size[1]);
+  const double picture_mm2 = pixel_area_mm2(grid_) * static_cast<double>(grid_.size[0] * grid_.size[1]);
   bool no_chest = false;
   if (chest)
     no_chest = say(not_chest_by_density(small_, *chest));
   else if (has_lung_mask_)
-    no_chest = say(not_chest_by_mask(*std::ranges::max_element(lung_.area) / picture));
-  const LungExtent lungs = no_chest ? blank() : has_lung_mask_ ? lung_ : chest ? extent_of(chest->lungs) : blank();
-  say(too_few_slices(lungs));
-  const bool cut = say(lungs_cut(lungs));
-  const bool true_volume = known_spacing(source_) == KnownSpacing::complete && !is_default_spacing(grid_.spacing);
-  if (has_lung_mask_ && !no_chest && !cut && true_volume && grid_.size[2] > 1) {
-    double voxels_mm2 = 0;
-    for (const double area : lungs.area) voxels_mm2 += area;
-    const double slice_mm = volume::voxel_volume_mm3(grid_) / pixel_area_mm2(grid_);
-    if (voxels_mm2 > 0) say(unusual_lung_volume(voxels_mm2 * slice_mm / 1e6));
-  }
-  std::optional<Note> contrast = contrast_by_header();
+    no_chest = say(not_chest_by_mask(*std::ranges::max_element(lung_.area) / picture_mm2));
+  const LungExtent extent = lungs(chest, no_chest);
+  say(too_few_slices(extent));
+  const bool cut = say(lungs_cut(extent));
+  if (has_lung_mask_ && !no_chest && !cut) say(lung_volume());
+  auto contrast = contrast_by_header();
   if (chest && !no_chest) {
     const bool turned = say(wrong_orientation(small_, *chest));
     if (!turned && !contrast) contrast = contrast_by_density(small_, *chest);
   }
-  say(std::move(contrast));
+  say(contrast);
+  return notes;
 }
 
-std::vector<Note> QualityChecker::finish() const {
-  std::vector<Note> notes = source_.notes;
-  const IntensityStatistics facts = intensities_.finish();
-  std::ranges::move(header_notes(grid_, source_), std::back_inserter(notes));
-  std::ranges::move(intensity_notes(facts, grid_.size[2]), std::back_inserter(notes));
-  if (facts.scale == IntensityScale::labels) return notes;  // a mask
-  const bool hounsfield = facts.scale == IntensityScale::hounsfield;
-  add_chest_notes(notes, hounsfield);
-  if (hounsfield) {
-    if (auto found = metal()) notes.push_back(std::move(*found));
+std::vector<Note> QualityChecker::finish(const IntensityStatistics& intensities) const {
+  std::vector<Note> notes = header_notes(grid_, source_);
+  std::ranges::move(intensity_notes(intensities, grid_.size[2]), std::back_inserter(notes));
+  if (intensities.scale == IntensityScale::labels) return notes;  // a mask
+  bool hounsfield = intensities.scale == IntensityScale::hounsfield;
+  if (hounsfield && !may_be_hounsfield(source_)) {
+    notes.push_back({"not_hounsfield", "the header's RescaleType names another unit than HU"});
+    hounsfield = false;
   }
+  std::ranges::move(chest_notes(hounsfield), std::back_inserter(notes));
+  if (const auto found = hounsfield ? metal() : std::nullopt) notes.push_back(*found);
   return notes;
 }
 

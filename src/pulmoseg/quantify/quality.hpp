@@ -1,16 +1,16 @@
 #pragma once
 // When not to trust a scan, or the figures from it: each fault a note with a code (docs/schemas.md) and a sentence.
 //
-// Looks at every slice once, in any order, and keeps 8 KB of each and 8 MB for the intensities.
+// Looks at every slice once, in any order, and keeps 8 KB of each.
 //
 //     QualityChecker quality(reader.geometry(), reader.source());
 //     for (each slice) quality.add({index, rows, columns, pixels, lesion, lung});
-//     for (Note& note : quality.finish()) …
+//     for (Note& note : quality.finish(intensities)) …
 //
 // Without lung masks it finds the lungs by their air, where the numbers are Hounsfield units. Threads: one at a time.
 
-#include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "pulmoseg/base/note.hpp"
@@ -32,17 +32,16 @@ class QualityChecker {
   /// Error when it is not of this grid or has another number of pixels.
   void add(const MeasuredSlice& slice);
 
-  IntensityStatistics intensities() const { return intensities_.finish(); }
-
-  /// First what reading the file noticed (SourceInfo::notes), then header, numbers, chest. Not among them is what a Measurer notes
-  /// itself. Error when no slice was given.
-  std::vector<Note> finish() const;
+  /// Of header, numbers, chest, in this order. Not among them is what a Measurer notes itself, nor SourceInfo::notes.
+  std::vector<Note> finish(const IntensityStatistics& intensities) const;
 
  private:
   void add_lung(const MeasuredSlice& slice);
   std::optional<Note> metal() const;
   std::optional<Note> contrast_by_header() const;
-  void add_chest_notes(std::vector<Note>& notes, bool hounsfield) const;
+  std::optional<Note> lung_volume() const;
+  LungExtent lungs(const std::optional<Chest>& chest, bool no_chest) const;
+  std::vector<Note> chest_notes(bool hounsfield) const;
 
   struct Dense {
     std::int64_t slice, row, column;  ///< in blocks
@@ -50,7 +49,6 @@ class QualityChecker {
 
   volume::Geometry grid_;
   volume::SourceInfo source_;
-  IntensityAccumulator intensities_;
   SmallVolume small_;
   std::vector<Dense> dense_;  ///< what could be metal, in the body or beside it
   bool has_lung_mask_ = false;
