@@ -22,8 +22,4 @@ struct Inspection {
 
 Inspection inspect_volume(const std::filesystem::path& file_or_dicom_folder);
 
-/// What looks wrong, from the facts alone.
-std::vector<Note> find_warnings(const volume::Geometry& geometry, const volume::SourceInfo& source,
-                                const IntensityStatistics& intensities);
-
 }  // namespace pulmoseg::quantify

@@ -25,6 +25,11 @@ float value_of(std::uint32_t key) {
   return std::bit_cast<float>(bits << dropped_bits);
 }
 
+/// Without the call that std::nearbyint is on processors of old: every float from 2^24 on is whole.
+bool is_whole(float value) {
+  return std::abs(value) >= 0x1p24F || static_cast<float>(static_cast<std::int32_t>(value)) == value;
+}
+
 /// The smallest value with at least `part` of all voxels at or below it.
 double percentile(const std::vector<std::int64_t>& histogram, std::int64_t voxels, double part) {
   const auto wanted =
@@ -74,7 +79,7 @@ void IntensityAccumulator::add_slice(std::int64_t index, std::span<const float> 
     const double value = pixel;
     sum_ += value;
     sum_of_squares_ += value * value;
-    whole_numbers_ = whole_numbers_ && std::nearbyint(value) == value;
+    whole_numbers_ = whole_numbers_ && is_whole(pixel);
     ++histogram_[key_of(pixel)];
   }
   voxels_ += static_cast<std::int64_t>(pixels.size());

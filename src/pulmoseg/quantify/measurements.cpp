@@ -7,10 +7,10 @@
 #include <cmath>
 
 #include "pulmoseg/base/error.hpp"
-#include "pulmoseg/quantify/intensity.hpp"
 #include "pulmoseg/quantify/lesion_parts.hpp"
 #include "pulmoseg/quantify/lung_density.hpp"
 #include "pulmoseg/quantify/lung_sides.hpp"
+#include "pulmoseg/quantify/quality.hpp"
 #include "pulmoseg/quantify/severity.hpp"
 #include "pulmoseg/volume/mask.hpp"
 
@@ -197,6 +197,11 @@ KnownSpacing known_spacing(const volume::SourceInfo& source) {
   return source.dimensions < 3 ? KnownSpacing::in_plane : KnownSpacing::complete;
 }
 
+bool may_be_hounsfield(const volume::SourceInfo& source) {
+  const auto unit = source.attributes.find("RescaleType");  // DICOM PS3.3 C.11.1.1.2
+  return unit == source.attributes.end() || unit->second == "HU";
+}
+
 double pixel_area_mm2(const volume::Geometry& grid) {
   const auto& [x, y, unused] = grid.direction;
   const volume::Vector3 cross{x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]};
@@ -205,11 +210,10 @@ double pixel_area_mm2(const volume::Geometry& grid) {
 
 ScanFacts facts_of(const volume::VolumeReader& scan) {
   const volume::SourceInfo& source = scan.source();
-  const auto unit = source.attributes.find("RescaleType");  // DICOM PS3.3 C.11.1.1.2
   return {.grid = scan.geometry(),
           .known_spacing = known_spacing(source),
           .orientation_known = source.has_geometry,
-          .hounsfield_possible = unit == source.attributes.end() || unit->second == "HU"};
+          .hounsfield_possible = may_be_hounsfield(source)};
 }
 
 struct Measurer::State {
@@ -247,9 +251,9 @@ void Measurer::add_slice(std::int64_t index, std::span<const float> pixels) {
   if (std::ssize(pixels) != lesion.pixels_of_slice())
     throw Error(fmt::format("slice {} has {} pixels, expected {}", index, pixels.size(), lesion.pixels_of_slice()));
   state_->given[position] = true;
-  if (!lung) return;
   state_->intensities.add_slice(index, pixels);
-  if (!lung->runs(index).empty()) state_->densities.add_slice(pixels, lesion.pixels(index), lung->pixels(index));
+  if (lung && !lung->runs(index).empty())
+    state_->densities.add_slice(pixels, lesion.pixels(index), lung->pixels(index));
 }
 
 Measurements Measurer::finish() const {
@@ -275,18 +279,23 @@ Measurements Measurer::finish() const {
   return measured;
 }
 
+IntensityStatistics Measurer::intensities() const { return state_->intensities.finish(); }
+
 Measurements measure(volume::VolumeReader& scan, ScanMasks masks, const OnMeasuredSlice& on_slice) {
   Measurer measurer(facts_of(scan), masks);
+  QualityChecker quality(scan.geometry(), scan.source());
   const auto& [columns, rows, slices] = scan.geometry().size;
   volume::AxialSlice slice;
   while (scan.next(slice)) {
     measurer.add_slice(slice.index, slice.pixels);
-    if (!on_slice) continue;
     const auto lesion = masks.lesion.pixels(slice.index);
     const auto lung = masks.lung ? masks.lung->pixels(slice.index) : std::vector<std::uint8_t>();
-    on_slice({slice.index, rows, columns, slice.pixels, lesion, lung});
+    const MeasuredSlice measured{slice.index, rows, columns, slice.pixels, lesion, lung};
+    quality.add(measured);
+    if (on_slice) on_slice(measured);
   }
   Measurements measured = measurer.finish();
+  std::ranges::move(quality.finish(measurer.intensities()), std::back_inserter(measured.notes));
   const auto& noticed = scan.source().notes;
   measured.notes.insert(measured.notes.begin(), noticed.begin(), noticed.end());
   return measured;

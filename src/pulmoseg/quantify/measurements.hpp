@@ -21,6 +21,7 @@
 
 #include "pulmoseg/base/note.hpp"
 #include "pulmoseg/masks/run_mask.hpp"
+#include "pulmoseg/quantify/intensity.hpp"
 #include "pulmoseg/volume/geometry.hpp"
 #include "pulmoseg/volume/source.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
@@ -166,6 +167,9 @@ class Measurer {
   /// Error when some slices of the grid were given and some not.
   Measurements finish() const;
 
+  /// Of the slices so far. Error when none was given.
+  IntensityStatistics intensities() const;
+
  private:
   struct State;
   std::unique_ptr<State> state_;
@@ -176,6 +180,9 @@ bool is_default_spacing(const volume::Vector3& spacing);
 
 /// No position and a spacing of 1 × 1 × 1: that is a header's way to say nothing.
 KnownSpacing known_spacing(const volume::SourceInfo& source);
+
+/// Whether the header names no other unit than HU (DICOM's RescaleType).
+bool may_be_hounsfield(const volume::SourceInfo& source);
 
 /// Area of a pixel in the plane of its slice: the spacings times the sine of the angle between rows and columns.
 double pixel_area_mm2(const volume::Geometry& grid);
