@@ -102,7 +102,7 @@ struct Arguments {
 nlohmann::ordered_json case_json(const SegmentCase& planned, const SegmentedCase& segmented) {
   nlohmann::ordered_json files{{"mask", planned.mask.string()}};
   if (!planned.lung.empty()) files["lung"] = planned.lung.string();
-  if (!planned.report.empty()) files["report"] = planned.report.string();
+  if (!planned.structured_report.empty()) files["structured_report"] = planned.structured_report.string();
   if (!planned.source_copies.empty()) files["source_copies"] = planned.source_copies.string();
   if (!planned.probabilities.empty()) files["probabilities"] = planned.probabilities.string();
   if (!planned.uncertainty.empty()) files["uncertainty"] = planned.uncertainty.string();
@@ -123,15 +123,11 @@ void print_case(const SegmentCase& planned, const SegmentedCase& segmented) {
   if (!planned.lung.empty()) text += fmt::format("lung mask         {}\n", planned.lung.string());
   if (!planned.probabilities.empty()) text += fmt::format("probabilities     {}\n", planned.probabilities.string());
   if (!planned.uncertainty.empty()) text += fmt::format("uncertainty       {}\n", planned.uncertainty.string());
-<<<<<<< HEAD
-  if (!planned.report.empty()) text += fmt::format("DICOM report      {}\n", planned.report.string());
+  if (!planned.structured_report.empty())
+    text += fmt::format("DICOM report      {}\n", planned.structured_report.string());
   if (!planned.source_copies.empty()) text += fmt::format("copies of scan    {}\n", planned.source_copies.string());
-  text += fmt::format("measurements      {}\npicture           {}", planned.measurements.string(),
-                      planned.picture.string());
-=======
   text += fmt::format("measurements      {}\npicture           {}\nreport            {}", planned.measurements.string(),
                       planned.picture.string(), planned.report.string());
->>>>>>> work-report
   print_line(text);
 }
 

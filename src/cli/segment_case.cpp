@@ -192,33 +192,23 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   // To pack two masks, a picture and a report takes as long as many a slice in the network: at the same time, then.
   auto picture = std::async(
       parallel, [&] { return picture_of(planned, source, result.measurements, gallery, result.provenance); });
-<<<<<<< HEAD
-  volumes.write_masks(found.lesion, own_lung ? &*found.lung : nullptr, order);
-  const std::string png = picture.get();
-  // Stopped from here on, no measurements and no picture of an earlier run stand beside this mask.
-  for (const auto& old : {planned.measurements, planned.picture}) std::filesystem::remove(old);
-=======
   auto report = std::async(parallel, [&] {
     return report::case_report_html({.name = planned.name,
                                      .measurements = result.measurements,
                                      .provenance = result.provenance,
                                      .source = source,
                                      .slices = gallery.finish(),
-                                     .views = views.finish()});
+                                     .views = views.finish(),
+                                     .anonymous = planned.deidentify});
   });
-  auto lung = std::async(parallel, [&] {
-    if (volumes.lung) write_mask(*volumes.lung, *found.lung, order);
-  });
-  write_mask(volumes.mask, found.lesion, order);
-  lung.get();
+  volumes.write_masks(found.lesion, own_lung ? &*found.lung : nullptr, order);
   const std::string png = picture.get(), html = report.get();
   // Stopped from here on, no measurements, picture or report of an earlier run stands beside this mask.
   for (const auto& old : {planned.measurements, planned.picture, planned.report}) std::filesystem::remove(old);
->>>>>>> work-report
   volumes.commit();
   if (!planned.source_copies.empty()) dicom::write_source_copies(of, planned.source_copies, stop_if_asked);
   if (const auto* segmentation = volumes.segmentation())
-    dicom::write_structured_report(planned.report, of, result.measurements, *segmentation, own_lung);
+    dicom::write_structured_report(planned.structured_report, of, result.measurements, *segmentation, own_lung);
   write_file(planned.picture, png);
   write_file(planned.report, html);
   report::write_measurements_json(result.measurements, result.provenance, planned.measurements);

@@ -47,7 +47,7 @@ SegmentCase name_results(std::string name, const SegmentInput& input, const Segm
                      .probabilities = {},
                      .uncertainty = {},
                      .format = plan.format,
-                     .report = {},
+                     .structured_report = {},
                      .source_copies = {},
                      .deidentify = plan.deidentify};
   const auto in_folder = [&](std::string_view ending) { return plan.folder / (result.name + std::string(ending)); };
@@ -56,7 +56,7 @@ SegmentCase name_results(std::string name, const SegmentInput& input, const Segm
     result.mask = in_folder("_seg.dcm");
     if (own_lung) result.lung = result.mask;
     if (plan.probabilities) result.probabilities = in_folder("_lesion_probability_seg.dcm");
-    result.report = in_folder("_sr.dcm");
+    result.structured_report = in_folder("_sr.dcm");
     if (plan.new_uids) result.source_copies = in_folder("_source");
   } else {
     const bool layers = plan.format == "seg.nrrd";
@@ -132,14 +132,9 @@ std::pair<Number, Number> two_numbers(const std::string& text, std::string_view 
 }  // namespace
 
 std::vector<fs::path> results_of(const SegmentCase& planned) {
-<<<<<<< HEAD
-  std::vector<fs::path> files{planned.mask, planned.measurements, planned.picture};
-  for (const auto& file :
-       {planned.lung, planned.probabilities, planned.uncertainty, planned.report, planned.source_copies}) {
-=======
   std::vector<fs::path> files{planned.mask, planned.measurements, planned.picture, planned.report};
-  for (const auto& file : {planned.lung, planned.probabilities, planned.uncertainty}) {
->>>>>>> work-report
+  for (const auto& file :
+       {planned.lung, planned.probabilities, planned.uncertainty, planned.structured_report, planned.source_copies}) {
     if (!file.empty()) files.push_back(file);
   }
   return files;
@@ -168,12 +163,8 @@ bool Shard::shares_cases_with(const Shard& other) const {
 
 PlannedCases plan_cases(const std::vector<SegmentInput>& inputs, const SegmentPlan& plan) {
   const std::set<fs::path> read = identify_inputs(inputs);
-<<<<<<< HEAD
   check_format(inputs, plan);
-  Names names;
-=======
   Names names(plan.folder);
->>>>>>> work-report
   PlannedCases planned;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     SegmentCase one = names.plan(inputs[i], plan);

@@ -15,17 +15,12 @@ struct SegmentCase {
   std::filesystem::path input;
   std::optional<std::filesystem::path> lung_mask;
   std::string name;  ///< of its results; no two cases share one
-<<<<<<< HEAD
-  std::filesystem::path mask, measurements, picture;
+  std::filesystem::path mask, measurements, picture, report;
   /// Of the model's own lung; empty: it knows none, or a lung mask is given. In formats with several segments a file, the mask.
   std::filesystem::path lung;
-=======
-  std::filesystem::path mask, measurements, picture, report;
-  std::filesystem::path lung;  ///< of the model's own lung; empty: it knows none, or a lung mask is given
->>>>>>> work-report
   std::filesystem::path probabilities, uncertainty;  ///< empty when not asked for
   std::string format;                                ///< of the masks
-  std::filesystem::path report;                      ///< DICOM SR; empty: another format
+  std::filesystem::path structured_report;           ///< DICOM SR; empty: another format
   std::filesystem::path source_copies;               ///< folder; empty: the UIDs stay
   bool deidentify = false;
 };
