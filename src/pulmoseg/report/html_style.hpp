@@ -87,6 +87,7 @@ input[type=search]{font:inherit;padding:3px 8px;border:1px solid #9aa7b3;border-
 #cases td:not(.n){overflow-wrap:anywhere}
 #cases td:not(.n):last-child{min-width:190px}
 #cases td:first-child{min-width:110px}
+#cases td:nth-child(2):not(.n){white-space:nowrap}
 #cases th{vertical-align:bottom;white-space:normal}
 #cases th button{font-weight:600}
 th[aria-sort=ascending] button::after{content:" ▲"}th[aria-sort=descending] button::after{content:" ▼"}
