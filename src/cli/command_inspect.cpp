@@ -20,8 +20,10 @@ using Json = nlohmann::ordered_json;
 constexpr const char* manual = R"(  pulmoseg inspect SCAN.nii.gz DICOM_FOLDER/ DATASET/ RUN/ model.onnx weights.pth
 
 A scan or mask (NIfTI, NRRD, a folder with one DICOM series): format, size, spacing, orientation, header codes,
-the range of its numbers and whether they can be Hounsfield units. A dataset of `pulmoseg prepare`, an array
-(.npy), a run of `pulmoseg train`, a model (.onnx), weights (.pth, .safetensors): shapes, classes, origin.
+the range of its numbers and whether they can be Hounsfield units; whether a scan shows a whole chest that lies
+as the header says, and what stands in the way of measuring it (contrast medium, metal, thick slices …).
+A dataset of `pulmoseg prepare`, an array (.npy), a run of `pulmoseg train`, a model (.onnx), weights (.pth,
+.safetensors): shapes, classes, origin.
 
 A warning begins with a code that never changes; docs/schemas.md lists them. Warnings do not change the exit
 code: it is 1 only when a file cannot be read. Names and numbers of patients are not shown.)";

@@ -36,6 +36,9 @@ space, or refused when the headers do not allow that.
 With --out, FOLDER gets NAME.json, NAME.png, slices through the scan with the masks outlined, and NAME.html, a
 report of all of it that opens offline and prints on two A4 pages; of a DICOM scan it names the patient.
 
+Notes say what is wrong with the scan: not Hounsfield units, no chest, lungs cut, contrast medium, metal, too few
+or thick slices, a picture that contradicts its header. docs/schemas.md lists their codes.
+
 Research use only. Not a medical device.)";
 
 struct Arguments {

@@ -81,6 +81,8 @@ TEST(Inspection, ObliqueAndTiltedAreToldApart) {
   EXPECT_EQ(scan.warnings(), Codes{"oblique"});
   scan.geometry.direction = {{{1, 0, 0}, {0, 1, 0}, {0, s, c}}};
   EXPECT_EQ(scan.warnings(), (Codes{"oblique", "sheared"}));
+  scan.source.notes = {{"gantry_tilt", "what reading a tilted DICOM series notes"}};
+  EXPECT_EQ(scan.warnings(), Codes{"oblique"});
 }
 
 TEST(Inspection, AffinesThatDisagreeAreNoticed) {

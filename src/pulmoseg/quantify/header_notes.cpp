@@ -45,7 +45,9 @@ void check_position(const Geometry& grid, const SourceInfo& source, std::vector<
   double skew = 0;
   for (const auto& [a, b] : {std::array<std::size_t, 2>{0, 1}, {0, 2}, {1, 2}})
     skew = std::max(skew, std::abs(angle_degrees(grid.direction[a], grid.direction[b]) - 90));
-  if (skew > tilt_degrees)
+  // A DICOM series whose slices are tilted says so itself.
+  const bool said = std::ranges::any_of(source.notes, [](const Note& note) { return note.code == "gantry_tilt"; });
+  if (skew > tilt_degrees && !said)
     notes.push_back({"sheared", fmt::format("the axes are {:.1f} degrees off a right angle (gantry tilt)", skew)});
 }
 
