@@ -56,8 +56,7 @@ TEST_F(DicomSeriesTest, LocalizersReportsAndDerivedSeriesAreLeftOutWithAWord) {
   write(4);
   put("scout", other(0, "2.25.70", "1", "Topogram").put(0x00080008, "CS", "ORIGINAL\\PRIMARY\\LOCALIZER"));
   for (int n = 0; n < 3; ++n)
-    put(fmt::format("mpr{}", n),
-        other(n, "2.25.71", "5", "Cor MPR").put(0x00080008, "CS", "DERIVED\\SECONDARY\\MPR"));
+    put(fmt::format("mpr{}", n), other(n, "2.25.71", "5", "Cor MPR").put(0x00080008, "CS", "DERIVED\\SECONDARY\\MPR"));
   put("seg", other(0, "2.25.72", "6", "Lesions").put(0x00080060, "CS", "SEG"));
   put("report", other(0, "2.25.73", "7", "Dose")
                     .put(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.88.67")
