@@ -33,20 +33,20 @@ class BadInput : public testing::Test {
 TEST_F(BadInput, MissingEmptyOrNoImage) {
   const std::string missing = (folder_ / "no such file.nii").string();
   EXPECT_EQ(test::reading_error(missing), missing + ": no such file or folder");
-  EXPECT_EQ(said(""), "is empty, expected a NIfTI or NRRD image");
+  EXPECT_EQ(said(""), "is empty, expected a NIfTI, NRRD or DICOM image");
   const std::string no_image =
-      "is not an image that pulmoseg reads, expected NIfTI, NRRD or a folder with a DICOM series";
+      "is not an image that pulmoseg reads, expected NIfTI, NRRD or DICOM (a file, a folder with a series, a ZIP, a "
+      "DICOMDIR)";
   EXPECT_EQ(said("hello"), no_image);
   EXPECT_EQ(said(std::string(2000, 'x')), no_image);
   EXPECT_EQ(said(gzip("hello")), no_image);
-  EXPECT_EQ(said(gzip("")), "is empty, expected a NIfTI or NRRD image");
+  EXPECT_EQ(said(gzip("")), "is empty, expected a NIfTI, NRRD or DICOM image");
   const std::string folder = folder_.path().string();
   EXPECT_EQ(test::reading_error(folder),
-            folder +
-                ": is a folder without DICOM images, expected one CT series, one slice a file; give the folder that "
-                "holds the slices");
+            folder + ": holds no DICOM files, expected a CT series; give the folder that holds the slices");
   EXPECT_EQ(said(std::string(128, '\0') + "DICM and so on"),
-            "is a single DICOM file, expected the folder of its series; give the folder");
+            "is cut short or damaged, expected a whole DICOM image; copy or download the file again, or remove it from "
+            "the folder");
 }
 
 TEST_F(BadInput, CutShort) {

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pulmoseg/base/output_file.hpp"
@@ -56,10 +58,10 @@ bool is_deep(std::string_view bytes, bool big_endian) {
 
 constexpr std::size_t most_unpacked_bytes = 1ULL << 30;
 
-/// A deflated data set (PS3.5, A.5), as far as it can be unpacked, and little more than the most that it may become.
-std::string inflated(std::string_view packed) {
+/// A deflated data set (PS3.5, A.5), or little more than the most that it may become; nothing when it has no end.
+std::optional<std::string> inflated(std::string_view packed) {
   z_stream stream{};
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return {};
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return std::nullopt;
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
   stream.avail_in = static_cast<uInt>(packed.size());
   std::string bytes;
@@ -72,7 +74,7 @@ std::string inflated(std::string_view packed) {
     bytes.append(buffer.data(), buffer.size() - stream.avail_out);
   }
   inflateEnd(&stream);
-  return bytes;
+  return state == Z_OK || state == Z_STREAM_END ? std::optional(std::move(bytes)) : std::nullopt;
 }
 
 }  // namespace
@@ -84,9 +86,10 @@ std::string reason_not_to_parse(const std::filesystem::path& file) {
   if (meta.find("1.2.840.10008.1.2.1.99") != std::string_view::npos && bytes.size() > 144) {
     // Where the data set begins: after the group of meta information, whose length stands first (PS3.10, 7.1).
     const std::uint64_t begin = 144ULL + number(bytes.data() + 140, false);
-    const std::string unpacked = inflated(std::string_view(bytes).substr(std::min<std::uint64_t>(begin, bytes.size())));
-    if (unpacked.size() > most_unpacked_bytes) return "unpacks to more than 1 GiB";
-    return is_deep(unpacked, false) ? deep : "";
+    const auto unpacked = inflated(std::string_view(bytes).substr(std::min<std::uint64_t>(begin, bytes.size())));
+    if (!unpacked) return "is cut short or damaged";
+    if (unpacked->size() > most_unpacked_bytes) return "unpacks to more than 1 GiB";
+    return is_deep(*unpacked, false) ? deep : "";
   }
   const bool big_endian = meta.find("1.2.840.10008.1.2.2") != std::string_view::npos;
   return is_deep(bytes, false) || (big_endian && is_deep(bytes, true)) ? deep : "";

@@ -68,10 +68,18 @@ const std::array<std::pair<const char*, DcmTagKey>, 34>& wanted_attributes() {
   return wanted;
 }
 
+/// Nothing where it is missing, or longer than any value that is wanted here: a length that lies would be given memory first.
+DcmElement* element(DcmItem& item, const DcmTagKey& tag) {
+  constexpr Uint32 longest = 1 << 16;
+  DcmElement* found = nullptr;
+  return item.findAndGetElement(tag, found).good() && found && found->getLengthField() <= longest ? found : nullptr;
+}
+
 /// "" where it is missing. Padding of either kind (PS3.5, 6.2) is taken off.
 std::string text(DcmItem& item, const DcmTagKey& tag) {
   OFString value;
-  if (item.findAndGetOFStringArray(tag, value).bad()) return "";
+  DcmElement* const found = element(item, tag);
+  if (!found || found->getOFStringArray(value).bad()) return "";
   std::string_view view(value.c_str(), value.length());
   constexpr std::string_view padding(" \0", 2);
   const auto first = view.find_first_not_of(' ');
@@ -202,7 +210,8 @@ std::vector<DicomImage> read_images(DcmItem& data_set, std::size_t frames, std::
 PixelFormat read_format(DcmItem& data_set) {
   const auto number = [&](const DcmTagKey& tag, int otherwise) {
     Uint16 value = 0;
-    return data_set.findAndGetUint16(tag, value).good() ? static_cast<int>(value) : otherwise;
+    DcmElement* const found = element(data_set, tag);
+    return found && found->getUint16(value).good() ? static_cast<int>(value) : otherwise;
   };
   PixelFormat format{.rows = number(DCM_Rows, 0),
                      .columns = number(DCM_Columns, 0),

@@ -17,6 +17,7 @@ namespace {
 
 constexpr double same_place_mm = 1e-3;
 constexpr double position_tolerance = 0.1;  // of a step, of a pixel
+constexpr double rounding_mm = 0.1;         // positions of one decimal, and the ends of the line are rounded too
 constexpr double step_tolerance = 0.2;      // of the usual step: two positions may be off in opposite directions
 
 [[noreturn]] void refuse(const std::string& what, std::string_view found, std::string_view expected) {
@@ -146,7 +147,9 @@ void check_steps(const std::vector<DicomSlice>& slices, const Vector3& normal, c
                                           place(slices[n], normal), place(slices[n + 1], normal), steps[n], usual);
     const double missing = steps[n] / usual - 1;
     if (missing > 0.8 && std::abs(missing - std::round(missing)) < step_tolerance) {
-      refuse(series, fmt::format("{} slices are probably missing: {}", std::round(missing), where),
+      refuse(series,
+             fmt::format("{} probably missing: {}",
+                         missing < 1.5 ? "1 slice is" : fmt::format("{} slices are", std::round(missing)), where),
              "evenly spaced slices; copy or export the whole series again");
     }
     refuse(series, "has uneven steps: " + where, "evenly spaced slices; choose a series of even steps");
@@ -166,7 +169,7 @@ void check_positions(const std::vector<DicomSlice>& slices, const Vector3& step,
              "evenly spaced slices; choose a series of even steps");
     for (std::size_t axis = 0; axis < 2; ++axis) {
       const double aside = dot(off, (*first.axes)[axis]);
-      if (std::abs(aside) <= std::max(position_tolerance * first.spacing[axis], 0.05)) continue;
+      if (std::abs(aside) <= std::max(position_tolerance * first.spacing[axis], rounding_mm)) continue;
       refuse(slices[n].name(), fmt::format("lies {:.3g} mm beside the line of the other slices of {}", aside, series),
              "slices on one line; choose another series");
     }

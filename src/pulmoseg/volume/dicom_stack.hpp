@@ -23,8 +23,8 @@ struct DicomStack {
 ///
 /// Error that names the file: a damaged one, pixels that are no grey values, no pixel spacing, no position (among several slices),
 /// another size, pixel spacing, orientation or frame of reference than the first, several stacks or times; two different images
-/// in one place, a gap, uneven steps, a slice shifted sideways. A slice may lie a tenth of a step or of a pixel from where an even
-/// grid has it: positions are rounded in the files. `series` names the whole in such lines.
+/// in one place, a gap, uneven steps, a slice shifted sideways. A slice may lie a tenth of a step or of a pixel (or 0.1 mm) from where
+/// an even grid has it: positions are rounded in the files. `series` names the whole in such lines.
 DicomStack stack_slices(std::span<const std::shared_ptr<const DicomFile>> files, const std::string& series,
                         const std::function<bool(const DicomSlice&, const DicomSlice&)>& equal);
 
