@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""Our DICOM SEG and SR as others read them.
+
+Runs pulmoseg on a DICOM series and on copies of it (oblique, cropped to 61x53 pixels, tilted), once with --format nii.gz and once with dicom-seg, and seg.nrrd, and compares: the SEG by highdicom with the
+NIfTI mask, voxel by voxel and position by position; the SR by highdicom with NAME.json; seg.nrrd by pynrrd; all by dciodvfy.
+
+    python dicom_objects.py PULMOSEG SERIES [--model MODEL]
+
+Needs highdicom 0.28.2, pydicom 3.0.2, nibabel, pynrrd, numpy; dciodvfy (dicom3tools).
+"""
+import argparse
+import json
+import pathlib
+import subprocess
+import tempfile
+
+import highdicom as hd
+import nibabel
+import nrrd
+import numpy as np
+import pydicom
+
+LPS_TO_RAS = np.diag([-1.0, -1, 1, 1])
+
+
+def copy_series(series, folder, change):
+    folder.mkdir()
+    for number, file in enumerate(sorted(series.iterdir())):
+        image = pydicom.dcmread(file)
+        change(image)
+        image.save_as(folder / f"{number:04}.dcm")
+
+
+def rotation():
+    a, b = np.deg2rad(14), np.deg2rad(9)
+    about_z = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+    return about_z @ about_x
+
+
+def oblique(image):
+    turn = rotation()
+    orientation = np.array(image.ImageOrientationPatient, float).reshape(2, 3)
+    image.ImageOrientationPatient = [f"{v:.12f}" for v in (orientation @ turn.T).ravel()]
+    image.ImagePositionPatient = [f"{v:.9f}" for v in turn @ np.array(image.ImagePositionPatient, float)]
+
+
+def cropped(image):
+    """61 x 53 pixels: a frame is no whole number of bytes."""
+    pixels = image.pixel_array[5:58, 2:63]
+    image.PixelData = pixels.tobytes()
+    image.Rows, image.Columns = pixels.shape
+    step = np.array(image.ImageOrientationPatient, float).reshape(2, 3) * np.array(image.PixelSpacing, float)[::-1, None]
+    image.ImagePositionPatient = [f"{v:.9f}" for v in np.array(image.ImagePositionPatient, float) + [2, 5] @ step]
+
+
+def tilted(image):
+    """The planes turned about x, their stack along z."""
+    a = np.deg2rad(12)
+    image.ImageOrientationPatient = ["1", "0", "0", "0", f"{np.cos(a):.12f}", f"{np.sin(a):.12f}"]
+
+
+def run(program, series, out, model, *options):
+    command = [program, "segment", series, "--out", out, "--precision", "fp32", *options]
+    if model:
+        command += ["--model", model]
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+
+
+def errors_of(file):
+    said = subprocess.run(["dciodvfy", file], capture_output=True, text=True)
+    return {line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")}
+
+
+def judge(file, known=frozenset()):
+    """`known`: of a copy, the errors of its source."""
+    errors = errors_of(file) - known
+    print(f"    dciodvfy {file.name}: {len(errors)} errors" + (" that its source has not" if known else ""))
+    assert not errors, errors
+
+
+def mask_at(mask, affine, points):
+    """Of a NIfTI mask, at points (LPS)."""
+    ras = np.c_[points, np.ones(len(points))] @ LPS_TO_RAS
+    index = ras @ np.linalg.inv(affine).T
+    whole = np.rint(index[:, :3]).astype(int)
+    off = np.abs(index[:, :3] - whole).max()
+    assert off < 0.01, off
+    return mask[tuple(whole.T)]
+
+
+def check_segmentation(file, sources, masks, affine):
+    seg = hd.seg.segread(file)
+    images = {image.SOPInstanceUID: image for image in sources}
+    assert set(images) == {uid for _, _, uid in seg.get_source_image_uids()}
+    for number, mask in masks.items():
+        total = 0
+        for uid, image in images.items():
+            pixels = seg.get_pixels_by_source_instance([uid], segment_numbers=[number])[0, :, :, 0]
+            frame = [f for f in seg.PerFrameFunctionalGroupsSequence
+                     if f.SegmentIdentificationSequence[0].ReferencedSegmentNumber == number
+                     and f.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID == uid]
+            assert len(frame) == 1
+            position = np.array(frame[0].PlanePositionSequence[0].ImagePositionPatient, float)
+            assert np.abs(position - np.array(image.ImagePositionPatient, float)).max() < 1e-6
+            x, y = np.array(image.ImageOrientationPatient, float).reshape(2, 3)
+            row, column = np.mgrid[:image.Rows, :image.Columns]
+            spacing = [float(v) for v in image.PixelSpacing]
+            points = position + column.reshape(-1, 1) * spacing[1] * x + row.reshape(-1, 1) * spacing[0] * y
+            assert (mask_at(mask, affine, points) == pixels.ravel()).all()
+            total += int(pixels.sum())
+        print(f"    highdicom {file.name}, segment {number}: {total} voxels, all as in the NIfTI mask, in their places")
+    return seg
+
+
+def check_volume(seg, masks):
+    for number, mask in masks.items():
+        volume = seg.get_volume(segment_numbers=[number])
+        assert int((volume.array != 0).sum()) == int(mask.sum())
+    print("    highdicom get_volume: as many voxels")
+
+
+def check_report(file, measurements, seg):
+    report = hd.sr.srread(file)
+    groups = {g.tracking_identifier: g for g in report.content.get_volumetric_roi_measurement_groups()}
+    volumes = {name: float(group.get_measurements(name=pydicom.sr.codedict.codes.SCT.Volume)[0].value)
+               for name, group in groups.items()}
+    assert np.isclose(volumes["Lesion"], measurements["lesion"]["volume_ml"], rtol=1e-12), volumes
+    assert np.isclose(volumes["Lung"], measurements["lung"]["volume_ml"], rtol=1e-12), volumes
+    percent = [m for m in groups["Lung"].get_measurements() if m.name.value == "PERCENT_AFFECTED"]
+    assert np.isclose(float(percent[0].value), measurements["percent_affected"], rtol=1e-12)
+    for group in groups.values():
+        assert group.referenced_segment.referenced_sop_instance_uid == seg.SOPInstanceUID
+    assert {g.tracking_uid for g in groups.values()} == {s.TrackingUID for s in seg.SegmentSequence}
+    print(f"    highdicom {file.name}: {volumes} ml, {percent[0].value} %, of the segments of the SEG")
+
+
+def check_slicer(file, masks, affine):
+    layers, header = nrrd.read(file)
+    ours = np.eye(4)
+    ours[:3, :3], ours[:3, 3] = np.array(header["space directions"][1:]).T, header["space origin"]
+    for number, mask in masks.items():
+        points = np.argwhere(layers[number - 1] == 1) @ ours[:3, :3].T + ours[:3, 3]
+        assert len(points) == mask.sum() and mask_at(mask, affine, points).all()
+    names = [header[f"Segment{i}_Name"] for i in range(len(masks))]
+    print(f"    pynrrd {file.name}: {names}, all as in the NIfTI masks")
+
+
+def check_copies(folder, seg, sr):
+    copies = {image.SOPInstanceUID: image for image in map(pydicom.dcmread, sorted(folder.iterdir()))}
+    first = next(iter(copies.values()))
+    assert {uid for _, _, uid in seg.get_source_image_uids()} == set(copies)
+    assert {(o.StudyInstanceUID, o.PatientID) for o in (seg, sr, *copies.values())} == {
+        (first.StudyInstanceUID, first.PatientID)}
+    assert seg.FrameOfReferenceUID == first.FrameOfReferenceUID
+    print(f"    new UIDs: SEG and SR refer to the {len(copies)} copies, patient {first.PatientID}")
+
+
+def check(name, program, series, work, model):
+    print(name)
+    sources = [pydicom.dcmread(file) for file in sorted(series.iterdir())]
+    run(program, series, work / "nifti", model)
+    run(program, series, work / "dicom", model, "--format", "dicom-seg", "--probabilities")
+    run(program, series, work / "slicer", model, "--format", "seg.nrrd")
+    lesion = nibabel.load(work / "nifti" / f"{series.name}_lesion.nii.gz")
+    lung = nibabel.load(work / "nifti" / f"{series.name}_lung.nii.gz")
+    masks = {1: np.asarray(lesion.dataobj), 2: np.asarray(lung.dataobj)}
+    out = work / "dicom"
+    seg = check_segmentation(out / f"{series.name}_seg.dcm", sources, masks, lesion.affine)
+    if name != "tilted":  # its slices are no regular volume
+        check_volume(seg, masks)
+    check_report(out / f"{series.name}_sr.dcm", json.loads((out / f"{series.name}.json").read_text()), seg)
+    check_slicer(work / "slicer" / f"{series.name}.seg.nrrd", masks, lesion.affine)
+    for file in sorted(out.glob("*.dcm")):
+        judge(file)
+    fractional = hd.seg.segread(out / f"{series.name}_lesion_probability_seg.dcm")
+    assert fractional.segmentation_fractional_type.value == "PROBABILITY"
+
+    out = work / "anonymous"
+    run(program, series, out, model, "--format", "dicom-seg", "--deidentify", "--new-uids")
+    for file in sorted(out.glob("*.dcm")):
+        judge(file)
+    judge(next((out / f"{series.name}_source").iterdir()), errors_of(next(series.iterdir())))
+    check_copies(out / f"{series.name}_source", hd.seg.segread(out / f"{series.name}_seg.dcm"),
+                 hd.sr.srread(out / f"{series.name}_sr.dcm"))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program", type=pathlib.Path)
+    parser.add_argument("series", type=pathlib.Path)
+    parser.add_argument("--model")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, change in {"as it is": lambda image: None, "oblique": oblique, "cropped": cropped,
+                             "tilted": tilted}.items():
+            work = pathlib.Path(folder) / name.replace(" ", "-")
+            work.mkdir()
+            copy_series(arguments.series, work / "ct", change)
+            check(name, arguments.program, work / "ct", work, arguments.model)
+    print("all agree")
+
+
+if __name__ == "__main__":
+    main()
