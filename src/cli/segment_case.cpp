@@ -148,6 +148,18 @@ dicom::Case dicom_case(const SegmentCase& planned, const volume::SourceInfo& sou
   return of;
 }
 
+/// As the objects tell it.
+report::Study study_of(const dicom::Case& of) {
+  report::Study study = report::study_of(of.source);
+  if (of.anonymity.deidentify) study.date = study.time = study.series_description = "";
+  if (of.anonymity.new_uids) {
+    for (auto* uid : {&study.study_instance_uid, &study.series_instance_uid}) {
+      if (!uid->empty()) *uid = (*of.anonymity.new_uids)(*uid);
+    }
+  }
+  return study;
+}
+
 }  // namespace
 
 SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan, const SegmentWork& work,
@@ -185,7 +197,7 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   result.measurements.expected_dice = found.expected_dice.value();
   std::ranges::move(notes_on(found, work, grid.size), std::back_inserter(result.measurements.notes));
   result.provenance.image = planned.input;
-  result.provenance.study = report::study_of(source);
+  result.provenance.study = study_of(of);
   result.provenance.lesion_mask = planned.mask;
   if (own_lung) result.provenance.lung_mask = planned.lung;
   if (planned.lung_mask) result.provenance.lung_mask = *planned.lung_mask;

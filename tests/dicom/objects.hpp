@@ -54,9 +54,14 @@ class Objects : public ::testing::Test {
 
   void write_report(const dicom::Case& of, const dicom::SegmentationName& segmentation) {
     const auto grid = volume::reorder(of.source.stored_geometry, of.source.order);
-    quantify::Measurer measurer(grid, true);
-    for (std::int64_t k = 0; k < grid.size[2]; ++k) measurer.add_slice(k, lesion(grid, k), lung(grid, k));
-    auto measurements = measurer.finish();
+    masks::RunMask in_lesion(grid.size), in_lung(grid.size);
+    for (std::int64_t k = 0; k < grid.size[2]; ++k) {
+      in_lesion.set(k, lesion(grid, k));
+      in_lung.set(k, lung(grid, k));
+    }
+    auto scan = volume::VolumeReader::open(folder_ / "ct");
+    auto measurements = quantify::measure(scan, {in_lesion, in_lung});
+    measurements.density.reset();
     quantify::RegionMeasurements left;
     left.name = "left";
     left.lung_ml = 1.25;
