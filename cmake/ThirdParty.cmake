@@ -23,6 +23,13 @@ if(PULMOSEG_IMAGING)
   target_include_directories(pulmoseg_itk SYSTEM INTERFACE ${ITK_INCLUDE_DIRS})
   target_link_libraries(pulmoseg_itk INTERFACE ${ITK_LIBRARIES})
 
+  # DCMTK's own package defines DCMTK::… targets only for CMake's eyes; its libraries are named here.
+  find_package(DCMTK REQUIRED NO_MODULE)
+  add_library(pulmoseg_dcmtk INTERFACE)
+  target_link_libraries(pulmoseg_dcmtk INTERFACE DCMTK::dcmtls DCMTK::dcmnet DCMTK::dcmdata DCMTK::oflog DCMTK::ofstd)
+  find_package(CURL REQUIRED)
+  find_package(OpenSSL REQUIRED)
+
   find_package(OpenVINO REQUIRED COMPONENTS Runtime PATHS ${PULMOSEG_DEPS}/openvino/cmake NO_DEFAULT_PATH)
 endif()
 
