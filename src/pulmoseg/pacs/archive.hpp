@@ -17,18 +17,18 @@ namespace pulmoseg::pacs {
 
 /// What a series must be of; an empty text asks nothing. Values are compared exactly, wildcards are none.
 struct Query {
-  std::string patient_id, accession_number, study_date;  ///< date: YYYYMMDD or a range YYYYMMDD-YYYYMMDD
-  std::string study, series;                             ///< UIDs
-  std::string modality;                                  ///< "CT"
+  std::string patient_id{}, accession_number{}, study_date{};  ///< date: YYYYMMDD or a range YYYYMMDD-YYYYMMDD
+  std::string study{}, series{};                               ///< UIDs
+  std::string modality{};                                      ///< "CT"
 };
 
 /// Text in UTF-8, as the server has it.
 struct Series {
-  std::string study, uid;
-  std::string modality, description, number;
-  std::string study_date, study_description, accession_number;
-  std::string patient_id, patient_name;
-  std::optional<int> instances;  ///< where the server says
+  std::string study{}, uid{};
+  std::string modality{}, description{}, number{};
+  std::string study_date{}, study_description{}, accession_number{};
+  std::string patient_id{}, patient_name{};
+  std::optional<int> instances{};  ///< where the server says
 };
 
 struct Fetched {

@@ -65,10 +65,11 @@ class Receiver : public DcmSCP {
   OFBool stopAfterCurrentAssociation() override { return wanted_ ? OFFalse : OFTrue; }
   OFBool checkCalledAETitleAccepted(const OFString& title) override { return title == getAETitle(); }
   OFBool checkCallingAETitleAccepted(const OFString& title) override { return title == server_.called_ae.c_str(); }
-  OFBool checkCallingHostAccepted(const OFString& address) override {
-    const bool known = addresses_.contains({address.data(), address.size()});
-    if (!known) note(fmt::format("{} wanted to send, which is not the server", address.c_str()));
-    return known ? OFTrue : OFFalse;
+  void notifyAssociationRequest(const T_ASC_Parameters& parameters, DcmSCPActionType& action) override {
+    const std::string address = parameters.DULparams.callingPresentationAddress;
+    if (addresses_.contains(address)) return;
+    action = DCMSCP_ACTION_REFUSE_ASSOCIATION;
+    note(fmt::format("{} wanted to send, which is not the server", address));
   }
 
   OFCondition handleIncomingCommand(T_DIMSE_Message* message, const DcmPresentationContextInfo& context) override {

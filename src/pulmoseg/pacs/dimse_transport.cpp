@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <dcmtk/dcmtls/tlslayer.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -71,6 +73,8 @@ class Layer : public DcmTLSTransportLayer, public Transport {
   DcmTransportLayer& layer() override { return *this; }
 
   DcmTransportConnection* createConnection(DcmNativeSocketType socket, OFBool) override {
+    const int at_once = 1;  // a command and its data set are two writes: the second would wait for the first one's receipt
+    ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
     const std::lock_guard lock(mutex_);
     const int twin =
         ::dup(socket);  // DCMTK closes the other; its number may be somebody else's by the time that we stop

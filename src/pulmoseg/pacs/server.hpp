@@ -19,7 +19,7 @@ struct Certificates {
 
 /// For DICOMweb: a token (Bearer), or user and password (Basic).
 struct Credentials {
-  std::string user, password, token;
+  std::string user{}, password{}, token{};
   bool empty() const { return user.empty() && token.empty(); }
 };
 
