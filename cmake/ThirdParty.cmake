@@ -32,6 +32,10 @@ if(PULMOSEG_IMAGING)
   add_library(pulmoseg_archive INTERFACE)
   target_link_libraries(pulmoseg_archive INTERFACE LibArchive::LibArchive)
 
+  # DICOMweb, and certificates.
+  find_package(CURL REQUIRED)
+  find_package(OpenSSL REQUIRED)
+
   find_package(OpenVINO REQUIRED COMPONENTS Runtime PATHS ${PULMOSEG_DEPS}/openvino/cmake NO_DEFAULT_PATH)
 endif()
 

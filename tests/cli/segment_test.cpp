@@ -142,7 +142,7 @@ TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
       "cohort.csv", "ct.json", "ct.png", "ct_lesion_probability_seg.dcm", "ct_seg.dcm", "ct_sr.dcm"};
   EXPECT_EQ(results(), with_objects);
   const auto files = nlohmann::json::parse(result.output)["cases"][0]["files"];
-  EXPECT_EQ(files["report"], (out_ / "ct_sr.dcm").string());
+  EXPECT_EQ(files["structured_report"], (out_ / "ct_sr.dcm").string());
   EXPECT_NE(read_file(out_ / "ct_seg.dcm").find("Doe^Jane"), std::string::npos);
 
   EXPECT_EQ(segment({ct, "--format", "dicom-seg"}).exit_code, 1) << "they are there already";

@@ -127,6 +127,11 @@ void OutputFile::commit() {
   sync_folder(folder_of(path_));
 }
 
+void OutputFile::commit_as(std::filesystem::path path) {
+  path_ = std::move(path);
+  commit();
+}
+
 void remove_unfinished(const std::filesystem::path& folder, const std::function<bool(const std::string&)>& is_meant) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {

@@ -35,6 +35,9 @@ class OutputFile {
 
   void commit();
 
+  /// commit() under another name in the same folder, for a file whose name is known when its content is.
+  void commit_as(std::filesystem::path path);
+
  private:
   std::filesystem::path path_, temporary_;
   int descriptor_ = -1;

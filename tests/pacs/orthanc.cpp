@@ -1,0 +1,138 @@
+#include "orthanc.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <thread>
+
+#include "pulmoseg/base/output_file.hpp"
+#include "tiny_server.hpp"
+
+namespace pulmoseg::test {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* server_program = "/usr/sbin/Orthanc";
+constexpr const char* web_plugin = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so";
+
+void run(const std::string& command) {
+  if (std::system((command + " >/dev/null 2>&1").c_str()) != 0) throw std::runtime_error("failed: " + command);
+}
+
+bool accepts(std::uint16_t port) {
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool accepted = ::connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  ::close(descriptor);
+  return accepted;
+}
+
+}  // namespace
+
+bool has_orthanc() { return fs::exists(server_program) && fs::exists(web_plugin) && fs::exists("/usr/bin/openssl"); }
+
+TestCertificates::TestCertificates() {
+  const auto file = [&](const std::string& name) { return (folder_ / name).string(); };
+  for (const std::string name : {"ca", "other-ca"}) {
+    run(fmt::format("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={} -keyout {} -out {}", name,
+                    file(name + ".key"), file(name + ".pem")));
+  }
+  for (const std::string name : {"server", "client"}) {
+    run(
+        fmt::format("openssl req -x509 -CA {} -CAkey {} -newkey rsa:2048 -nodes -days 2 -subj /CN={} "
+                    "-addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout {} -out {}",
+                    file("ca.pem"), file("ca.key"), name, file(name + ".key"), file(name + ".pem")));
+  }
+  write_file(folder_ / "server-both.pem", read_file(folder_ / "server.pem") + read_file(folder_ / "server.key"));
+}
+
+Orthanc::Orthanc(const OrthancOptions& options)
+    : tls_(options.certificates != nullptr),
+      http_port_(free_port()),
+      dicom_port_(free_port()),
+      move_port_(free_port()) {
+  nlohmann::json settings{{"Name", "pulmoseg test"},
+                          {"StorageDirectory", (folder_ / "db").string()},
+                          {"IndexDirectory", (folder_ / "db").string()},
+                          {"Plugins", {web_plugin}},
+                          {"HttpPort", http_port_},
+                          {"RemoteAccessAllowed", false},
+                          {"AuthenticationEnabled", options.password},
+                          {"RegisteredUsers", {{"reader", "open sesame"}}},
+                          {"DicomServerEnabled", true},
+                          {"DicomAet", "ORTHANC"},
+                          {"DicomPort", dicom_port_},
+                          {"DicomCheckCalledAet", true},
+                          {"DicomCheckModalityHost", true},
+                          {"DicomAlwaysAllowEcho", false},
+                          {"DicomAlwaysAllowStore", false},
+                          {"DicomWeb", {{"Enable", true}}},
+                          {"DicomModalities",
+                           {{"pulmoseg",
+                             {{"AET", "PULMOSEG"},
+                              {"Host", "127.0.0.1"},
+                              {"Port", move_port_},
+                              {"AllowFind", true},
+                              {"AllowGet", true},
+                              {"AllowMove", true},
+                              {"AllowStore", true},
+                              {"UseDicomTls", tls_}}}}}};
+  if (tls_) {
+    const auto& certificates = *options.certificates;
+    settings["SslEnabled"] = true;
+    settings["SslCertificate"] = (certificates / "server-both.pem").string();
+    settings["DicomTlsEnabled"] = true;
+    settings["DicomTlsCertificate"] = (certificates / "server.pem").string();
+    settings["DicomTlsPrivateKey"] = (certificates / "server.key").string();
+    settings["DicomTlsTrustedCertificates"] = (certificates / "ca.pem").string();
+  }
+  fs::create_directory(folder_ / "db");
+  const std::string file = (folder_ / "orthanc.json").string(), log = (folder_ / "log").string();
+  write_file(file, settings.dump());
+  process_ = ::fork();
+  if (process_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const int output = ::open(log.c_str(), O_WRONLY | O_CREAT, 0600);
+    ::dup2(output, STDOUT_FILENO);
+    ::dup2(output, STDERR_FILENO);
+    ::execl(server_program, server_program, file.c_str(), static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  wait_until_ready();
+}
+
+Orthanc::~Orthanc() {
+  ::kill(process_, SIGKILL);
+  ::waitpid(process_, nullptr, 0);
+}
+
+void Orthanc::wait_until_ready() const {
+  for (int i = 0; i < 600; ++i) {
+    if (accepts(http_port_) && accepts(dicom_port_)) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  ::kill(process_, SIGKILL);
+  ::waitpid(process_, nullptr, 0);
+  throw std::runtime_error("Orthanc does not start: " + read_file(folder_ / "log"));
+}
+
+std::string Orthanc::web() const { return fmt::format("http{}://127.0.0.1:{}/dicom-web", tls_ ? "s" : "", http_port_); }
+
+std::string Orthanc::dicom() const {
+  return fmt::format("dicom{}://ORTHANC@127.0.0.1:{}", tls_ ? "s" : "", dicom_port_);
+}
+
+}  // namespace pulmoseg::test

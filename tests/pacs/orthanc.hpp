@@ -1,0 +1,58 @@
+#pragma once
+// Debian's Orthanc as a picture archive on loopback, as long as a test runs.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "pulmoseg/pacs/server.hpp"
+#include "support/data.hpp"
+
+namespace pulmoseg::test {
+
+/// Whether Orthanc, its DICOMweb plugin and openssl are installed.
+bool has_orthanc();
+
+/// An authority, the certificate of a server at 127.0.0.1, and ours; another authority that vouched for neither.
+class TestCertificates {
+ public:
+  TestCertificates();
+  std::filesystem::path operator/(const std::string& name) const { return folder_ / name; }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+struct OrthancOptions {
+  const TestCertificates* certificates = nullptr;  ///< with TLS
+  bool password = false;                           ///< HTTP asks for user "reader", password "open sesame"
+};
+
+/// Knows one other AE, PULMOSEG at 127.0.0.1. Killed with the test, however that ends.
+class Orthanc {
+ public:
+  explicit Orthanc(const OrthancOptions& options = {});
+  Orthanc(const Orthanc&) = delete;
+  Orthanc& operator=(const Orthanc&) = delete;
+  ~Orthanc();
+
+  std::string web() const;    ///< http[s]://127.0.0.1:…/dicom-web
+  std::string dicom() const;  ///< dicom[s]://ORTHANC@127.0.0.1:…
+  std::uint16_t move_port() const { return move_port_; }
+
+ private:
+  void wait_until_ready() const;
+
+  TemporaryFolder folder_;
+  bool tls_;
+  std::uint16_t http_port_, dicom_port_, move_port_;
+  pid_t process_ = -1;
+};
+
+}  // namespace pulmoseg::test
+
+/// First line of a test that needs a picture archive: skips it by name where that is missing.
+#define PULMOSEG_REQUIRE_ORTHANC() \
+  if (!pulmoseg::test::has_orthanc()) GTEST_SKIP() << "needs Debian's orthanc, orthanc-dicomweb and openssl"
