@@ -296,6 +296,13 @@ TEST(Quality, LungsCutAtEachFace) {
   }
 }
 
+TEST(Quality, AMaskOnBowelGasIsNoCut) {
+  auto scan = made_up_chest();
+  for (std::size_t row = 20; row < 35; ++row)
+    std::fill_n(scan.lung.begin() + static_cast<std::ptrdiff_t>(row * 120 + 50), 25, std::uint8_t{1});
+  EXPECT_EQ(scan.codes(), Codes{});
+}
+
 TEST(Quality, APictureCutOutOfTheLungsIsStillAChest) {
   const auto inside = part_of(without_mask(made_up_chest()), {{{15, 105}, {18, 72}, {15, 50}}});
   EXPECT_FALSE(inside.codes().contains("not_chest"));
