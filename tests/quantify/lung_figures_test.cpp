@@ -132,7 +132,7 @@ TEST(Density, AnotherUnitInTheHeaderIsBelieved) {
     measurer.add_slice(0, std::vector<float>{-900, 40});
     const Measurements measured = measurer.finish();
     EXPECT_EQ(measured.density.has_value(), possible);
-    EXPECT_EQ(has_note(measured, "no_hounsfield_no_density"), !possible);
+    EXPECT_EQ(has_note(measured, "not_hounsfield"), !possible);
   }
 }
 

@@ -234,7 +234,7 @@ TEST(Measure, WithoutHounsfieldUnitsThereAreNoDensities) {
   const Files files(folder);
   const Measurements measured = measure_files(files.image, files.lesion, files.lung);
   EXPECT_FALSE(measured.density);
-  EXPECT_TRUE(has_note(measured, "no_hounsfield_no_density"));
+  EXPECT_TRUE(has_note(measured, "not_hounsfield"));
 }
 
 TEST(Measure, CountsOfARealCase) {

@@ -10,8 +10,10 @@
 #include <string>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/quantify/inspection.hpp"
 #include "pulmoseg/volume/volume.hpp"
 #include "support/data.hpp"
+#include "support/nifti.hpp"
 
 namespace pulmoseg::quantify {
 namespace {
@@ -294,6 +296,13 @@ TEST(Quality, LungsCutAtEachFace) {
   }
 }
 
+TEST(Quality, AMaskOnBowelGasIsNoCut) {
+  auto scan = made_up_chest();
+  for (std::size_t row = 20; row < 35; ++row)
+    std::fill_n(scan.lung.begin() + static_cast<std::ptrdiff_t>(row * 120 + 50), 25, std::uint8_t{1});
+  EXPECT_EQ(scan.codes(), Codes{});
+}
+
 TEST(Quality, APictureCutOutOfTheLungsIsStillAChest) {
   const auto inside = part_of(without_mask(made_up_chest()), {{{15, 105}, {18, 72}, {15, 50}}});
   EXPECT_FALSE(inside.codes().contains("not_chest"));
@@ -348,6 +357,25 @@ TEST(Quality, ASliceOfAnotherGridIsRefused) {
   const std::vector<float> pixels(scan.pixels());
   EXPECT_THROW(quality.add({62, 90, 120, pixels, {}, {}}), Error);
   EXPECT_THROW(quality.add({0, 90, 120, std::span(pixels).first(7), {}, {}}), Error);
+}
+
+TEST(Quality, WhatIsWrongReachesMeasurementsAndInspection) {
+  const volume::Geometry grid{.size = {60, 60, 24}, .spacing = {6, 6, 8}};
+  const auto trunk =
+      scan_of(grid, [](double x, double y, double) { return std::hypot(x, y) > 140 ? -1000.0F : 40.0F; });
+  const test::TemporaryFolder folder;
+  test::write_nifti(
+      folder / "trunk.nii",
+      {.size = {60, 60, 24}, .spacing = {6, 6, 8}, .voxels = trunk.voxels});  // RAS: the canonical one turned
+  const auto codes_of = [](const std::vector<Note>& notes) {
+    Codes codes;
+    for (const auto& note : notes) codes.insert(note.code);
+    return codes;
+  };
+  auto reader = volume::VolumeReader::open(folder / "trunk.nii");
+  const auto measured = measure(reader, {masks::RunMask(grid.size), {}});
+  EXPECT_EQ(codes_of(measured.notes), (Codes{"no_lung_mask", "not_chest", "thick_slices"}));
+  EXPECT_EQ(codes_of(inspect_volume(folder / "trunk.nii").warnings), (Codes{"not_chest", "thick_slices"}));
 }
 
 // Real scans --------------------------------------------------------------------------------------------------------------

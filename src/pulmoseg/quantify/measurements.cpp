@@ -182,7 +182,7 @@ void add_density(Measurements& measured, const ScanFacts& scan, IntensityScale s
   const std::string_view found =
       scale == IntensityScale::hounsfield ? "another unit than HU by the header's RescaleType" : describe(scale);
   measured.notes.push_back(
-      {"no_hounsfield_no_density",
+      {"not_hounsfield",
        fmt::format("the scan's numbers are {}; densities and mass of the lung are not given", found)});
 }
 
@@ -295,7 +295,10 @@ Measurements measure(volume::VolumeReader& scan, ScanMasks masks, const OnMeasur
     if (on_slice) on_slice(measured);
   }
   Measurements measured = measurer.finish();
-  std::ranges::move(quality.finish(measurer.intensities()), std::back_inserter(measured.notes));
+  for (Note& note : quality.finish(measurer.intensities())) {
+    const auto same = [&](const Note& said) { return said.code == note.code; };
+    if (std::ranges::none_of(measured.notes, same)) measured.notes.push_back(std::move(note));
+  }
   const auto& noticed = scan.source().notes;
   measured.notes.insert(measured.notes.begin(), noticed.begin(), noticed.end());
   return measured;

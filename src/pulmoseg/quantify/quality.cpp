@@ -129,9 +129,15 @@ std::optional<Note> QualityChecker::lung_volume() const {
 
 /// The lungs as they are best known: by their mask, else by their air; nothing where this is no chest.
 LungExtent QualityChecker::lungs(const std::optional<Chest>& chest, bool no_chest) const {
-  if (has_lung_mask_ && !no_chest) return lung_;
-  if (chest && !no_chest) return extent_of(chest->lungs);
-  return {.area = std::vector<double>(lung_.area.size())};
+  if (no_chest || !(chest || has_lung_mask_)) return {.area = std::vector<double>(lung_.area.size())};
+  if (!chest) return lung_;
+  const LungExtent aerated = extent_of(chest->lungs);
+  if (!has_lung_mask_) return aerated;
+  LungExtent lungs = lung_;
+  for (const Face end : {lower, upper}) {  // networks take gas in the bowel for lung
+    if (aerated.at_face[end] == 0) lungs.at_face[end] = 0;
+  }
+  return lungs;
 }
 
 std::vector<Note> QualityChecker::chest_notes(bool hounsfield) const {
