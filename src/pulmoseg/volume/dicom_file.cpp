@@ -310,6 +310,13 @@ void read_facts(DcmFileFormat& format, DicomFile& file) {
   }
 }
 
+void note_cut(DcmDataset& data_set, DicomFile& file) {
+  file.damage = cut_or_damaged;
+  const unsigned long count = data_set.card();
+  const bool cut_in_uid = count > 0 && data_set.getElement(count - 1)->getTag() == DCM_SeriesInstanceUID;
+  if (cut_in_uid) file.series_uid.clear();  // what there is of it names another series
+}
+
 /// Pixel data is the last element that matters: what follows is padding.
 const DcmTagKey after_the_pixels(0x7fe0, 0x0011);
 
@@ -354,7 +361,7 @@ std::optional<DicomFile> read_dicom_file(const fs::path& path, const std::string
   if (loaded.good())
     read_pixel_facts(*format.getDataset(), file);
   else
-    file.damage = cut_or_damaged;
+    note_cut(*format.getDataset(), file);
   return marked || file.damage.empty() ? std::optional(file) : std::nullopt;
 }
 
