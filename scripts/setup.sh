@@ -13,7 +13,7 @@ debian_packages=(
   libdcmtk-dev libopenjp2-7-dev libarchive-dev libcurl4-openssl-dev libssl-dev libcairo2-dev fontconfig fonts-dejavu-core libgtest-dev
 )
 wheels=(openvino==2026.4.1)
-if [ "${1:-}" = --tests ]; then debian_packages+=(dicom3tools); fi
+if [ "${1:-}" = --tests ]; then debian_packages+=(dicom3tools orthanc orthanc-dicomweb openssl); fi
 if [ "${PULMOSEG_TRAINING:-ON}" != OFF ]; then
   wheels+=(torch==2.13.0)
   debian_packages+=(libgloo-dev)  # headers that the wheel lacks, for training over several processes
@@ -39,7 +39,19 @@ install_debian_packages() {
   command -v apt-get >/dev/null || { echo "setup.sh: needs Debian's apt-get to install: ${missing[*]}" >&2; exit 1; }
   echo "Installing from Debian: ${missing[*]}"
   as_root apt-get update -qq
+  if [[ " ${missing[*]} " = *" orthanc "* ]]; then keep_services_stopped; fi
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  if [[ " ${missing[*]} " = *" orthanc "* ]] && [ -d /run/systemd/system ]; then as_root systemctl disable -q orthanc; fi
+}
+
+# Debian starts what it installs, unless this file says no (invoke-rc.d(8)). The picture archive that tests talk to is started by
+# them alone.
+keep_services_stopped() {
+  local policy=/usr/sbin/policy-rc.d
+  [ ! -e "$policy" ] || return 0
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+  as_root chmod +x "$policy"
+  trap "$(declare -f as_root); as_root rm -f $policy" EXIT
 }
 
 # A wheel is unpacked into .deps/python, over what an older or interrupted set-up left there. Its dist-info goes there
