@@ -19,7 +19,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* manual = R"(  pulmoseg inspect SCAN.nii.gz DICOM_FOLDER/ DATASET/ RUN/ model.onnx weights.pth
 
-A scan or mask (NIfTI, NRRD, a folder with one DICOM series): format, size, spacing, orientation, header codes,
+DICOM (a folder, a ZIP, a DICOMDIR, a file): all series, and of the one CT volume or of --series what follows.
+A scan or mask (NIfTI, NRRD, DICOM): format, size, spacing, orientation, header codes,
 the range of its numbers and whether they can be Hounsfield units; whether a scan shows a whole chest that lies
 as the header says, and what stands in the way of measuring it (contrast medium, metal, thick slices …).
 A dataset of `pulmoseg prepare`, an array (.npy), a run of `pulmoseg train`, a model (.onnx), weights (.pth,
@@ -30,20 +31,21 @@ code: it is 1 only when a file cannot be read. Names and numbers of patients are
 
 struct Arguments {
   std::vector<fs::path> files;
+  std::string series;
   bool json = false;
 };
 
-InspectedFile inspect(const fs::path& path) {
+InspectedFile inspect(const fs::path& path, const std::string& series) {
   if (fs::is_directory(path)) {
     if (fs::exists(path / "dataset.json")) return inspect_dataset(path);
     if (is_run(path)) return inspect_run(path);
-    return inspect_image(path);
+    return inspect_image(path, series);
   }
   const fs::path ending = path.extension();
   if (ending == ".npy") return inspect_array(path);
   if (ending == ".onnx") return inspect_onnx(path);
   if (ending == ".pth" || ending == ".pt" || ending == ".safetensors") return inspect_weights(path);
-  return inspect_image(path);
+  return inspect_image(path, series);
 }
 
 Json to_json(const fs::path& path, const InspectedFile& found) {
@@ -69,7 +71,9 @@ void print_facts(const Json& facts, const std::string& indent) {
   for (const auto& [name, value] : facts.items()) {
     std::string label = name;
     std::ranges::replace(label, '_', ' ');
-    if (value.is_object()) {
+    if (value.is_array() && !value.empty() && value.front().is_object()) {
+      for (const auto& one : value) print_facts({{name, one}}, indent);
+    } else if (value.is_object()) {
       print_line(indent + label);
       print_facts(value, indent + "  ");
     } else {
@@ -90,7 +94,7 @@ void run(const Arguments& arguments) {
   for (const auto& path : arguments.files) {
     stop_if_asked();
     try {
-      const InspectedFile found = inspect(path);
+      const InspectedFile found = inspect(path, arguments.series);
       if (arguments.json)
         files.push_back(to_json(path, found));
       else
@@ -118,6 +122,8 @@ void add_inspect_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "Say what a file is, and what looks wrong with it");
   command->footer(manual);
   command->add_option("FILE", arguments->files, "files and folders")->required();
+  command->add_option("--series", arguments->series,
+                      "which DICOM series: its number, its UID or a part of its description");
   command->add_flag("--json", arguments->json, "print the result as JSON");
   command->callback([arguments] { run(*arguments); });
 }

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "inspect_facts.hpp"
 #include "pulmoseg/dataset/dataset.hpp"
 #include "pulmoseg/quantify/inspection.hpp"
+#include "pulmoseg/volume/dicom_series.hpp"
 
 namespace pulmoseg::cli {
 namespace {
@@ -63,6 +65,29 @@ Json intensity_facts(const quantify::IntensityStatistics& found) {
           {"constant_slices", found.constant_slices.size()}};
 }
 
+/// Null: unknown.
+Json series_facts(const volume::DicomSeries& series) {
+  const auto known = [](const auto& value) { return value ? Json(*value) : Json(); };
+  constexpr std::array kinds{"volume", "derived", "other"};
+  return {{"number", known(series.number)},
+          {"description", series.description},
+          {"slices", series.images},
+          {"size", {series.columns, series.rows}},
+          {"spacing_mm", {known(series.spacing[0]), known(series.spacing[1]), known(series.spacing[2])}},
+          {"kind", kinds[static_cast<std::size_t>(series.kind)]},
+          {"why_not", series.why_not.empty() ? Json() : Json(series.why_not)},
+          {"uid", series.series_uid},
+          {"damaged_files", series.damaged.size()}};
+}
+
+/// How many could be taken without being asked for.
+std::ptrdiff_t volumes_among(const std::vector<volume::DicomSeries>& found) {
+  using volume::DicomSeriesKind;
+  const auto count = [&](DicomSeriesKind kind) { return std::ranges::count(found, kind, &volume::DicomSeries::kind); };
+  const auto originals = count(DicomSeriesKind::volume);
+  return originals > 0 ? originals : count(DicomSeriesKind::derived);
+}
+
 std::int64_t lesion_pixels(const dataset::Dataset& data) {
   std::int64_t pixels = 0;
   for (std::int64_t row = 0; row < data.size(); ++row)
@@ -96,14 +121,22 @@ std::vector<quantify::Note> dataset_warnings(const dataset::Dataset& data, std::
 
 }  // namespace
 
-InspectedFile inspect_image(const std::filesystem::path& file) {
-  const auto found = quantify::inspect_volume(file);
+InspectedFile inspect_image(const std::filesystem::path& file, const std::string& series) {
   InspectedFile result;
+  if (std::filesystem::is_directory(file) || volume::may_hold_dicom(file)) {
+    const auto found = volume::find_dicom_series(file);
+    for (const auto& one : found) result.facts["series"].push_back(series_facts(one));
+    if (series.empty() && volumes_among(found) != 1) {
+      result.kind = "DICOM files";
+      return result;
+    }
+  }
+  const auto found = quantify::inspect_volume(file, volume::OpenOptions{.series = series});
   result.kind = found.intensities.scale == quantify::IntensityScale::labels ? "mask" : "CT volume";
-  result.facts = {{"format", found.source.format},
-                  {"geometry", geometry_facts(found)},
-                  {"header", header_facts(found.source)},
-                  {"intensities", intensity_facts(found.intensities)}};
+  result.facts.update({{"format", found.source.format},
+                       {"geometry", geometry_facts(found)},
+                       {"header", header_facts(found.source)},
+                       {"intensities", intensity_facts(found.intensities)}});
   result.warnings = found.warnings;
   return result;
 }

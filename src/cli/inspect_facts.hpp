@@ -11,12 +11,15 @@
 namespace pulmoseg::cli {
 
 struct InspectedFile {
-  std::string kind;  ///< "CT volume", "mask", "dataset", "training run", "ONNX model", "weights", "NumPy array"
-  nlohmann::ordered_json facts = nlohmann::ordered_json::object();  ///< values, lists of numbers, or objects of such
+  std::string
+      kind;  ///< "CT volume", "mask", "DICOM files", "dataset", "training run", "ONNX model", "weights", "NumPy array"
+  nlohmann::ordered_json facts =
+      nlohmann::ordered_json::object();  ///< values, lists of numbers or objects, or objects of such
   std::vector<quantify::Note> warnings;
 };
 
-InspectedFile inspect_image(const std::filesystem::path& file_or_dicom_folder);
+/// `series`: which one of a DICOM folder, as volume::choose_dicom_series(); where it is open, the series are listed and no more.
+InspectedFile inspect_image(const std::filesystem::path& file_or_dicom_folder, const std::string& series);
 InspectedFile inspect_dataset(const std::filesystem::path& folder);
 InspectedFile inspect_array(const std::filesystem::path& npy);
 InspectedFile inspect_run(const std::filesystem::path& folder);  ///< a folder for which is_run()

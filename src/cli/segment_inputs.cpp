@@ -1,12 +1,15 @@
 #include "segment_inputs.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
 
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/own_name.hpp"
+#include "pulmoseg/volume/dicom_series.hpp"
 #include "pulmoseg/volume/scan_name.hpp"
 
 namespace pulmoseg::cli {
@@ -16,6 +19,11 @@ namespace fs = std::filesystem;
 
 /// By its name: scan_name() takes the endings off that a scan's file has.
 bool is_scan_file(const fs::path& file) { return volume::scan_name(file) != own_name(file); }
+
+/// Each is a slice, as a rule. A DICOMDIR stands for what it names.
+bool is_dicom_slice(const fs::path& path) {
+  return fs::is_regular_file(path) && own_name(path) != "DICOMDIR" && volume::is_dicom_file(path);
+}
 
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
@@ -36,15 +44,32 @@ bool is_collection(const std::vector<fs::path>& content) {
          std::ranges::all_of(content, is_folder);
 }
 
-void search(const fs::path& folder, const fs::path& results, std::vector<SegmentInput>& found) {
+/// Why a folder of DICOM files is no scan, by the first of them: media have a folder for each series. "" for a scan.
+std::string why_no_scan(const std::vector<fs::path>& content) {
+  const auto first = std::ranges::find_if(content, is_dicom_slice);
+  if (first == content.end()) return "";
+  try {
+    const auto series = volume::find_dicom_series(*first);
+    return series.front().kind == volume::DicomSeriesKind::other ? series.front().why_not : "";
+  } catch (const Error&) {
+    return "";  // it is damaged: told when the scan is read
+  }
+}
+
+/// `named`: the folder was asked for by name.
+void search(const fs::path& folder, const fs::path& results, bool named, std::vector<SegmentInput>& found) {
   const auto content = content_of(folder, results);
   if (!is_collection(content)) {
-    found.push_back({folder, volume::scan_name(folder)});
+    const std::string reason = named ? "" : why_no_scan(content);
+    if (reason.empty())
+      found.push_back({folder, volume::scan_name(folder)});
+    else
+      spdlog::warn("{}: is left out: {}", folder.string(), reason);
     return;
   }
   for (const auto& path : content) {
     if (fs::is_directory(path))
-      search(path, results, found);
+      search(path, results, false, found);
     else if (is_scan_file(path))
       found.push_back({path, volume::scan_name(path)});
   }
@@ -72,31 +97,65 @@ void read_list(const fs::path& file, std::vector<SegmentInput>& found) {
 
 bool is_list(const fs::path& path) { return path.extension() == ".csv"; }
 
+/// What is named, the DICOM files of one folder together.
+std::vector<std::vector<fs::path>> group(const std::vector<fs::path>& inputs) {
+  std::vector<std::vector<fs::path>> groups;
+  std::map<fs::path, std::size_t> group_of_folder;
+  for (const auto& input : inputs) {
+    if (is_dicom_slice(input)) {
+      const auto [place, added] = group_of_folder.emplace(input.parent_path(), groups.size());
+      if (!added) {
+        groups[place->second].push_back(input);
+        continue;
+      }
+    }
+    groups.push_back({input});
+  }
+  return groups;
+}
+
+/// A DICOM file, or several that are one series.
+SegmentInput slices(const std::vector<fs::path>& files) {
+  SegmentInput input{files.front(), files.front().stem().string()};
+  if (files.size() == 1) return input;
+  const fs::path folder = fs::absolute(files.front()).parent_path();
+  return {files.front(), volume::scan_name(folder), {}, files};
+}
+
+void add(const std::vector<fs::path>& named, const fs::path& results, std::vector<SegmentInput>& found) {
+  const fs::path& first = named.front();
+  if (fs::is_directory(first))
+    search(first, results, true, found);
+  else if (is_list(first))
+    read_list(first, found);
+  else if (is_dicom_slice(first))
+    found.push_back(slices(named));
+  else
+    found.push_back({first, volume::scan_name(first)});
+}
+
 }  // namespace
 
 std::vector<SegmentInput> find_inputs(const std::vector<fs::path>& inputs, const std::vector<fs::path>& lung_masks,
                                       const fs::path& results) {
-  if (!lung_masks.empty() && lung_masks.size() != inputs.size()) {
+  const auto named = group(inputs);
+  if (!lung_masks.empty() && lung_masks.size() != named.size()) {
     throw UsageError(fmt::format("--lung-mask is given {} times for {} inputs, expected one for each or none",
-                                 lung_masks.size(), inputs.size()));
+                                 lung_masks.size(), named.size()));
   }
   std::vector<SegmentInput> found;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    const fs::path& first = named[i].front();
     const std::size_t before = found.size();
-    if (fs::is_directory(inputs[i]))
-      search(inputs[i], results, found);
-    else if (is_list(inputs[i]))
-      read_list(inputs[i], found);
-    else
-      found.push_back({inputs[i], volume::scan_name(inputs[i])});
+    add(named[i], results, found);
     const std::size_t count = found.size() - before;
-    if (count == 0) throw Error(fmt::format("{}: holds no scans", inputs[i].string()));
+    if (count == 0) throw Error(fmt::format("{}: holds no scans", first.string()));
     if (lung_masks.empty()) continue;
-    if (count > 1 || is_list(inputs[i])) {
+    if (count > 1 || is_list(first)) {
       throw UsageError(
           fmt::format("--lung-mask: {} stands for {} scans; name their masks in a list (.csv, columns "
                       "image and lung_mask)",
-                      inputs[i].string(), count));
+                      first.string(), count));
     }
     found.back().lung_mask = lung_masks[i];
   }

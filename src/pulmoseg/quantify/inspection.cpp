@@ -34,8 +34,8 @@ void add_what_measurements_say_otherwise(Inspection& found) {
 
 }  // namespace
 
-Inspection inspect_volume(const std::filesystem::path& file_or_dicom_folder) {
-  auto reader = volume::VolumeReader::open(file_or_dicom_folder);
+Inspection inspect_volume(const std::filesystem::path& file_or_dicom_folder, const volume::OpenOptions& options) {
+  auto reader = volume::VolumeReader::open(file_or_dicom_folder, options);
   QualityChecker quality(reader.geometry(), reader.source());
   IntensityAccumulator intensities;
   volume::AxialSlice slice;

@@ -20,6 +20,6 @@ struct Inspection {
   std::vector<Note> warnings;  ///< codes in docs/schemas.md
 };
 
-Inspection inspect_volume(const std::filesystem::path& file_or_dicom_folder);
+Inspection inspect_volume(const std::filesystem::path& file_or_dicom_folder, const volume::OpenOptions& options = {});
 
 }  // namespace pulmoseg::quantify

@@ -298,11 +298,12 @@ std::string describe(const DicomSeries& series) {
   return fmt::format("{}, {}", text, series.series_uid.empty() ? "no UID" : series.series_uid);
 }
 
-bool may_hold_dicom(const fs::path& file) {
-  if (looks_like_zip(file)) return true;
+bool is_dicom_file(const fs::path& file) {
   std::array<char, 132> begin{};
   std::ifstream(file, std::ios::binary).read(begin.data(), begin.size());
   return std::string_view(begin.data() + 128, 4) == "DICM";
 }
+
+bool may_hold_dicom(const fs::path& file) { return is_dicom_file(file) || looks_like_zip(file); }
 
 }  // namespace pulmoseg::volume

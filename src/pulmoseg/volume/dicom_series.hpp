@@ -52,7 +52,7 @@ const DicomSeries& choose_dicom_series(const std::vector<DicomSeries>& found, co
 /// One line: "3 \"Lung 1.0\": 412 slices, 0.7x0.7x1 mm, 1.2.840...".
 std::string describe(const DicomSeries& series);
 
-/// By the first bytes: a DICOM file or a ZIP.
-bool may_hold_dicom(const std::filesystem::path& file);
+bool is_dicom_file(const std::filesystem::path& file);   ///< by the mark at its begin; a DICOMDIR is one, too
+bool may_hold_dicom(const std::filesystem::path& file);  ///< a DICOM file or a ZIP, by the first bytes
 
 }  // namespace pulmoseg::volume

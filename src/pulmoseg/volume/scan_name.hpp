@@ -10,10 +10,12 @@
 
 namespace pulmoseg::volume {
 
-/// "scan" for scan.nii.gz, scan.nii and scan.nrrd, and for the DICOM folder scan/. Endings count in any case (.NII.GZ).
+/// "scan" for scan.nii.gz, scan.nii, scan.nrrd and scan.zip, for the DICOM folder scan/ and for scan/DICOMDIR. Endings count in any
+/// case (.NII.GZ).
 inline std::string scan_name(const std::filesystem::path& file_or_folder) {
-  const std::string name = own_name(file_or_folder);
-  for (const std::string_view ending : {".nii.gz", ".nii", ".nrrd", ".nhdr"}) {
+  std::string name = own_name(file_or_folder);
+  if (name == "DICOMDIR" && file_or_folder.has_parent_path()) name = own_name(file_or_folder.parent_path());
+  for (const std::string_view ending : {".nii.gz", ".nii", ".nrrd", ".nhdr", ".zip"}) {
     if (name.size() <= ending.size()) continue;
     const std::string_view last = std::string_view(name).substr(name.size() - ending.size());
     const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
