@@ -27,7 +27,6 @@
 #include "support/contains.hpp"
 #include "support/data.hpp"
 #include "support/dicom.hpp"
-
 namespace pulmoseg {
 namespace {
 
@@ -132,6 +131,48 @@ class SegmentProgram : public testing::Test {
   test::TemporaryFolder folder_;
   fs::path model_ = folder_ / "model.onnx", out_ = folder_ / "out";
 };
+
+TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
+  fs::create_directories(folder_ / "ct");
+  test::write_ct_series(folder_ / "ct", 5);
+  const std::string ct = (folder_ / "ct").string();
+  const auto result = segment({ct, "--format", "dicom-seg", "--probabilities", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.messages;
+  const auto with_objects = std::vector<std::string>{"cohort.csv", "cohort.html", "ct.html",
+                                                     "ct.json",    "ct.png",      "ct_lesion_probability_seg.dcm",
+                                                     "ct_seg.dcm", "ct_sr.dcm"};
+  EXPECT_EQ(results(), with_objects);
+  const auto files = nlohmann::json::parse(result.output)["cases"][0]["files"];
+  EXPECT_EQ(files["structured_report"], (out_ / "ct_sr.dcm").string());
+  EXPECT_NE(read_file(out_ / "ct_seg.dcm").find("Doe^Jane"), std::string::npos);
+
+  EXPECT_EQ(segment({ct, "--format", "dicom-seg"}).exit_code, 1) << "they are there already";
+  const std::vector<std::string> anonymous{ct, "--format", "dicom-seg", "--deidentify", "--new-uids", "--overwrite"};
+  ASSERT_EQ(segment(anonymous).exit_code, 0);
+  EXPECT_TRUE(fs::exists(out_ / "ct_source/00005.dcm"));
+  EXPECT_TRUE(fs::exists(out_ / "uids.key"));
+  for (const char* name : {"ct_seg.dcm", "ct_sr.dcm", "ct.json", "ct.html", "ct_source/00001.dcm"}) {
+    const std::string bytes = read_file(out_ / name);
+    for (const char* secret : {"Doe^Jane", "19500101", "2024-02-29", "20240229", "Lung 2.5"})
+      EXPECT_EQ(bytes.find(secret), std::string::npos) << name << ": " << secret;
+  }
+  const auto resumed = segment({ct, "--format", "dicom-seg", "--new-uids", "--resume"});
+  EXPECT_CONTAINS(resumed.messages, "1 cases are done already");
+}
+
+TEST_F(SegmentProgram, FormatsThatDoNotFit) {
+  const auto image = folder_ / "scan.nii";
+  write_volume(folder_ / "scan.nrrd", phantom(oblique_grid()));
+  write_2d_nifti(image, std::vector<float>(static_cast<std::size_t>(columns * rows)));
+  const auto refused = segment({image.string(), "--format", "dicom-seg"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_CONTAINS(refused.messages, "scan.nii: is no DICOM series, on which --format dicom-seg lies");
+  EXPECT_EQ(segment({image.string(), "--deidentify"}).exit_code, 2);
+  EXPECT_EQ(segment({folder_.path().string(), "--format", "dicom-seg", "--uncertainty"}).exit_code, 2);
+  const auto layers = segment({(folder_ / "scan.nrrd").string(), "--format", "seg.nrrd"});
+  ASSERT_EQ(layers.exit_code, 0) << layers.messages;
+  EXPECT_CONTAINS(read_file(out_ / "scan.seg.nrrd").substr(0, 1000), "Segment0_Name:=Lesion");
+}
 
 TEST_F(SegmentProgram, WritesMaskMeasurementsPictureAndCohort) {
   const auto image = folder_ / "scan.nii.gz";
