@@ -138,8 +138,9 @@ TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
   const std::string ct = (folder_ / "ct").string();
   const auto result = segment({ct, "--format", "dicom-seg", "--probabilities", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.messages;
-  const auto with_objects = std::vector<std::string>{
-      "cohort.csv", "ct.json", "ct.png", "ct_lesion_probability_seg.dcm", "ct_seg.dcm", "ct_sr.dcm"};
+  const auto with_objects = std::vector<std::string>{"cohort.csv", "cohort.html", "ct.html",
+                                                     "ct.json",    "ct.png",      "ct_lesion_probability_seg.dcm",
+                                                     "ct_seg.dcm", "ct_sr.dcm"};
   EXPECT_EQ(results(), with_objects);
   const auto files = nlohmann::json::parse(result.output)["cases"][0]["files"];
   EXPECT_EQ(files["structured_report"], (out_ / "ct_sr.dcm").string());
@@ -150,7 +151,7 @@ TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
   ASSERT_EQ(segment(anonymous).exit_code, 0);
   EXPECT_TRUE(fs::exists(out_ / "ct_source/00005.dcm"));
   EXPECT_TRUE(fs::exists(out_ / "uids.key"));
-  for (const char* name : {"ct_seg.dcm", "ct_sr.dcm", "ct.json", "ct_source/00001.dcm"}) {
+  for (const char* name : {"ct_seg.dcm", "ct_sr.dcm", "ct.json", "ct.html", "ct_source/00001.dcm"}) {
     const std::string bytes = read_file(out_ / name);
     for (const char* secret : {"Doe^Jane", "19500101", "2024-02-29", "20240229", "Lung 2.5"})
       EXPECT_EQ(bytes.find(secret), std::string::npos) << name << ": " << secret;

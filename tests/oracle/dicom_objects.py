@@ -61,7 +61,7 @@ def tilted(image):
 
 
 def run(program, series, out, model, *options):
-    command = [program, "segment", series, "--out", out, "--precision", "fp32", *options]
+    command = [program, "segment", series, "--out", out, *options]
     if model:
         command += ["--model", model]
     subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
