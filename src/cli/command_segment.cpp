@@ -35,11 +35,13 @@ constexpr const char* manual = R"(  pulmoseg segment SCAN.nii.gz --out FOLDER
   pulmoseg segment SCAN.nii.gz --model RUN --out FOLDER
   pulmoseg segment A.nii.gz B.nrrd DICOM_FOLDER/ --model model.onnx --out FOLDER
   pulmoseg segment SCAN.nii.gz --lung-mask LUNG.nii.gz --model RUN --out FOLDER
+  pulmoseg segment STUDY.zip --series 3 --out FOLDER
   pulmoseg segment SCANS/ LIST.csv --out FOLDER --workers 4 --resume
 
-Each INPUT is a NIfTI or NRRD file (3-D, or one 2-D slice) or a folder with one DICOM series, of any size,
-spacing and orientation; or a folder that holds many of these; or a list, a .csv with the column image, and if
-wanted case (its name) and lung_mask. Without --model, the one that ships with the program finds lung and
+Each INPUT is a NIfTI or NRRD file (3-D, or one 2-D slice) or DICOM (a folder, a ZIP, a DICOMDIR; files of one
+folder are one scan), of any size, spacing and orientation; or a folder that holds many of these; or a list, a
+.csv with the column image, and if wanted case (its name) and lung_mask. Of DICOM the CT volume is taken, and
+localizers, reports and derived series are left out; where there are several volumes, --series says which one. Without --model, the one that ships with the program finds lung and
 lesion: what it is worth, and its licence (CC BY-NC-SA 4.0), stand in models/README.md. For an input called
 NAME, FOLDER gets
 
@@ -141,8 +143,8 @@ class ScansAhead {
 
   void begin_next() {
     if (next_ == cases_.size() || coming_.valid()) return;
-    coming_ = std::async(parallel, [this, file = cases_[next_].input] {
-      auto scan = volume::VolumeReader::open(file, kept_scan_bytes);
+    coming_ = std::async(parallel, [this, &planned = cases_[next_]] {
+      auto scan = volume::VolumeReader::open(planned.files, {.kept_bytes = kept_scan_bytes, .series = planned.series});
       scan.read_ahead([this] { return wanted_ && !stop_token().stop_requested(); });
       return scan;
     });
@@ -351,7 +353,7 @@ void add_segment_command(CLI::App& app) {
   command->footer(manual);
   command
       ->add_option("INPUT", arguments->inputs,
-                   "NIfTI or NRRD files, folders with one DICOM series each, folders of these, lists (.csv)")
+                   "NIfTI, NRRD or ZIP files, DICOM folders, DICOMDIRs or files, folders of these, lists (.csv)")
       ->required();
   command
       ->add_option("--model", arguments->models,
@@ -365,6 +367,9 @@ void add_segment_command(CLI::App& app) {
       ->add_option("--lung-mask", arguments->lung_masks,
                    "lung mask of the input at the same place; repeat for more inputs")
       ->allow_extra_args(false);
+  command->add_option(
+      "--series", arguments->plan.series,
+      "which DICOM series, where an input holds several: its number, its UID or a part of its description");
   command->add_flag("--probabilities", arguments->plan.probabilities, "write the probability of lesion too");
   command->add_flag("--uncertainty", arguments->plan.uncertainty, "write how uncertain each voxel is too");
   command->add_option("--speck-ml", arguments->refinement.speck_ml, "smallest part of lesion that is kept, in ml")

@@ -11,8 +11,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
-#include "pulmoseg/base/own_name.hpp"
-#include "pulmoseg/volume/scan_name.hpp"
+#include "pulmoseg/volume/dicom_series.hpp"
 
 namespace pulmoseg::cli {
 namespace {
@@ -31,12 +30,15 @@ std::set<fs::path> identify_inputs(const std::vector<SegmentInput>& inputs) {
   }
   for (const auto& input : inputs) {
     if (input.lung_mask) known.insert(identity(*input.lung_mask));
+    for (const auto& file : input.files) known.insert(identity(file));
   }
   return known;
 }
 
 SegmentCase name_results(std::string name, const SegmentInput& input, const SegmentPlan& plan) {
   SegmentCase result{.input = input.scan,
+                     .files = input.files.empty() ? std::vector{input.scan} : input.files,
+                     .series = plan.series,
                      .lung_mask = input.lung_mask,
                      .name = std::move(name),
                      .mask = {},
@@ -79,7 +81,7 @@ void check_format(const std::vector<SegmentInput>& inputs, const SegmentPlan& pl
   }
   if (plan.uncertainty) throw UsageError("--uncertainty: has no form in DICOM; choose another --format");
   for (const auto& input : inputs) {
-    if (volume::scan_name(input.scan) == own_name(input.scan)) continue;
+    if (!fs::is_regular_file(input.scan) || volume::may_hold_dicom(input.scan)) continue;
     throw UsageError(fmt::format("{}: is no DICOM series, on which --format dicom-seg lies; choose another --format",
                                  input.scan.string()));
   }

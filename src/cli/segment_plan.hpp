@@ -13,6 +13,8 @@ namespace pulmoseg::cli {
 
 struct SegmentCase {
   std::filesystem::path input;
+  std::vector<std::filesystem::path> files;  ///< what is read: `input`, or all DICOM files of which it is the first
+  std::string series;                        ///< which DICOM series; "": the only CT volume
   std::optional<std::filesystem::path> lung_mask;
   std::string name;  ///< of its results; no two cases share one
   std::filesystem::path mask, measurements, picture, report;
@@ -45,6 +47,7 @@ struct SegmentPlan {
   bool deidentify = false, new_uids = false;  ///< of "dicom-seg"
   bool lung = false;                          ///< the model knows the lung
   bool probabilities = false, uncertainty = false;
+  std::string series = {};  ///< of DICOM inputs: which one, by number, UID or description; "": the only CT volume
   bool overwrite = false;
   bool resume = false;  ///< cases whose measurements are there are done, whatever else is there of others is replaced
   Shard shard = {};

@@ -110,6 +110,33 @@ TEST(InspectProgram, ADicomSeriesWithoutThePatient) {
   EXPECT_EQ(series.dump().find("19500101"), std::string::npos) << series;
 }
 
+TEST(InspectProgram, SeveralDicomSeries) {
+  const test::TemporaryFolder folder;
+  test::write_ct_series(folder.path(), 4);
+  for (int n = 0; n < 3; ++n) {
+    auto slice = test::ct_slice(n);
+    slice.put(0x0020000e, "UI", "2.25.80").put(0x00200011, "IS", "4").put(0x0008103e, "LO", "Soft 2.5");
+    test::write_bytes(folder / ("soft" + std::to_string(n)), slice.bytes());
+  }
+  const Json all = inspect(folder.path());
+  EXPECT_EQ(all["kind"], "DICOM files");
+  ASSERT_EQ(all["series"].size(), 2U);
+  EXPECT_EQ(all["series"][0]["number"], 3);
+  EXPECT_EQ(all["series"][1]["description"], "Soft 2.5");
+  EXPECT_EQ(all["series"][1]["uid"], "2.25.80");
+  EXPECT_EQ(all["series"][1]["slices"], 3);
+  EXPECT_EQ(all["series"][1]["why_not"], nullptr);
+
+  const auto chosen = test::run_program({"inspect", folder.path().string(), "--json", "--series", "soft"});
+  EXPECT_EQ(chosen.exit_code, 0) << chosen.messages;
+  EXPECT_EQ(Json::parse(chosen.output)["files"][0]["geometry"]["size"], Json({4, 3, 3}));
+  const auto none = test::run_program({"inspect", folder.path().string(), "--series", "9"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_CONTAINS(none.messages, "--series 9 stands for none of its series");
+  const auto words = test::run_program({"inspect", folder.path().string()});
+  EXPECT_CONTAINS(words.output, "Soft 2.5");
+}
+
 TEST(InspectProgram, ARealDicomSeries) {
   PULMOSEG_REQUIRE_DATA("dicom/chest-64");
   const Json series = inspect(test::development_data("dicom/chest-64"));

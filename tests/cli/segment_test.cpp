@@ -751,6 +751,49 @@ TEST_F(SegmentDicom, IsReadAsTheSameVolume) {
   expect_the_same_mask(folder_ / "series", folder_ / "ct.nrrd", 10);
 }
 
+TEST_F(SegmentDicom, AZipAFileListAndAChosenSeriesAreReadAsTheSameVolume) {
+  test::write_ct_series(folder_ / "series", 5);
+  write_volume(folder_ / "ct.nrrd", volume::read_volume(folder_ / "series"));
+  std::vector<std::pair<std::string, std::string>> zipped;
+  std::vector<std::string> files;
+  for (int n = 0; n < 5; ++n) {
+    zipped.emplace_back("a/" + test::ct_slice_name(n), test::ct_slice(n).bytes());
+    files.push_back((folder_ / "series" / test::ct_slice_name(n)).string());
+    auto other = test::ct_slice(n);
+    other.put(0x0020000e, "UI", "2.25.80").put(0x00200011, "IS", "4").put(0x00281052, "DS", "0");
+    zipped.emplace_back("b/" + test::ct_slice_name(n), other.bytes());
+  }
+  test::write_bytes(folder_ / "study.zip", test::zip_bytes(zipped));
+  const auto several = segment({(folder_ / "study.zip").string()});
+  EXPECT_EQ(several.exit_code, 1);
+  EXPECT_CONTAINS(several.messages, "holds 2 CT series");
+
+  auto arguments = files;
+  arguments.push_back((folder_ / "study.zip").string());
+  arguments.push_back((folder_ / "ct.nrrd").string());
+  arguments.insert(arguments.end(), {"--series", "3"});
+  const auto result = segment(arguments);
+  ASSERT_EQ(result.exit_code, 0) << result.messages;
+  const auto mask = [&](const char* name) {
+    return volume::read_volume(out_ / (std::string(name) + "_lesion.nii.gz"));
+  };
+  EXPECT_EQ(mask("study").voxels, mask("ct").voxels);
+  EXPECT_EQ(mask("series").voxels, mask("ct").voxels);
+  EXPECT_GT(std::ranges::count(mask("ct").voxels, 1.0F), 10);
+}
+
+TEST_F(SegmentDicom, AMediumWithAFolderForEachSeries) {
+  test::write_ct_series(folder_ / "medium/PAT/SER2", 5);
+  fs::create_directories(folder_ / "medium/PAT/SER1");
+  auto scout = test::ct_slice(0);
+  scout.put(0x00080008, "CS", "ORIGINAL\\PRIMARY\\LOCALIZER").put(0x0020000e, "UI", "2.25.70");
+  test::write_bytes(folder_ / "medium/PAT/SER1/IM0", scout.bytes());
+  const auto result = segment({(folder_ / "medium").string()});
+  ASSERT_EQ(result.exit_code, 0) << result.messages;
+  EXPECT_CONTAINS(result.messages, "SER1: is left out: localizer");
+  EXPECT_TRUE(fs::exists(out_ / "SER2.json"));
+}
+
 TEST_F(SegmentDicom, OfARealScannerIsReadAsTheSameVolume) {
   PULMOSEG_REQUIRE_DATA("dicom/chest-64");
   PULMOSEG_REQUIRE_DATA("hu/ct-64.nrrd");
