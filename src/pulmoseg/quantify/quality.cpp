@@ -60,11 +60,19 @@ void QualityChecker::add(const MeasuredSlice& slice) {
                             columns, rows, slices));
   }
   small_.set(slice.index, slice.pixels);
-  for (const auto& part : dense_parts(slice.pixels, columns)) {
-    if (static_cast<double>(part.pixels) * pixel_area_mm2(grid_) >= smallest_metal_mm2)
-      dense_.push_back({slice.index, part.row / small_.block_rows(), part.column / small_.block_columns()});
-  }
+  if (has_dense_part_in_body(slice)) dense_slices_.push_back(slice.index);
   if (!slice.lung.empty()) add_lung(slice);
+}
+
+bool QualityChecker::has_dense_part_in_body(const MeasuredSlice& slice) const {
+  const auto parts = dense_parts(slice.pixels, slice.columns);
+  if (parts.empty()) return false;
+  const auto body = body_of_slice(small_, slice.index);
+  return std::ranges::any_of(parts, [&](const DensePart& part) {
+    const auto block = part.row / small_.block_rows() * small_.size()[0] + part.column / small_.block_columns();
+    return static_cast<double>(part.pixels) * pixel_area_mm2(grid_) >= smallest_metal_mm2 &&
+           body[static_cast<std::size_t>(block)];
+  });
 }
 
 void QualityChecker::add_lung(const MeasuredSlice& slice) {
@@ -88,14 +96,9 @@ void QualityChecker::add_lung(const MeasuredSlice& slice) {
 }
 
 std::optional<Note> QualityChecker::metal() const {
-  std::vector<std::int64_t> slices;
-  for (const auto& part : dense_) {
-    const auto body = body_of_slice(small_, part.slice);
-    if (body[static_cast<std::size_t>(part.row * small_.size()[0] + part.column)]) slices.push_back(part.slice);
-  }
+  if (dense_slices_.empty()) return std::nullopt;
+  auto slices = dense_slices_;
   std::ranges::sort(slices);
-  slices.erase(std::unique(slices.begin(), slices.end()), slices.end());
-  if (slices.empty()) return std::nullopt;
   return Note{"metal", fmt::format("metal, or contrast medium as dense as metal, in {} slices: {}; streaks from it may "
                                    "look like lesions",
                                    slices.size(), some_of(slices))};

@@ -36,6 +36,7 @@ class QualityChecker {
   std::vector<Note> finish(const IntensityStatistics& intensities) const;
 
  private:
+  bool has_dense_part_in_body(const MeasuredSlice& slice) const;
   void add_lung(const MeasuredSlice& slice);
   std::optional<Note> metal() const;
   std::optional<Note> contrast_by_header() const;
@@ -43,14 +44,10 @@ class QualityChecker {
   LungExtent lungs(const std::optional<Chest>& chest, bool no_chest) const;
   std::vector<Note> chest_notes(bool hounsfield) const;
 
-  struct Dense {
-    std::int64_t slice, row, column;  ///< in blocks
-  };
-
   volume::Geometry grid_;
   volume::SourceInfo source_;
   SmallVolume small_;
-  std::vector<Dense> dense_;  ///< what could be metal, in the body or beside it
+  std::vector<std::int64_t> dense_slices_;  ///< with what could be metal, in Hounsfield units
   bool has_lung_mask_ = false;
   LungExtent lung_;  ///< of the mask, in mm²
 };
