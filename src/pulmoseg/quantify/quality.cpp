@@ -65,7 +65,7 @@ void QualityChecker::add(const MeasuredSlice& slice) {
 }
 
 bool QualityChecker::has_dense_part_in_body(const MeasuredSlice& slice) const {
-  const auto parts = dense_parts(slice.pixels, slice.columns);
+  const auto parts = dense_parts(slice.pixels, grid_.size[0]);
   if (parts.empty()) return false;
   const auto body = body_of_slice(small_, slice.index);
   return std::ranges::any_of(parts, [&](const DensePart& part) {
