@@ -27,6 +27,9 @@
 #include "support/contains.hpp"
 #include "support/data.hpp"
 #include "support/dicom.hpp"
+#include "support/nifti.hpp"
+#include "support/zip.hpp"
+
 namespace pulmoseg {
 namespace {
 
