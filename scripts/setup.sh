@@ -10,10 +10,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 debian_packages=(
   g++ cmake ninja-build ccache pkg-config python3 python3-pip ca-certificates
   libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev zlib1g-dev libprotozero-dev
-  libdcmtk-dev libopenjp2-7-dev libarchive-dev libcurl4-openssl-dev libssl-dev libcairo2-dev fontconfig fonts-dejavu-core libgtest-dev
+  libdcmtk-dev libopenjp2-7-dev libarchive-dev libcurl4-openssl-dev libssl-dev
+  libcairo2-dev fontconfig fonts-dejavu-core libgtest-dev
 )
+test_servers=()
 wheels=(openvino==2026.4.1)
-if [ "${1:-}" = --tests ]; then debian_packages+=(dicom3tools orthanc orthanc-dicomweb openssl); fi
 if [ "${PULMOSEG_TRAINING:-ON}" != OFF ]; then
   wheels+=(torch==2.13.0)
   debian_packages+=(libgloo-dev)  # headers that the wheel lacks, for training over several processes
@@ -23,35 +24,52 @@ if [ "${PULMOSEG_TRAINING:-ON}" != OFF ]; then
   fi
 fi
 
+if [ "${1:-}" = --tests ]; then
+  debian_packages+=(dicom3tools openssl socat)
+  test_servers+=(orthanc orthanc-dicomweb)
+fi
+
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 missing_packages() {
   local package
-  for package in "${debian_packages[@]}"; do
+  for package in "$@"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
   done
 }
 
 install_debian_packages() {
   local missing
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
   command -v apt-get >/dev/null || { echo "setup.sh: needs Debian's apt-get to install: ${missing[*]}" >&2; exit 1; }
   echo "Installing from Debian: ${missing[*]}"
   as_root apt-get update -qq
-  if [[ " ${missing[*]} " = *" orthanc "* ]]; then keep_services_stopped; fi
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-  if [[ " ${missing[*]} " = *" orthanc "* ]] && [ -d /run/systemd/system ]; then as_root systemctl disable -q orthanc; fi
 }
 
-# Debian starts what it installs, unless this file says no (invoke-rc.d(8)). The picture archive that tests talk to is started by
-# them alone.
-keep_services_stopped() {
-  local policy=/usr/sbin/policy-rc.d
-  [ ! -e "$policy" ] || return 0
-  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
-  as_root chmod +x "$policy"
-  trap "$(declare -f as_root); as_root rm -f $policy" EXIT
+# Debian starts a server that it installs, at once and at every boot. The tests start theirs themselves, and only then.
+# One that is installed already stays as it is.
+policy=/usr/sbin/policy-rc.d
+forbid_starting() {
+  if [ -e $policy ]; then as_root mv $policy $policy.before-pulmoseg; fi
+  trap allow_starting EXIT
+  printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+  as_root chmod 755 $policy
+}
+allow_starting() {
+  trap - EXIT
+  as_root rm -f $policy
+  if [ -e $policy.before-pulmoseg ]; then as_root mv $policy.before-pulmoseg $policy; fi
+}
+install_test_servers() {
+  [ -n "$(missing_packages "$@")" ] || return 0
+  local were_missing
+  were_missing=$(missing_packages orthanc)
+  forbid_starting
+  install_debian_packages "$@"
+  if [ -n "$were_missing" ]; then as_root update-rc.d orthanc disable >/dev/null; fi  # tells systemd as well
+  allow_starting
 }
 
 # A wheel is unpacked into .deps/python, over what an older or interrupted set-up left there. Its dist-info goes there
@@ -87,6 +105,7 @@ unpack() {
   rm -rf "$partial"
 }
 
-install_debian_packages
+install_debian_packages "${debian_packages[@]}"
+install_test_servers "${test_servers[@]}"
 for wheel in "${wheels[@]}"; do install_wheel "$wheel"; done
 for wheel in "${wheels[@]}"; do if [[ $wheel = torch==* ]]; then install_cuda "$wheel"; fi; done

@@ -8,12 +8,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 #include "pulmoseg/base/output_file.hpp"
 #include "tiny_server.hpp"
@@ -23,10 +25,32 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* server_program = "/usr/sbin/Orthanc";
+constexpr const char* tls_program = "/usr/bin/socat";
 constexpr const char* web_plugin = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so";
 
 void run(const std::string& command) {
   if (std::system((command + " >/dev/null 2>&1").c_str()) != 0) throw std::runtime_error("failed: " + command);
+}
+
+/// Ends with the test, however that ends.
+pid_t start(std::vector<std::string> arguments, const fs::path& log) {
+  std::vector<char*> argv;
+  for (auto& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  const pid_t process = ::fork();
+  if (process != 0) return process;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  ::dup2(output, STDOUT_FILENO);
+  ::dup2(output, STDERR_FILENO);
+  ::execv(argv[0], argv.data());
+  ::_exit(127);
+}
+
+void end(pid_t process) {
+  if (process <= 0) return;
+  ::kill(process, SIGKILL);
+  ::waitpid(process, nullptr, 0);
 }
 
 bool accepts(std::uint16_t port) {
@@ -42,7 +66,10 @@ bool accepts(std::uint16_t port) {
 
 }  // namespace
 
-bool has_orthanc() { return fs::exists(server_program) && fs::exists(web_plugin) && fs::exists("/usr/bin/openssl"); }
+bool has_orthanc() {
+  const auto programs = {server_program, web_plugin, tls_program, "/usr/bin/openssl"};
+  return std::ranges::all_of(programs, [](const char* program) { return fs::exists(program); });
+}
 
 TestCertificates::TestCertificates() {
   const auto file = [&](const std::string& name) { return (folder_ / name).string(); };
@@ -56,12 +83,12 @@ TestCertificates::TestCertificates() {
                     "-addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout {} -out {}",
                     file("ca.pem"), file("ca.key"), name, file(name + ".key"), file(name + ".pem")));
   }
-  write_file(folder_ / "server-both.pem", read_file(folder_ / "server.pem") + read_file(folder_ / "server.key"));
 }
 
 Orthanc::Orthanc(const OrthancOptions& options)
     : tls_(options.certificates != nullptr),
       http_port_(free_port()),
+      tls_port_(free_port()),
       dicom_port_(free_port()),
       move_port_(free_port()) {
   nlohmann::json settings{{"Name", "pulmoseg test"},
@@ -92,44 +119,44 @@ Orthanc::Orthanc(const OrthancOptions& options)
                               {"UseDicomTls", tls_}}}}}};
   if (tls_) {
     const auto& certificates = *options.certificates;
-    settings["SslEnabled"] = true;
-    settings["SslCertificate"] = (certificates / "server-both.pem").string();
     settings["DicomTlsEnabled"] = true;
     settings["DicomTlsCertificate"] = (certificates / "server.pem").string();
     settings["DicomTlsPrivateKey"] = (certificates / "server.key").string();
     settings["DicomTlsTrustedCertificates"] = (certificates / "ca.pem").string();
   }
   fs::create_directory(folder_ / "db");
-  const std::string file = (folder_ / "orthanc.json").string(), log = (folder_ / "log").string();
-  write_file(file, settings.dump());
-  process_ = ::fork();
-  if (process_ == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const int output = ::open(log.c_str(), O_WRONLY | O_CREAT, 0600);
-    ::dup2(output, STDOUT_FILENO);
-    ::dup2(output, STDERR_FILENO);
-    ::execl(server_program, server_program, file.c_str(), static_cast<char*>(nullptr));
-    ::_exit(127);
+  write_file(folder_ / "orthanc.json", settings.dump());
+  process_ = start({server_program, (folder_ / "orthanc.json").string()}, folder_ / "log");
+  if (tls_) {
+    const auto& certificates = *options.certificates;
+    tls_process_ =
+        start({tls_program,
+               fmt::format("OPENSSL-LISTEN:{},bind=127.0.0.1,cert={},key={},verify=0,reuseaddr,fork", tls_port_,
+                           (certificates / "server.pem").string(), (certificates / "server.key").string()),
+               fmt::format("TCP:127.0.0.1:{}", http_port_)},
+              folder_ / "log");
   }
   wait_until_ready();
 }
 
 Orthanc::~Orthanc() {
-  ::kill(process_, SIGKILL);
-  ::waitpid(process_, nullptr, 0);
+  end(tls_process_);
+  end(process_);
 }
 
-void Orthanc::wait_until_ready() const {
+void Orthanc::wait_until_ready() {
   for (int i = 0; i < 600; ++i) {
-    if (accepts(http_port_) && accepts(dicom_port_)) return;
+    if (accepts(http_port_) && accepts(dicom_port_) && (!tls_ || accepts(tls_port_))) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
-  ::kill(process_, SIGKILL);
-  ::waitpid(process_, nullptr, 0);
+  end(tls_process_);
+  end(process_);
   throw std::runtime_error("Orthanc does not start: " + read_file(folder_ / "log"));
 }
 
-std::string Orthanc::web() const { return fmt::format("http{}://127.0.0.1:{}/dicom-web", tls_ ? "s" : "", http_port_); }
+std::string Orthanc::web() const {
+  return fmt::format("http{}://127.0.0.1:{}/dicom-web", tls_ ? "s" : "", tls_ ? tls_port_ : http_port_);
+}
 
 std::string Orthanc::dicom() const {
   return fmt::format("dicom{}://ORTHANC@127.0.0.1:{}", tls_ ? "s" : "", dicom_port_);

@@ -290,7 +290,7 @@ TEST_F(OverTls, ANodeThatAsksWhoWeAreIsToldOrRefuses) {
   EXPECT_CONTAINS(error_of([&] { Archive(server).find({.patient_id = "P1"}); }), server.name);
   server.certificates.own = *certificates_ / "client.pem";
   server.certificates.key = *certificates_ / "ca.key";
-  EXPECT_CONTAINS(error_of([&] { Archive(server).find({.patient_id = "P1"}); }), "is not the key of");
+  EXPECT_CONTAINS(error_of([&] { Archive(server).find({.patient_id = "P1"}); }), "cannot be used as our key");
   server.certificates.own = *certificates_ / "ca.key";
   EXPECT_CONTAINS(error_of([&] { Archive(server).find({.patient_id = "P1"}); }), "cannot be used as our certificate");
 }

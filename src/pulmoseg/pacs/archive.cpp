@@ -167,7 +167,7 @@ class Archive::Implementation {
     std::map<std::string, std::string> instances;
     for (const auto& found : connection_->find(Level::instance, keys)) {
       const auto& uid = value_of(found, tag::sop_instance);
-      const bool elsewhere = !agrees(series.uid, value_of(found, tag::series));
+      const bool elsewhere = !agrees(value_of(found, tag::series), series.uid);  // where the server says
       if (!is_uid(uid) || elsewhere) {
         throw Error(fmt::format("{}: the list of the instances of series {} is not one", server_.name, series.uid));
       }

@@ -317,7 +317,7 @@ Answer answer_for(const InstanceFile& instance, const Ending& ending) {
 class Dimse : public Connection {
  public:
   Dimse(const Server& server, std::stop_token stop) : server_(server), stop_(std::move(stop)) {
-    OFLog::configure(OFLogger::OFF_LOG_LEVEL);  // it would tell the terminal about patients
+    silence_dcmtk();
     check_ae_title(server_.calling_ae);
     if (server_.move) check_ae_title(server_.move->ae_title);
   }

@@ -29,8 +29,11 @@ std::string uid_of(DcmItem& item, const DcmTagKey& key) {
 
 }  // namespace
 
+void silence_dcmtk() { [[maybe_unused]] static const bool done = (OFLog::configure(OFLogger::OFF_LOG_LEVEL), true); }
+
 std::optional<InstanceFile> read_instance(const std::filesystem::path& file) {
   if (!has_mark(file)) return std::nullopt;
+  silence_dcmtk();
   DcmFileFormat content;  // large values stay in the file
   const OFCondition read = content.loadFile(file.c_str());
   if (read.bad()) {

@@ -16,4 +16,7 @@ struct InstanceFile {
 /// Nothing when `file` lacks the mark of a DICOM file. Error when it is cut or lacks an identifier.
 std::optional<InstanceFile> read_instance(const std::filesystem::path& file);
 
+/// DCMTK would tell the terminal about what it reads. Called by whatever uses it.
+void silence_dcmtk();
+
 }  // namespace pulmoseg::pacs
