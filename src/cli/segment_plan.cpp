@@ -12,6 +12,7 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/volume/dicom_series.hpp"
+#include "pulmoseg/volume/scan_name.hpp"
 
 namespace pulmoseg::cli {
 namespace {

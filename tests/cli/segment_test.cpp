@@ -159,6 +159,11 @@ TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
     for (const char* secret : {"Doe^Jane", "19500101", "2024-02-29", "20240229", "Lung 2.5"})
       EXPECT_EQ(bytes.find(secret), std::string::npos) << name << ": " << secret;
   }
+  ASSERT_EQ(segment({(folder_ / "ct" / test::ct_slice_name(0)).string(),
+                     (folder_ / "ct" / test::ct_slice_name(1)).string(), "--format", "dicom-seg", "--overwrite"})
+                .exit_code,
+            0)
+      << "files of one series";
   const auto resumed = segment({ct, "--format", "dicom-seg", "--new-uids", "--resume"});
   EXPECT_CONTAINS(resumed.messages, "1 cases are done already");
 }

@@ -2,6 +2,7 @@
 // What a scan is called: its file without folder and ending.
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -10,16 +11,27 @@
 
 namespace pulmoseg::volume {
 
-/// "scan" for scan.nii.gz, scan.nii, scan.nrrd and scan.zip, for the DICOM folder scan/ and for scan/DICOMDIR. Endings count in any
-/// case (.NII.GZ).
+/// In any case (.NII.GZ), behind at least one other character.
+inline bool has_ending(std::string_view name, std::string_view ending) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return name.size() > ending.size() && std::ranges::equal(name.substr(name.size() - ending.size()), ending, {}, lower);
+}
+
+inline constexpr std::array<std::string_view, 4> volume_endings{".nii.gz", ".nii", ".nrrd", ".nhdr"};
+
+/// NIfTI or NRRD, by its name.
+inline bool is_volume_file(const std::filesystem::path& file) {
+  const std::string name = own_name(file);
+  return std::ranges::any_of(volume_endings, [&](std::string_view ending) { return has_ending(name, ending); });
+}
+
+/// "scan" for scan.nii.gz, scan.nii, scan.nrrd and scan.zip, for the DICOM folder scan/ and for scan/DICOMDIR.
 inline std::string scan_name(const std::filesystem::path& file_or_folder) {
   std::string name = own_name(file_or_folder);
   if (name == "DICOMDIR" && file_or_folder.has_parent_path()) name = own_name(file_or_folder.parent_path());
-  for (const std::string_view ending : {".nii.gz", ".nii", ".nrrd", ".nhdr", ".zip"}) {
-    if (name.size() <= ending.size()) continue;
-    const std::string_view last = std::string_view(name).substr(name.size() - ending.size());
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    if (std::ranges::equal(last, ending, {}, lower)) return name.substr(0, name.size() - ending.size());
+  if (has_ending(name, ".zip")) return name.substr(0, name.size() - 4);
+  for (const std::string_view ending : volume_endings) {
+    if (has_ending(name, ending)) return name.substr(0, name.size() - ending.size());
   }
   return name;
 }
