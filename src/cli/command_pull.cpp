@@ -106,7 +106,10 @@ void list(const std::vector<pacs::Series>& found, const Arguments& arguments) {
   if (!arguments.json) return print_list(found, arguments.show_names);
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const auto& series : found) all.push_back(series_json(series, arguments.show_names));
-  print_json({{"schema", "pulmoseg.pacs_list/1"}, {"server", arguments.pacs.address}, {"series", all}});
+  print_json({{"schema", "pulmoseg.pacs_list/1"},
+              {"research_use", research_use},
+              {"server", arguments.pacs.address},
+              {"series", all}});
 }
 
 pacs::Fetched fetch(pacs::Archive& archive, const pacs::Series& series, const fs::path& folder) {
@@ -134,7 +137,10 @@ void pull(pacs::Archive& archive, const std::vector<pacs::Series>& found, const 
     all.push_back(std::move(json));
   }
   if (!arguments.json) return;
-  print_json({{"schema", "pulmoseg.pull/1"}, {"server", arguments.pacs.address}, {"series", all}});
+  print_json({{"schema", "pulmoseg.pull/1"},
+              {"research_use", research_use},
+              {"server", arguments.pacs.address},
+              {"series", all}});
 }
 
 void run(Arguments& arguments) {

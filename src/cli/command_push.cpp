@@ -66,7 +66,9 @@ void run(const Arguments& arguments) {
       progress.update(static_cast<std::int64_t>(all.size()), "files,");
     });
   }
-  if (arguments.json) print_json({{"schema", "pulmoseg.push/1"}, {"server", server.name}, {"files", all}});
+  if (arguments.json)
+    print_json(
+        {{"schema", "pulmoseg.push/1"}, {"research_use", research_use}, {"server", server.name}, {"files", all}});
   if (failed > 0) throw Error(fmt::format("{}: {} of {} files were not stored", server.name, failed, files.size()));
 }
 

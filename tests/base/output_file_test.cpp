@@ -47,6 +47,15 @@ TEST(OutputFile, FillsEarlierBytes) {
   EXPECT_EQ(read_file(folder / "a"), "headbody");
 }
 
+TEST(OutputFile, TakesTheNameThatItsContentGives) {
+  const test::TemporaryFolder folder;
+  OutputFile file(folder / "arriving");
+  file.write("b");
+  file.commit_as(folder / "b");
+  EXPECT_EQ(read_file(folder / "b"), "b");
+  EXPECT_EQ(files_in(folder.path()), 1u);
+}
+
 TEST(OutputFile, NamesTheFileAndTheReason) {
   const test::TemporaryFolder folder;
   try {

@@ -119,6 +119,11 @@ TEST_P(EachWay, GivesBackWhatWasStored) {
   const Orthanc orthanc;
   const fs::path series = named_series(5);
   write_file(series / "2.25.105.dcm", rle_slice(5));
+  for (const auto& [n, sop_class] : {std::pair(3, "1.2.840.10008.5.1.4.1.1.66.4"),      // Segmentation
+                                     std::pair(4, "1.2.840.10008.5.1.4.1.1.88.34")}) {  // Comprehensive 3D SR
+    write_file(series / fmt::format("2.25.{}.dcm", 100 + n),
+               test::ct_slice(n).put(0x00080016, "UI", sop_class).bytes());
+  }
   const auto web = parse_address(orthanc.web()).server, node = parse_address(orthanc.dicom()).server;
   store_all(stored_by_web ? web : node, series);
   const auto expected = contents_of(series);

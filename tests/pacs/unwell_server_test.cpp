@@ -124,6 +124,20 @@ TEST(UnwellServer, AnswersSomethingElse) {
   EXPECT_CONTAINS(find_error(node(closes)), "the association failed");
 }
 
+TEST(UnwellServer, GetsTheTokenAndSendsItOnToNobody) {
+  const TinyServer other([](const std::string&) { return http(200, json_type, "[]"); });
+  const TinyServer server([&](const std::string&) {
+    return fmt::format(
+        "HTTP/1.1 302 X\r\nLocation: http://localhost:{}/w\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        other.port());
+  });
+  Server address = web(server);
+  address.credentials.token = "abc";
+  Archive(address).find(patient);
+  EXPECT_CONTAINS(server.requests().at(0), "Authorization: Bearer abc\r\n");
+  EXPECT_EQ(other.requests().at(0).find("Authorization"), std::string::npos);
+}
+
 TEST(UnwellServer, SendsUsElsewhere) {
   const TinyServer server([](const std::string&) {
     return std::string("HTTP/1.1 302 X\r\nLocation: file:///etc/hostname\r\nContent-Length: 0\r\n\r\n");

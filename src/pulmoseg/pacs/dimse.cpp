@@ -25,7 +25,8 @@ namespace {
 constexpr std::size_t most_found = 100'000, most_contexts = 128;  // the latter by PS3.8, 9.3.2.2
 constexpr Sint32 connect_seconds = 10;
 
-/// DCMTK changes this one for the whole program when it opens a network.
+/// When it opens a network, DCMTK ceases, in the whole program, to put values right that it reads. For what it sends and
+/// receives that is as it should be; afterwards all is as before.
 class KeepsInputCorrection {
  public:
   KeepsInputCorrection() = default;
@@ -90,6 +91,7 @@ class Association : public DcmSCU {
                                      T_DIMSE_C_StoreRQ* request) override;
   OFCondition sendSTOREResponse(T_ASC_PresentationContextID context, Uint16, const T_DIMSE_C_StoreRQ& request) override;
 
+  KeepsInputCorrection as_before_;
   const Server& server_;
   std::stop_token stop_;
   std::unique_ptr<Transport> transport_;
@@ -121,7 +123,6 @@ Association::Association(const Server& server, const std::stop_token& stop, cons
   setDIMSEBlockingMode(DIMSE_NONBLOCKING);
   setMaxReceivePDULength(ASC_MAXIMUMPDUSIZE);
   setStorageMode(DCMSCU_STORAGE_BIT_PRESERVING);
-  const KeepsInputCorrection as_before;
   require(initNetwork(), "the network");
   require(useSecureConnection(&transport_->layer()), "the network");  // its layer decides whether it is TLS
   const OFCondition opened = negotiateAssociation();
