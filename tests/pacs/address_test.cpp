@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <string>
+#include <vector>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/pacs/server.hpp"
@@ -90,7 +92,7 @@ TEST(Credentials, ComeFromTheEnvironment) {
 TEST(Uid, IsDigitsAndDots) {
   EXPECT_TRUE(is_uid("1.2.840.10008.5.1.4.1.1.2"));
   EXPECT_TRUE(is_uid(std::string(64, '1')));
-  for (const std::string none : {"", "..", ".1", "../1", "1/2", "1.2a", "1 ", std::string(65, '1').c_str()}) {
+  for (const auto& none : std::vector<std::string>{"", "..", ".1", "../1", "1/2", "1.2a", "1 ", std::string(65, '1')}) {
     EXPECT_FALSE(is_uid(none)) << none;
   }
 }

@@ -35,7 +35,7 @@ TEST(DicomFiles, AreThoseInAndBelowAFolder) {
   EXPECT_EQ(find_dicom_files({folder / "a", folder.path()}), both);  // named twice, sent once
 }
 
-TEST(DicomFiles, AreRefusedWhenCutOrNone) {
+TEST(DicomFiles, AreRefusedWhenCutHarmfulOrNone) {
   const test::TemporaryFolder folder;
   EXPECT_CONTAINS(refusal(folder / "missing"), "is not there");
   EXPECT_CONTAINS(refusal(folder.path()), "holds no DICOM file");
@@ -44,6 +44,11 @@ TEST(DicomFiles, AreRefusedWhenCutOrNone) {
   const std::string whole = test::ct_slice(0).bytes();
   write_file(folder / "cut.dcm", whole.substr(0, whole.size() - 3));
   EXPECT_CONTAINS(refusal(folder.path()), "cut.dcm: is no whole DICOM file");
+  std::string deep;
+  for (int i = 0; i < 100'000; ++i)
+    deep += std::string("\xe0\x7f\x20\0SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff", 20);
+  write_file(folder / "cut.dcm", whole + deep);  // DCMTK calls itself once for each
+  EXPECT_CONTAINS(refusal(folder.path()), "cut.dcm: holds sequences in sequences without end");
   write_file(folder / "cut.dcm", test::ct_slice(0).bytes().substr(0, 150));
   EXPECT_CONTAINS(refusal(folder / "cut.dcm"), "is no whole DICOM file");
 }

@@ -11,6 +11,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/pacs/server.hpp"
+#include "pulmoseg/volume/dicom_danger.hpp"
 
 namespace pulmoseg::pacs {
 namespace {
@@ -33,6 +34,9 @@ void silence_dcmtk() { [[maybe_unused]] static const bool done = (OFLog::configu
 
 std::optional<InstanceFile> read_instance(const std::filesystem::path& file) {
   if (!has_mark(file)) return std::nullopt;
+  if (const auto reason = volume::reason_not_to_parse(file); !reason.empty()) {
+    throw Error(fmt::format("{}: {}", file.string(), reason));
+  }
   silence_dcmtk();
   DcmFileFormat content;  // large values stay in the file
   const OFCondition read = content.loadFile(file.c_str());

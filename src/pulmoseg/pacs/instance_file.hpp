@@ -13,7 +13,8 @@ struct InstanceFile {
   bool compressed = false;                               ///< its pixels are encapsulated
 };
 
-/// Nothing when `file` lacks the mark of a DICOM file. Error when it is cut or lacks an identifier.
+/// Nothing when `file` lacks the mark of a DICOM file. Error when it is cut, lacks an identifier or was made to end
+/// the program that reads it.
 std::optional<InstanceFile> read_instance(const std::filesystem::path& file);
 
 /// DCMTK would tell the terminal about what it reads. Called by whatever uses it.

@@ -1,5 +1,5 @@
 #pragma once
-// Whether a DICOM file can be given to DCMTK. Internal to volume/.
+// Whether a DICOM file can be given to DCMTK. For volume/ and pacs/.
 
 #include <filesystem>
 #include <string>
