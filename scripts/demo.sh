@@ -69,6 +69,7 @@ fi
 say "Look at"
 cat <<END
 $results/masks/tr_im.png           slices with lung and lesions outlined; beside it the masks and their measurements
+$results/masks/tr_im.html          a report of it, for a browser or two A4 pages
 $results/evaluation/figures/       CT, reference and prediction: best, median, worst and random slices
 $results/evaluation/metrics.json   Dice, IoU, precision, recall, … on slices that the model has never seen
 models/README.md                   what the model was trained on, what it is worth, where it fails

@@ -5,15 +5,13 @@
 #include <filesystem>
 #include <optional>
 
+#include "case_pictures.hpp"
 #include "commands.hpp"
 #include "common.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/quantify/measurements.hpp"
-#include "pulmoseg/report/case_report.hpp"
-#include "pulmoseg/report/case_views.hpp"
 #include "pulmoseg/report/measurement_report.hpp"
-#include "pulmoseg/report/overlay.hpp"
 #include "pulmoseg/volume/scan_name.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
 
@@ -66,33 +64,18 @@ quantify::ScanMasks read_masks(const Arguments& arguments, const volume::VolumeR
   return masks;
 }
 
-quantify::Measurements measure_with_report(const Arguments& arguments, volume::VolumeReader& scan,
-                                           const report::Provenance& provenance, const Outputs& outputs) {
-  report::SliceGallery gallery(scan.geometry().size[2]);
-  report::CaseViews views(scan.geometry());
+quantify::Measurements measure_with_pictures(const Arguments& arguments, volume::VolumeReader& scan,
+                                             const report::Provenance& provenance, const Outputs& outputs) {
+  CasePictures pictures(scan.geometry());
   const auto measurements =
       quantify::measure(scan, read_masks(arguments, scan), [&](const quantify::MeasuredSlice& slice) {
         stop_if_asked();
-        gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, slice.lesion, slice.lung);
-        views.add(slice);
+        pictures.add(slice);
       });
-  report::draw_montage({.title = volume::scan_name(arguments.image),
-                        .facts = report::measurement_facts(measurements),
-                        .slices = gallery.finish(),
-                        .spacing = report::pixel_spacing(measurements.grid),
-                        .pixel_area_mm2 = measurements.pixel_area_mm2,
-                        .window = {},
-                        .orientation_known = scan.source().has_geometry,
-                        .caption = fmt::format("pulmoseg {}, lesion mask {}", PULMOSEG_VERSION,
-                                               arguments.lesion_mask.filename().string())},
-                       outputs.picture);
-  report::write_case_report({.name = volume::scan_name(arguments.image),
-                             .measurements = measurements,
-                             .provenance = provenance,
-                             .source = scan.source(),
-                             .slices = gallery.finish(),
-                             .views = views.finish()},
-                            outputs.report);
+  const std::string name = volume::scan_name(arguments.image);
+  const CaseFacts facts{name, measurements, provenance, scan.source()};
+  write_file(outputs.picture, pictures.png(facts, outputs.picture));
+  write_file(outputs.report, pictures.html(facts));
   return measurements;
 }
 
@@ -110,7 +93,7 @@ void run(const Arguments& arguments) {
   } else {
     const FolderLock lock(arguments.out);
     outputs = plan_outputs(arguments);
-    measurements = measure_with_report(arguments, scan, provenance, *outputs);
+    measurements = measure_with_pictures(arguments, scan, provenance, *outputs);
     report::write_measurements_json(measurements, provenance, outputs->json);
   }
   if (arguments.json) {

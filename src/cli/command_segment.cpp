@@ -41,9 +41,9 @@ constexpr const char* manual = R"(  pulmoseg segment SCAN.nii.gz --out FOLDER
 Each INPUT is a NIfTI or NRRD file (3-D, or one 2-D slice) or DICOM (a folder, a ZIP, a DICOMDIR; files of one
 folder are one scan), of any size, spacing and orientation; or a folder that holds many of these; or a list, a
 .csv with the column image, and if wanted case (its name) and lung_mask. Of DICOM the CT volume is taken, and
-localizers, reports and derived series are left out; where there are several volumes, --series says which one. Without --model, the one that ships with the program finds lung and
-lesion: what it is worth, and its licence (CC BY-NC-SA 4.0), stand in models/README.md. For an input called
-NAME, FOLDER gets
+localizers, reports and derived series are left out; where there are several volumes, --series says which one.
+Without --model, the one that ships with the program finds lung and lesion: what it is worth, and its licence
+(CC BY-NC-SA 4.0), stand in models/README.md. For an input called NAME, FOLDER gets
 
   NAME_lesion.nii.gz              the mask, 0 or 1, on exactly the input's grid, axis order and header
   NAME_lung.nii.gz                the lung, lesions included, where the model knows it and no --lung-mask is given

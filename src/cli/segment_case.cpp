@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "case_pictures.hpp"
 #include "common.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
@@ -19,9 +20,6 @@
 #include "pulmoseg/evaluation/interpret.hpp"
 #include "pulmoseg/inference/segment.hpp"
 #include "pulmoseg/metrics/confidence.hpp"
-#include "pulmoseg/report/case_report.hpp"
-#include "pulmoseg/report/case_views.hpp"
-#include "pulmoseg/report/overlay.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
 #include "segment_volumes.hpp"
 
@@ -47,22 +45,6 @@ std::vector<float> uncertainty_of(std::span<const float> lesion) {
     return bits(p) + bits(1 - p);
   });
   return entropy;
-}
-
-/// A PNG file's bytes.
-std::string picture_of(const SegmentCase& planned, const volume::SourceInfo& source,
-                       const quantify::Measurements& measurements, const report::SliceGallery& gallery,
-                       const report::Provenance& provenance) {
-  return report::montage_png({.title = planned.name,
-                              .facts = report::measurement_facts(measurements),
-                              .slices = gallery.finish(),
-                              .spacing = report::pixel_spacing(measurements.grid),
-                              .pixel_area_mm2 = measurements.pixel_area_mm2,
-                              .window = {},
-                              .orientation_known = source.has_geometry,
-                              .caption = fmt::format("pulmoseg {}, model {}, sha256 {:.12}", provenance.version,
-                                                     provenance.model.filename().string(), provenance.model_sha256)},
-                             planned.picture);
 }
 
 /// What the network found in a scan. No lung: the network does not know it.
@@ -182,14 +164,12 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
                   has_volume ? volume::voxel_volume_mm3(grid) / 1000 : 0, *work.refinement);
   }
 
-  report::SliceGallery gallery(grid.size[2]);
-  report::CaseViews views(grid);
+  CasePictures pictures(grid);
   std::vector<std::int64_t> order;
   const auto show = [&](const quantify::MeasuredSlice& slice) {
     stop_if_asked();
     order.push_back(slice.index);
-    gallery.offer(slice.index, slice.rows, slice.columns, slice.pixels, slice.lesion, slice.lung);
-    views.add(slice);
+    pictures.add(slice);
   };
   SegmentedCase result{
       .measurements = quantify::measure(scan, {found.lesion, own_lung ? found.lung : std::move(given_lung)}, show),
@@ -202,17 +182,9 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   if (own_lung) result.provenance.lung_mask = planned.lung;
   if (planned.lung_mask) result.provenance.lung_mask = *planned.lung_mask;
   // To pack two masks, a picture and a report takes as long as many a slice in the network: at the same time, then.
-  auto picture = std::async(
-      parallel, [&] { return picture_of(planned, source, result.measurements, gallery, result.provenance); });
-  auto report = std::async(parallel, [&] {
-    return report::case_report_html({.name = planned.name,
-                                     .measurements = result.measurements,
-                                     .provenance = result.provenance,
-                                     .source = source,
-                                     .slices = gallery.finish(),
-                                     .views = views.finish(),
-                                     .anonymous = planned.deidentify});
-  });
+  const CaseFacts facts{planned.name, result.measurements, result.provenance, source, planned.deidentify};
+  auto picture = std::async(parallel, [&] { return pictures.png(facts, planned.picture); });
+  auto report = std::async(parallel, [&] { return pictures.html(facts); });
   volumes.write_masks(found.lesion, own_lung ? &*found.lung : nullptr, order);
   const std::string png = picture.get(), html = report.get();
   // Stopped from here on, no measurements, picture or report of an earlier run stands beside this mask.

@@ -16,9 +16,9 @@ struct SegmentInput {
 };
 
 /// In the order in which they are named; what is found in a folder, by path. A folder with a NIfTI or NRRD file in it, or with
-/// nothing but folders, is searched through, `results` left out, and DICOM folders without images of a CT volume (localizers, reports …)
-/// with a warning; any other folder is a DICOM series. DICOM files of one folder that are named are one series. A .csv has a column "image",
-/// and may have "case" (the name) and "lung_mask"; its paths start at its own folder.
+/// nothing but folders, is searched through, `results` left out, and DICOM folders without images of a CT volume (localizers,
+/// reports …) with a warning; any other folder is a DICOM series. DICOM files of one folder that are named are one series. A .csv
+/// has a column "image", and may have "case" (the name) and "lung_mask"; its paths start at its own folder.
 /// UsageError when the numbers of inputs and lung masks differ, or a lung mask is given for a folder or a list; Error for a
 /// folder without scans and a list that cannot be read.
 std::vector<SegmentInput> find_inputs(const std::vector<std::filesystem::path>& inputs,

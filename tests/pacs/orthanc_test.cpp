@@ -9,6 +9,7 @@
 #include <fstream>
 #include <map>
 
+#include "error_of.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/pacs/archive.hpp"
@@ -20,6 +21,7 @@ namespace pulmoseg::pacs {
 namespace {
 
 namespace fs = std::filesystem;
+using test::error_of;
 using test::Orthanc;
 
 /// The bytes behind group 2, which each hop writes anew (PS3.10, 7.1), and the transfer syntax out of it.
@@ -61,16 +63,6 @@ void store_all(const Server& server, const fs::path& folder) {
   Archive(server).store(find_dicom_files({folder}), [](const Answer& answer) {
     EXPECT_EQ(answer.outcome, Answer::Outcome::stored) << answer.words;
   });
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
-    return error.what();
-  }
-  return "no error";
 }
 
 /// Slice `n` with its pixels in RLE (PS3.5, annex G): two planes of 12 bytes, each one literal run.

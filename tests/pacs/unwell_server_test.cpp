@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "error_of.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/pacs/archive.hpp"
@@ -19,6 +20,7 @@ namespace pulmoseg::pacs {
 namespace {
 
 namespace fs = std::filesystem;
+using test::error_of;
 using test::http;
 using test::TinyServer;
 using namespace std::chrono_literals;
@@ -31,17 +33,6 @@ Server web(const TinyServer& server) {
 }
 Server node(const TinyServer& server) {
   return parse_address(fmt::format("dicom://X@127.0.0.1:{}", server.port())).server;
-}
-
-template <class Action>
-std::string error_of(Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
-    return error.what();
-  }
-  return "no error";
 }
 
 std::string find_error(const Server& server) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/dcmtk_log.hpp"
 
 namespace pulmoseg::dicom {
 namespace {
@@ -74,8 +75,7 @@ std::optional<std::string> value_of(DcmItem& item, const DcmTagKey& tag) {
 }
 
 std::unique_ptr<DcmFileFormat> load_attributes(const std::filesystem::path& file) {
-  static const bool silent = (OFLog::configure(OFLogger::OFF_LOG_LEVEL), true);  // what matters becomes an Error
-  static_cast<void>(silent);
+  volume::silence_dcmtk();
   auto loaded = std::make_unique<DcmFileFormat>();
   const OFCondition condition = loaded->loadFileUntilTag(file.c_str(), EXS_Unknown, EGL_noChange, DCM_MaxReadLength,
                                                          ERM_autoDetect, DCM_PixelData);

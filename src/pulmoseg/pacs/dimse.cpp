@@ -18,6 +18,7 @@
 #include "pulmoseg/pacs/connection.hpp"
 #include "pulmoseg/pacs/dimse_receiver.hpp"
 #include "pulmoseg/pacs/dimse_transport.hpp"
+#include "pulmoseg/volume/dcmtk_log.hpp"
 
 namespace pulmoseg::pacs {
 namespace {
@@ -318,7 +319,7 @@ Answer answer_for(const InstanceFile& instance, const Ending& ending) {
 class Dimse : public Connection {
  public:
   Dimse(const Server& server, std::stop_token stop) : server_(server), stop_(std::move(stop)) {
-    silence_dcmtk();
+    volume::silence_dcmtk();
     check_ae_title(server_.calling_ae);
     if (server_.move) check_ae_title(server_.move->ae_title);
   }

@@ -11,6 +11,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/pacs/server.hpp"
+#include "pulmoseg/volume/dcmtk_log.hpp"
 #include "pulmoseg/volume/dicom_danger.hpp"
 
 namespace pulmoseg::pacs {
@@ -30,14 +31,12 @@ std::string uid_of(DcmItem& item, const DcmTagKey& key) {
 
 }  // namespace
 
-void silence_dcmtk() { [[maybe_unused]] static const bool done = (OFLog::configure(OFLogger::OFF_LOG_LEVEL), true); }
-
 std::optional<InstanceFile> read_instance(const std::filesystem::path& file) {
   if (!has_mark(file)) return std::nullopt;
   if (const auto reason = volume::reason_not_to_parse(file); !reason.empty()) {
     throw Error(fmt::format("{}: {}", file.string(), reason));
   }
-  silence_dcmtk();
+  volume::silence_dcmtk();
   DcmFileFormat content;  // large values stay in the file
   const OFCondition read = content.loadFile(file.c_str());
   if (read.bad()) {

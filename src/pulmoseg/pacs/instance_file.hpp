@@ -17,7 +17,4 @@ struct InstanceFile {
 /// the program that reads it.
 std::optional<InstanceFile> read_instance(const std::filesystem::path& file);
 
-/// DCMTK would tell the terminal about what it reads. Called by whatever uses it.
-void silence_dcmtk();
-
 }  // namespace pulmoseg::pacs

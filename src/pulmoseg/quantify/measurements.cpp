@@ -223,6 +223,7 @@ struct Measurer::State {
   IntensityAccumulator intensities{};
   DensityAccumulator densities{};
   std::vector<bool> given{};
+  std::vector<std::uint8_t> lesion{}, lung{};  // of the slice that was added last
 };
 
 Measurer::Measurer(const ScanFacts& scan, ScanMasks masks)
@@ -241,7 +242,7 @@ Measurer::Measurer(const ScanFacts& scan, ScanMasks masks)
 Measurer::Measurer(Measurer&&) noexcept = default;
 Measurer::~Measurer() = default;
 
-void Measurer::add_slice(std::int64_t index, std::span<const float> pixels) {
+MeasuredSlice Measurer::add_slice(std::int64_t index, std::span<const float> pixels) {
   const auto& [lesion, lung] = state_->masks;
   const std::int64_t slices = lesion.size()[2];
   if (index < 0 || index >= slices)
@@ -252,12 +253,14 @@ void Measurer::add_slice(std::int64_t index, std::span<const float> pixels) {
     throw Error(fmt::format("slice {} has {} pixels, expected {}", index, pixels.size(), lesion.pixels_of_slice()));
   state_->given[position] = true;
   state_->intensities.add_slice(index, pixels);
-  if (lung && !lung->runs(index).empty())
-    state_->densities.add_slice(pixels, lesion.pixels(index), lung->pixels(index));
+  state_->lesion = lesion.pixels(index);
+  if (lung) state_->lung = lung->pixels(index);
+  if (lung && !lung->runs(index).empty()) state_->densities.add_slice(pixels, state_->lesion, state_->lung);
+  return {index, lesion.size()[1], lesion.size()[0], pixels, state_->lesion, state_->lung};
 }
 
 Measurements Measurer::finish() const {
-  const auto& [scan, masks, sides, intensities, densities, given] = *state_;
+  const auto& [scan, masks, sides, intensities, densities, given, unused_lesion, unused_lung] = *state_;
   const bool any = std::ranges::find(given, true) != given.end();
   if (const auto missing = std::ranges::find(given, false); any && missing != given.end())
     throw Error(fmt::format("slice {} of the scan's {} was never measured", missing - given.begin(), given.size()));
@@ -282,15 +285,11 @@ Measurements Measurer::finish() const {
 IntensityStatistics Measurer::intensities() const { return state_->intensities.finish(); }
 
 Measurements measure(volume::VolumeReader& scan, ScanMasks masks, const OnMeasuredSlice& on_slice) {
-  Measurer measurer(facts_of(scan), masks);
+  Measurer measurer(facts_of(scan), std::move(masks));
   QualityChecker quality(scan.geometry(), scan.source());
-  const auto& [columns, rows, slices] = scan.geometry().size;
   volume::AxialSlice slice;
   while (scan.next(slice)) {
-    measurer.add_slice(slice.index, slice.pixels);
-    const auto lesion = masks.lesion.pixels(slice.index);
-    const auto lung = masks.lung ? masks.lung->pixels(slice.index) : std::vector<std::uint8_t>();
-    const MeasuredSlice measured{slice.index, rows, columns, slice.pixels, lesion, lung};
+    const MeasuredSlice measured = measurer.add_slice(slice.index, slice.pixels);
     quality.add(measured);
     if (on_slice) on_slice(measured);
   }

@@ -146,6 +146,13 @@ struct ScanMasks {
   std::optional<masks::RunMask> lung;  ///< nullopt: not known
 };
 
+/// One slice beside its masks.
+struct MeasuredSlice {
+  std::int64_t index, rows, columns;
+  std::span<const float> pixels;
+  std::span<const std::uint8_t> lesion, lung;  ///< 1 inside; lung is empty without a lung mask
+};
+
 /// Measures finished masks; the scan's intensities, for the densities, come slice by slice, so that a volume never has to be in
 /// memory. Without any of them densities are unknown.
 ///
@@ -161,8 +168,9 @@ class Measurer {
   Measurer(Measurer&&) noexcept;
   ~Measurer();
 
-  /// Error when the slice is not of this grid, was given before, or has another number of pixels.
-  void add_slice(std::int64_t index, std::span<const float> pixels);
+  /// The slice beside its masks, valid until the next one is added. Error when it is not of this grid, was given before, or has
+  /// another number of pixels.
+  MeasuredSlice add_slice(std::int64_t index, std::span<const float> pixels);
 
   /// Error when some slices of the grid were given and some not.
   Measurements finish() const;
@@ -187,14 +195,7 @@ bool may_be_hounsfield(const volume::SourceInfo& source);
 /// Area of a pixel in the plane of its slice: the spacings times the sine of the angle between rows and columns.
 double pixel_area_mm2(const volume::Geometry& grid);
 
-/// One slice on its way through measure(), valid during the call.
-struct MeasuredSlice {
-  std::int64_t index, rows, columns;
-  std::span<const float> pixels;
-  std::span<const std::uint8_t> lesion, lung;  ///< 1 inside; lung is empty without a lung mask
-};
-
-/// Sees every slice of a scan once, with its pixels and masks, in the order in which the file has them.
+/// Sees every slice of a scan once, in the order in which the file has them; valid during the call.
 using OnMeasuredSlice = std::function<void(const MeasuredSlice&)>;
 
 /// The one way in which a scan's slices and its finished masks come together. `scan`: nothing of it was handed out yet (or not

@@ -39,10 +39,6 @@ bool SliceGallery::is_better(std::int64_t index, std::int64_t lesion_pixels) con
   return rank(lesion_pixels, index) >= rank(place.lesion_pixels, place.slice.index);
 }
 
-bool SliceGallery::wants(std::int64_t index, std::span<const std::uint8_t> lesion) const {
-  return index >= 0 && index < slices_of_scan_ && is_better(index, count(lesion));
-}
-
 void SliceGallery::offer(std::int64_t index, std::int64_t rows, std::int64_t columns, std::span<const float> pixels,
                          std::span<const std::uint8_t> lesion, std::span<const std::uint8_t> lung) {
   const auto expected = static_cast<std::size_t>(rows * columns);

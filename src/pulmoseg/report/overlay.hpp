@@ -29,9 +29,6 @@ class SliceGallery {
  public:
   explicit SliceGallery(std::int64_t slices_of_scan, std::int64_t places = 12);
 
-  /// Whether it would keep the slice: only then need its pixels be read.
-  bool wants(std::int64_t index, std::span<const std::uint8_t> lesion) const;
-
   /// Error when the spans are not rows·columns long or the index is outside of the scan.
   void offer(std::int64_t index, std::int64_t rows, std::int64_t columns, std::span<const float> pixels,
              std::span<const std::uint8_t> lesion, std::span<const std::uint8_t> lung = {});

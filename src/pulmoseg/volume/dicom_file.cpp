@@ -6,7 +6,6 @@
 #include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
-#include <dcmtk/oflog/oflog.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
+#include "pulmoseg/volume/dcmtk_log.hpp"
 #include "pulmoseg/volume/dicom_danger.hpp"
 #include "pulmoseg/volume/matrix3.hpp"
 
@@ -332,9 +332,9 @@ std::string DicomSlice::name() const {
 }
 
 void prepare_dcmtk() {
+  silence_dcmtk();
   static std::once_flag once;
   std::call_once(once, [] {
-    OFLog::configure(OFLogger::OFF_LOG_LEVEL);  // it would print; what matters becomes an Error
     DcmRLEDecoderRegistration::registerCodecs();
     DJDecoderRegistration::registerCodecs();
     DJLSDecoderRegistration::registerCodecs();
