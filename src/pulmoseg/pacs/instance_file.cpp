@@ -5,23 +5,14 @@
 #include <dcmtk/dcmdata/dctk.h>
 #include <fmt/format.h>
 
-#include <array>
-#include <fstream>
-#include <string_view>
-
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/pacs/server.hpp"
 #include "pulmoseg/volume/dcmtk_log.hpp"
 #include "pulmoseg/volume/dicom_danger.hpp"
+#include "pulmoseg/volume/dicom_series.hpp"
 
 namespace pulmoseg::pacs {
 namespace {
-
-bool has_mark(const std::filesystem::path& file) {
-  std::array<char, 132> begin{};
-  std::ifstream(file, std::ios::binary).read(begin.data(), begin.size());
-  return std::string_view(begin.data() + 128, 4) == "DICM";
-}
 
 std::string uid_of(DcmItem& item, const DcmTagKey& key) {
   OFString value;
@@ -32,7 +23,7 @@ std::string uid_of(DcmItem& item, const DcmTagKey& key) {
 }  // namespace
 
 std::optional<InstanceFile> read_instance(const std::filesystem::path& file) {
-  if (!has_mark(file)) return std::nullopt;
+  if (!volume::is_dicom_file(file)) return std::nullopt;
   if (const auto reason = volume::reason_not_to_parse(file); !reason.empty()) {
     throw Error(fmt::format("{}: {}", file.string(), reason));
   }
