@@ -1,4 +1,4 @@
-// What a user of the volume room sees of it: its headers, and no DCMTK.
+// What a header of ours that includes DCMTK would bring along.
 #include <dcmtk/dcmdata/dctk.h>
 
-#include "pulmoseg/volume/volume_reader.hpp"
+#include "no_dcmtk.hpp"
