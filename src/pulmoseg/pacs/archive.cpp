@@ -140,12 +140,9 @@ class Archive::Implementation {
     if (missing.size() == total) {
       connection_->retrieve(series.study, series.uid, "", inbox);
     } else {
-      for (const auto& instance : missing) connection_->retrieve(series.study, series.uid, instance, inbox);
+      retrieve_each(series, missing, inbox);
     }
-    if (const auto left = inbox.missing().size(); left > 0) {
-      throw Error(fmt::format("{}: series {}: {} of {} instances did not arrive; what did stays, run the same again",
-                              server_.name, series.uid, left, total));
-    }
+    require_all(series, inbox);
     return {.instances = total, .there_before = total - missing.size()};
   }
 
@@ -160,6 +157,32 @@ class Archive::Implementation {
   }
 
  private:
+  /// One that the server cannot give does not keep the others back; a server that gives none is left alone.
+  void retrieve_each(const Series& series, const std::vector<std::string>& instances, Inbox& inbox) {
+    constexpr int most_failures = 3;
+    int failures = 0;
+    for (const auto& instance : instances) {
+      try {
+        connection_->retrieve(series.study, series.uid, instance, inbox);
+      } catch (const Interrupted&) {
+        throw;
+      } catch (const Error&) {
+        const bool last = instance == instances.back();
+        if (last || ++failures == most_failures) throw;
+      }
+    }
+  }
+
+  void require_all(const Series& series, const Inbox& inbox) const {
+    const auto missing = inbox.missing();
+    if (missing.empty()) return;
+    const std::string reason = inbox.first_refusal().empty() ? "" : fmt::format(" ({})", inbox.first_refusal());
+    throw Error(
+        fmt::format("{}: series {}: {} of {} instances did not arrive, the first of them {}{}; what did stays, run "
+                    "the same again",
+                    server_.name, series.uid, missing.size(), inbox.expected().size(), missing.front(), reason));
+  }
+
   /// Instance UID to SOP class UID.
   std::map<std::string, std::string> instances_of(const Series& series) {
     const Attributes keys{

@@ -78,7 +78,7 @@ std::vector<Attributes> parse_data_sets(std::string_view text) {
 
 StoreAnswer parse_store_answer(std::string_view text) {
   Json json = parsed(text);
-  if (json.is_array() && json.size() == 1) json = Json(json.front());  // some servers wrap it
+  if (json.is_array() && json.size() == 1) json = Json(std::move(json.front()));  // some servers wrap it
   if (!json.is_object()) throw Error("the answer is no DICOM JSON of what was stored");
   return {.stored = instances_of(json, "00081199", "00081196"), .failed = instances_of(json, "00081198", "00081197")};
 }

@@ -15,7 +15,7 @@
 namespace pulmoseg::pacs {
 namespace {
 
-constexpr std::size_t page_size = 500, most_found = 100'000;
+constexpr std::size_t page_size = 500, most_found = 100'000, most_found_bytes = 256 << 20;
 constexpr std::uintmax_t batch_bytes = 64 << 20;  // of one STOW-RS request, unless one file is larger
 constexpr const char* json_type = "application/dicom+json";
 
@@ -98,15 +98,17 @@ class DicomWeb : public Connection {
     const std::string target = search_target(level, keys);
     std::vector<Attributes> found;
     std::set<std::string> known;
+    std::size_t bytes = 0;
     for (bool news = true; news;) {
-      const auto page = search(fmt::format("{}limit={}&offset={}", target, page_size, found.size()));
+      const auto page = search(fmt::format("{}limit={}&offset={}", target, page_size, found.size()), bytes);
       news = false;
       for (const auto& item : page) {
         if (!known.insert(value_of(item, identifier_of(level))).second) continue;
         found.push_back(item);
         news = true;
       }
-      if (found.size() > most_found) throw Error(server_.name + ": finds far too much; ask for less");
+      if (found.size() > most_found || bytes > most_found_bytes)
+        throw Error(server_.name + ": finds far too much; ask for less");
     }
     return found;
   }
@@ -137,8 +139,9 @@ class DicomWeb : public Connection {
   }
 
  private:
-  std::vector<Attributes> search(const std::string& target) {
+  std::vector<Attributes> search(const std::string& target, std::size_t& bytes) {
     const auto answer = http_.get(target, json_type);
+    bytes += answer.body.size();
     if (answer.status == 204) return {};
     if (!answer.good()) throw Error(http_.refusal("search", answer));
     return parsed(answer, parse_data_sets);

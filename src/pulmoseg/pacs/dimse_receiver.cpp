@@ -6,35 +6,81 @@
 #include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmnet/scp.h>
 #include <fmt/format.h>
-#include <netdb.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <cerrno>
 #include <set>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/pacs/attributes.hpp"
 #include "pulmoseg/pacs/dimse_transport.hpp"
 
 namespace pulmoseg::pacs {
 namespace {
 
-std::set<std::string> addresses_of(const std::string& host) {
-  addrinfo hints{};
-  hints.ai_family = AF_INET;
-  addrinfo* list = nullptr;
-  std::set<std::string> addresses;
-  if (::getaddrinfo(host.c_str(), nullptr, &hints, &list) != 0) return addresses;
-  for (const addrinfo* entry = list; entry; entry = entry->ai_next) {
-    std::array<char, INET_ADDRSTRLEN> text{};
-    const auto* address = reinterpret_cast<const sockaddr_in*>(entry->ai_addr);
-    if (::inet_ntop(AF_INET, &address->sin_addr, text.data(), text.size())) addresses.insert(text.data());
-  }
-  ::freeaddrinfo(list);
-  return addresses;
+std::string text_of(const in_addr& address) {
+  std::array<char, INET_ADDRSTRLEN> text{};
+  return ::inet_ntop(AF_INET, &address, text.data(), text.size()) ? text.data() : "";
 }
 
-constexpr Uint32 listening_step = 1;  // seconds after which it looks whether it is still wanted
+/// A socket that listens on one address of IPv4 and a port. DCMTK's own would listen on all addresses.
+class Listener {
+ public:
+  Listener(const std::string& address, std::uint16_t port) : name_(fmt::format("{}:{}", address, port)) {
+    sockaddr_in wanted{};
+    wanted.sin_family = AF_INET;
+    wanted.sin_port = htons(port);
+    if (::inet_pton(AF_INET, address.c_str(), &wanted.sin_addr) != 1) {
+      throw UsageError(fmt::format("'{}' is no IPv4 address to listen on", address));
+    }
+    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int reuse = 1;
+    ::setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
+    if (::bind(socket_, reinterpret_cast<const sockaddr*>(&wanted), sizeof wanted) == 0 && ::listen(socket_, 16) == 0)
+      return;
+    const std::string reason = std::generic_category().message(errno);
+    ::close(socket_);
+    throw Error(fmt::format("{}: cannot be listened on: {}", name_, reason));
+  }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  ~Listener() { ::close(socket_); }
+
+  const std::string& name() const { return name_; }
+
+  /// The next connection and who calls; -1 when none comes for a moment.
+  std::pair<int, std::string> accept() const {
+    constexpr int moment = 100;  // ms
+    pollfd waiting{socket_, POLLIN, 0};
+    if (::poll(&waiting, 1, moment) <= 0) return {-1, ""};
+    sockaddr_in caller{};
+    socklen_t size = sizeof caller;
+    const int connection = ::accept4(socket_, reinterpret_cast<sockaddr*>(&caller), &size, SOCK_CLOEXEC);
+    return {connection, text_of(caller.sin_addr)};
+  }
+
+ private:
+  std::string name_;
+  int socket_ = -1;
+};
+
+/// DCMTK takes the next association on this connection, and no other, as long as this lives.
+class HandedOver {
+ public:
+  explicit HandedOver(int connection) { dcmExternalSocketHandle.set(connection); }
+  HandedOver(const HandedOver&) = delete;
+  HandedOver& operator=(const HandedOver&) = delete;
+  ~HandedOver() { dcmExternalSocketHandle.set(DCMNET_INVALID_SOCKET); }
+};
+
+constexpr Uint16 unprivileged_port = 1024;  // DCMTK asks whether it may listen there, although it does not
 
 class Receiver : public DcmSCP {
  public:
@@ -46,10 +92,10 @@ class Receiver : public DcmSCP {
       if (!sop_class.empty()) classes.insert(sop_class);
     }
     for (const auto& sop_class : classes) addPresentationContext(sop_class.c_str(), syntaxes);
-    setPort(server.move->port);
+    setPort(unprivileged_port);
     setAETitle(server.move->ae_title.c_str());
     setConnectionBlockingMode(DUL_NOBLOCK);
-    setConnectionTimeout(listening_step);
+    setConnectionTimeout(static_cast<Uint32>(server.timeout.count()));
     setDIMSEBlockingMode(DIMSE_NONBLOCKING);
     setDIMSETimeout(static_cast<Uint32>(server.timeout.count()));
     setACSETimeout(static_cast<Uint32>(server.timeout.count()));
@@ -57,83 +103,112 @@ class Receiver : public DcmSCP {
     getConfig().setTransportLayer(&transport.layer());
   }
 
-  void stop() { wanted_ = false; }
-  const std::string& first_error() const { return first_error_; }
+  /// Takes what comes over a connection, until the other side ends it.
+  void receive(int connection) {
+    const HandedOver handed_over(connection);
+    if (const OFCondition begun = openListenPort(); begun.bad()) {
+      ::close(connection);
+      return note(one_line(begun.text()));
+    }
+    acceptAssociations();
+  }
+
+  /// What was wrong with the first thing that could not be taken.
+  const std::string& error() const { return error_; }
 
  private:
-  OFBool stopAfterConnectionTimeout() override { return wanted_ ? OFFalse : OFTrue; }
-  OFBool stopAfterCurrentAssociation() override { return wanted_ ? OFFalse : OFTrue; }
+  OFBool stopAfterConnectionTimeout() override { return OFTrue; }
+  OFBool stopAfterCurrentAssociation() override { return OFTrue; }
   OFBool checkCalledAETitleAccepted(const OFString& title) override { return title == getAETitle(); }
   OFBool checkCallingAETitleAccepted(const OFString& title) override { return title == server_.called_ae.c_str(); }
-  void notifyAssociationRequest(const T_ASC_Parameters& parameters, DcmSCPActionType& action) override {
-    const std::string address = parameters.DULparams.callingPresentationAddress;
-    if (addresses_.contains(address)) return;
-    action = DCMSCP_ACTION_REFUSE_ASSOCIATION;
-    note(fmt::format("{} wanted to send, which is not the server", address));
-  }
 
   OFCondition handleIncomingCommand(T_DIMSE_Message* message, const DcmPresentationContextInfo& context) override {
     if (message->CommandField != DIMSE_C_STORE_RQ) return DcmSCP::handleIncomingCommand(message, context);
     T_DIMSE_C_StoreRQ& request = message->msg.CStoreRQ;
-    Uint16 status = STATUS_STORE_Refused_OutOfResources;
     try {
       OutputFile file = inbox_.begin();
       const OFCondition received =
           receiveSTORERequest(request, context.presentationContextID, OFString(file.temporary_path().c_str()));
-      if (received.bad()) return received;
-      status = STATUS_STORE_Error_CannotUnderstand;
-      inbox_.accept(std::move(file));
-      status = STATUS_Success;
+      if (received.bad()) {
+        note(one_line(received.text()));
+        return received;
+      }
+      const bool taken = inbox_.accept(std::move(file));
+      return sendSTOREResponse(context.presentationContextID, request,
+                               taken ? STATUS_Success : STATUS_STORE_Error_CannotUnderstand);
     } catch (const std::exception& error) {
       note(error.what());
+      return EC_CouldNotCreateTemporaryFile;  // ends the association
     }
-    return sendSTOREResponse(context.presentationContextID, request, status);
   }
 
   void note(const std::string& error) {
-    if (first_error_.empty()) first_error_ = error;
+    if (error_.empty()) error_ = error;
   }
 
   const Server& server_;
   Inbox& inbox_;
-  std::set<std::string> addresses_ = addresses_of(server_.host);
-  std::atomic<bool> wanted_ = true;
-  std::string first_error_;
+  std::string error_;
 };
 
 }  // namespace
 
 class StorageReceiver::Implementation {
  public:
-  Implementation(const Server& server, Inbox& inbox)
+  Implementation(const Server& server, Inbox& inbox, Transport& caller)
       : server_(server),
+        welcome_(addresses_of(server)),
+        listener_(server.move->address.empty() ? caller.local_address() : server.move->address, server.move->port),
         transport_(make_transport(server, Transport::Role::acceptor)),
-        receiver_(server_, inbox, *transport_) {
-    const OFCondition opened = receiver_.openListenPort();
-    if (opened.bad()) throw Error(fmt::format("port {} cannot be listened on: {}", server.move->port, opened.text()));
-    thread_ = std::thread([this] { receiver_.acceptAssociations(); });
+        receiver_(server_, inbox, *transport_),
+        caller_(caller) {
+    caller_.waits_for(transport_.get());
+    thread_ = std::thread([this] { run(); });
   }
 
   ~Implementation() { finish(); }
 
   std::string finish() {
-    receiver_.stop();
+    wanted_ = false;
     transport_->stop();
     if (thread_.joinable()) thread_.join();
-    return receiver_.first_error();
+    caller_.waits_for(nullptr);
+    if (const auto reason = transport_->reason(); !reason.empty()) return "the node " + reason;
+    return receiver_.error().empty() ? stranger_ : receiver_.error();
   }
 
+  const std::string& address() const { return listener_.name(); }
+
  private:
+  void run() {
+    while (wanted_) {
+      const auto [connection, who] = listener_.accept();
+      if (connection < 0) continue;
+      if (welcome_.contains(who)) {
+        receiver_.receive(connection);
+        continue;
+      }
+      ::close(connection);
+      stranger_ = fmt::format("{} wanted to send, which is not the server", who);
+    }
+  }
+
   Server server_;
+  std::set<std::string> welcome_;
+  Listener listener_;
   std::unique_ptr<Transport> transport_;
   Receiver receiver_;
+  Transport& caller_;
+  std::atomic<bool> wanted_ = true;
+  std::string stranger_;
   std::thread thread_;
 };
 
-StorageReceiver::StorageReceiver(const Server& server, Inbox& inbox)
-    : implementation_(std::make_unique<Implementation>(server, inbox)) {}
+StorageReceiver::StorageReceiver(const Server& server, Inbox& inbox, Transport& caller)
+    : implementation_(std::make_unique<Implementation>(server, inbox, caller)) {}
 StorageReceiver::~StorageReceiver() = default;
 std::string StorageReceiver::finish() { return implementation_->finish(); }
+const std::string& StorageReceiver::address() const { return implementation_->address(); }
 
 const std::vector<std::string>& transfer_syntaxes() {
   static const std::vector<std::string> syntaxes{

@@ -4,23 +4,28 @@
 #include <memory>
 #include <string>
 
+#include "pulmoseg/pacs/dimse_transport.hpp"
 #include "pulmoseg/pacs/inbox.hpp"
 #include "pulmoseg/pacs/server.hpp"
 
 namespace pulmoseg::pacs {
 
-/// Listens on Server::move's port from its construction to its destruction, in a thread of its own. Only that server, known by
-/// AE title and address, may connect, and only instances that `inbox` expects are taken.
+/// Listens on Server::move's port and address from its construction to its destruction, in a thread of its own. Only that server,
+/// known by AE title and address, may connect, and only instances that `inbox` expects are taken. `caller`: over which the move
+/// is asked for; it is patient as long as something comes here, and gives the address to listen on where none is named.
 /// Error when the port cannot be had.
 class StorageReceiver {
  public:
-  StorageReceiver(const Server& server, Inbox& inbox);
+  StorageReceiver(const Server& server, Inbox& inbox, Transport& caller);
   StorageReceiver(const StorageReceiver&) = delete;
   StorageReceiver& operator=(const StorageReceiver&) = delete;
   ~StorageReceiver();
 
   /// Ends it; then says what was wrong with the first thing that was not taken, if anything was.
   std::string finish();
+
+  /// ADDRESS:PORT
+  const std::string& address() const;
 
  private:
   class Implementation;

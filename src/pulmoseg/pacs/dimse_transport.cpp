@@ -4,17 +4,26 @@
 // osconfig.h comes first
 #include <arpa/inet.h>
 #include <dcmtk/dcmtls/tlslayer.h>
+#include <dcmtk/dcmtls/tlstrans.h>
 #include <fmt/format.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
 #include <mutex>
-#include <vector>
+#include <set>
+#include <stop_token>
+#include <thread>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/pacs/dimse_watch.hpp"
 
 namespace pulmoseg::pacs {
 namespace {
@@ -57,29 +66,30 @@ T_ASC_NetworkRole as_dcmtk(Transport::Role role) {
   return role == Transport::Role::requestor ? NET_REQUESTOR : NET_ACCEPTOR;
 }
 
+std::string text_of(const in_addr& address) {
+  std::array<char, INET_ADDRSTRLEN> text{};
+  return ::inet_ntop(AF_INET, &address, text.data(), text.size()) ? text.data() : "";
+}
+
+std::string local_address_of(int socket) {
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "";
+  return text_of(address.sin_addr);
+}
+
 class Layer : public DcmTLSTransportLayer, public Transport {
  public:
-  explicit Layer(bool) {}  // without TLS
-  Layer(const Server& server, Role our_role) : DcmTLSTransportLayer(as_dcmtk(our_role), nullptr, OFTrue), tls_(true) {
+  using Clock = DimseWatch::Clock;
+
+  explicit Layer(const Server& server) : timeout_(server.timeout) {}  // without TLS
+  Layer(const Server& server, Role our_role)
+      : DcmTLSTransportLayer(as_dcmtk(our_role), nullptr, OFTrue), timeout_(server.timeout), tls_(true) {
     set_up(*this, server, our_role);
-  }
-  ~Layer() override {
-    for (const int socket : sockets_) ::close(socket);
   }
 
   DcmTransportLayer& layer() override { return *this; }
-
-  DcmTransportConnection* createConnection(DcmNativeSocketType socket, OFBool) override {
-    const int at_once =
-        1;  // a command and its data set are two writes: the second would wait for the first one's receipt
-    ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
-    const std::lock_guard lock(mutex_);
-    const int twin =
-        ::dup(socket);  // DCMTK closes the other; its number may be somebody else's by the time that we stop
-    if (twin >= 0) sockets_.push_back(twin);
-    if (stopped_) ::shutdown(socket, SHUT_RDWR);
-    return DcmTLSTransportLayer::createConnection(socket, tls_ ? OFTrue : OFFalse);
-  }
+  DcmTransportConnection* createConnection(DcmNativeSocketType socket, OFBool) override;
 
   void stop() override {
     const std::lock_guard lock(mutex_);
@@ -87,17 +97,173 @@ class Layer : public DcmTLSTransportLayer, public Transport {
     for (const int socket : sockets_) ::shutdown(socket, SHUT_RDWR);
   }
 
+  std::string reason() const override {
+    const std::lock_guard lock(mutex_);
+    return reason_;
+  }
+
+  std::string local_address() const override { return local_address_; }
+
+  void waits_for(const Transport* other) override {
+    const std::lock_guard lock(mutex_);
+    other_ = dynamic_cast<const Layer*>(other);
+  }
+
+  void end(std::string_view reason) {
+    const std::lock_guard lock(mutex_);
+    end_locked(reason);
+  }
+
+  /// A connection is about to close its socket, whose number may then be somebody else's.
+  void forget(int socket) {
+    const std::lock_guard lock(mutex_);
+    sockets_.erase(socket);
+  }
+
+  /// While one lives, a connection reads, writes or shakes hands, and the clock is looked at.
+  class Exchange {
+   public:
+    explicit Exchange(Layer& layer) : layer_(layer) { layer_.has_moved(), ++layer_.exchanges_; }
+    Exchange(const Exchange&) = delete;
+    Exchange& operator=(const Exchange&) = delete;
+    ~Exchange() { --layer_.exchanges_; }
+
+   private:
+    Layer& layer_;
+  };
+
+  void has_moved() { moved_ = Clock::now(); }
+  bool is_silent() const { return Clock::now() - moved_.load() > timeout_; }
+  bool is_silent_with_the_other() const {
+    const std::lock_guard lock(mutex_);
+    return is_silent() && (!other_ || other_->is_silent());
+  }
+
+  std::chrono::seconds timeout() const { return timeout_; }
+
  private:
+  /// DCMTK waits for the rest of what TLS has begun to receive without looking at the clock.
+  void end_silence(const std::stop_token& over) {
+    std::unique_lock lock(mutex_);
+    while (!wake_.wait_for(lock, over, std::chrono::milliseconds(100), [&] { return over.stop_requested(); })) {
+      if (exchanges_ > 0 && is_silent()) end_locked("is silent for longer than the timeout");
+    }
+  }
+
+  void end_locked(std::string_view reason) {
+    if (reason_.empty()) reason_ = reason;
+    for (const int socket : sockets_) ::shutdown(socket, SHUT_RDWR);
+  }
+
+  std::chrono::seconds timeout_;
   bool tls_ = false, stopped_ = false;
-  std::mutex mutex_;
-  std::vector<int> sockets_;
+  mutable std::mutex mutex_;
+  std::set<int> sockets_;
+  std::string reason_, local_address_;
+  const Layer* other_ = nullptr;
+  std::atomic<Clock::time_point> moved_ = Clock::now();
+  std::atomic<int> exchanges_ = 0;
+  std::condition_variable_any wake_;
+  std::jthread clock_{[this](const std::stop_token& over) { end_silence(over); }};
 };
+
+/// A connection of DCMTK's that is watched.
+template <class Base>
+class Watched : public Base {
+ public:
+  template <class... Arguments>
+  Watched(Layer& layer, DcmNativeSocketType socket, Arguments... more)
+      : Base(socket, more...), layer_(layer), watch_(layer.timeout()) {}
+  Watched(const Watched&) = delete;
+  Watched& operator=(const Watched&) = delete;
+  ~Watched() override { layer_.forget(this->getSocket()); }
+
+  OFCondition clientSideHandshake() override {
+    const Layer::Exchange exchange(layer_);
+    return Base::clientSideHandshake();
+  }
+
+  OFCondition serverSideHandshake() override {
+    const Layer::Exchange exchange(layer_);
+    return Base::serverSideHandshake();
+  }
+
+  ssize_t read(void* buffer, std::size_t size) override {
+    const Layer::Exchange exchange(layer_);
+    const ssize_t count = Base::read(buffer, size);
+    if (count <= 0) return count;
+    layer_.has_moved();
+    const auto reason = watch_.see({static_cast<const char*>(buffer), static_cast<std::size_t>(count)});
+    if (reason.empty()) return count;
+    layer_.end(reason);
+    errno = EIO;
+    return -1;
+  }
+
+  ssize_t write(void* buffer, std::size_t size) override {
+    const Layer::Exchange exchange(layer_);
+    const ssize_t count = Base::write(buffer, size);
+    if (count > 0) layer_.has_moved();
+    return count;
+  }
+
+  /// DCMTK takes the time that has gone off the timeout, and would wait for ever when less than nothing is left.
+  OFBool networkDataAvailable(int seconds) override {
+    if (Base::networkDataAvailable(std::max(seconds, 0))) return OFTrue;
+    while (seconds > 0 && !layer_.is_silent_with_the_other()) {
+      if (Base::networkDataAvailable(1)) return OFTrue;
+    }
+    return OFFalse;
+  }
+
+  void closeTransportConnection() override {
+    layer_.forget(this->getSocket());
+    Base::closeTransportConnection();
+  }
+
+ private:
+  Layer& layer_;
+  DimseWatch watch_;
+};
+
+DcmTransportConnection* Layer::createConnection(DcmNativeSocketType socket, OFBool) {
+  const int at_once =
+      1;  // a command and its data set are two writes: the second would wait for the first one's receipt
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
+  SSL* tls = tls_ ? SSL_new(getNativeHandle()) : nullptr;
+  if (tls_ && !tls) return nullptr;
+  has_moved();
+  const std::lock_guard lock(mutex_);
+  local_address_ = local_address_of(socket);
+  sockets_.insert(socket);
+  if (stopped_) ::shutdown(socket, SHUT_RDWR);
+  if (!tls) return new Watched<DcmTCPConnection>(*this, socket);
+  SSL_set_fd(tls, socket);
+  return new Watched<DcmTLSConnection>(*this, socket, tls);
+}
 
 }  // namespace
 
 std::unique_ptr<Transport> make_transport(const Server& server, Transport::Role role) {
   if (server.tls) return std::make_unique<Layer>(server, role);
-  return std::make_unique<Layer>(false);
+  return std::make_unique<Layer>(server);
+}
+
+std::set<std::string> addresses_of(const Server& server) {
+  addrinfo hints{};
+  hints.ai_family = AF_INET;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  if (const int failed = ::getaddrinfo(server.host.c_str(), nullptr, &hints, &list); failed != 0) {
+    throw Error(fmt::format("{}: the host has no IPv4 address ({}), and dicom:// goes by no other", server.name,
+                            ::gai_strerror(failed)));
+  }
+  std::set<std::string> addresses;
+  for (const addrinfo* entry = list; entry; entry = entry->ai_next) {
+    addresses.insert(text_of(reinterpret_cast<const sockaddr_in*>(entry->ai_addr)->sin_addr));
+  }
+  ::freeaddrinfo(list);
+  return addresses;
 }
 
 }  // namespace pulmoseg::pacs

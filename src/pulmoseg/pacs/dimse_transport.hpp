@@ -3,6 +3,8 @@
 // name. Internal to pacs/.
 
 #include <memory>
+#include <set>
+#include <string>
 
 #include "pulmoseg/pacs/server.hpp"
 
@@ -10,7 +12,8 @@ class DcmTransportLayer;  // DCMTK's
 
 namespace pulmoseg::pacs {
 
-/// Threads: stop() may be called by any, the rest by the one that owns it.
+/// Its connections end when not a byte moves for longer than the server's timeout, and when DimseWatch says so.
+/// Threads: stop() and reason() may be called by any, the rest by the one that owns it.
 class Transport {
  public:
   enum class Role { requestor, acceptor };
@@ -20,9 +23,21 @@ class Transport {
 
   /// Ends its connections: whoever reads from or writes to one gets an error, now and later.
   virtual void stop() = 0;
+
+  /// Why it ended a connection on its own, or "".
+  virtual std::string reason() const = 0;
+
+  /// Our address on the connection that was opened last.
+  virtual std::string local_address() const = 0;
+
+  /// Silence is no silence while something moves on `other`, unless that is null.
+  virtual void waits_for(const Transport* other) = 0;
 };
 
 /// Error when a certificate or a key cannot be used.
 std::unique_ptr<Transport> make_transport(const Server& server, Transport::Role role);
+
+/// The host's addresses of IPv4, which is all that DCMTK 3.6.7 speaks. Error when it has none.
+std::set<std::string> addresses_of(const Server& server);
 
 }  // namespace pulmoseg::pacs

@@ -15,8 +15,8 @@
 namespace pulmoseg::pacs {
 namespace {
 
-constexpr std::size_t largest_body = 64 << 20;  // of an answer that is kept in memory
-constexpr long connect_seconds = 10, most_redirects = 5;
+constexpr std::size_t largest_body = 64 << 20;                            // of an answer that is kept in memory
+constexpr long connect_seconds = 10, most_redirects = 5, slowest = 1000;  // the latter in bytes a second
 
 template <class Value>
 void set(CURL* curl, CURLoption option, Value value) {
@@ -115,7 +115,7 @@ Http::Http(const Server& server, std::stop_token stop)
   set(curl, CURLOPT_REDIR_PROTOCOLS_STR, server_.tls ? "https" : "http");
   set(curl, CURLOPT_MAXREDIRS, most_redirects);
   set(curl, CURLOPT_CONNECTTIMEOUT, connect_seconds);
-  set(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(curl, CURLOPT_LOW_SPEED_LIMIT, slowest);
   set(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(server_.timeout.count()));
   set(curl, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   const auto& [authority, own, key] = server_.certificates;

@@ -8,6 +8,8 @@
 namespace pulmoseg::pacs {
 namespace {
 
+constexpr std::size_t few = 10;
+
 std::string file_name(const std::string& instance) { return instance + ".dcm"; }
 
 bool is_there(const std::filesystem::path& file, const std::string& instance) {
@@ -41,19 +43,35 @@ std::vector<std::string> Inbox::missing() const {
 
 OutputFile Inbox::begin() const { return OutputFile(folder_ / "arriving.dcm"); }
 
-void Inbox::accept(OutputFile file) {
+bool Inbox::accept(OutputFile file) {
   std::optional<InstanceFile> instance;
   try {
     instance = read_instance(file.temporary_path());
   } catch (const Error&) {  // its text names a file that will not be there
   }
-  if (!instance) throw Error("the server sent something that is no whole DICOM file");
+  if (!instance) return refuse("the server sent something that is no whole DICOM file");
   if (!expected_.contains(instance->sop_instance)) {
-    throw Error(fmt::format("the server sent instance {}, which was not asked for", instance->sop_instance));
+    return refuse(fmt::format("the server sent instance {}, which was not asked for", instance->sop_instance));
+  }
+  if (present_.contains(instance->sop_instance)) {  // a server that did not hear our answer sends again
+    count_unwanted();
+    return true;
   }
   file.commit_as(folder_ / file_name(instance->sop_instance));
   present_.insert(instance->sop_instance);
   if (on_arrived_) on_arrived_(present_.size());
+  return true;
+}
+
+bool Inbox::refuse(const std::string& reason) {
+  if (first_refusal_.empty()) first_refusal_ = reason;
+  count_unwanted();
+  return false;
+}
+
+void Inbox::count_unwanted() {
+  if (++unwanted_ <= expected_.size() + few) return;
+  throw Error("the server goes on sending what is not wanted" + (first_refusal_.empty() ? "" : ": " + first_refusal_));
 }
 
 }  // namespace pulmoseg::pacs

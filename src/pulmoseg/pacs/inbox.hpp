@@ -26,14 +26,23 @@ class Inbox {
   /// A file for whatever comes next.
   OutputFile begin() const;
 
-  /// Puts it in place under its instance UID. Error, and it is gone, when it is not whole or not expected.
-  void accept(OutputFile file);
+  /// Puts it in place under its instance UID. When it is not whole or not expected it is gone, and the answer is no. One that is
+  /// there already is not put there again. Error when the disk is full, and when what is not wanted comes without end.
+  bool accept(OutputFile file);
+
+  /// What was wrong with the first that was not accepted, or "".
+  const std::string& first_refusal() const { return first_refusal_; }
 
  private:
+  bool refuse(const std::string& reason);
+  void count_unwanted();
+
   std::filesystem::path folder_;
   std::map<std::string, std::string> expected_;
   std::set<std::string> present_;
   std::function<void(std::size_t)> on_arrived_;
+  std::string first_refusal_;
+  std::size_t unwanted_ = 0;
 };
 
 }  // namespace pulmoseg::pacs

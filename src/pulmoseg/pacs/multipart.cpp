@@ -7,7 +7,7 @@
 namespace pulmoseg::pacs {
 namespace {
 
-constexpr std::size_t longest_headers = 16 << 10;
+constexpr std::size_t longest_headers = 16 << 10, most_around = 1 << 20;
 
 std::string_view trimmed(std::string_view text) {
   const auto begin = text.find_first_not_of(" \t");
@@ -52,10 +52,15 @@ MultipartReader::MultipartReader(const std::string& boundary, Parts parts)
     : delimiter_("\r\n--" + boundary), pending_("\r\n"), parts_(std::move(parts)) {}
 
 void MultipartReader::feed(std::string_view bytes) {
-  if (state_ == State::over) return;  // an epilogue says nothing
+  if (state_ == State::over) return pass_over(bytes.size());  // an epilogue says nothing
   pending_ += bytes;
   while (step()) {
   }
+}
+
+void MultipartReader::pass_over(std::size_t bytes) {
+  around_ += bytes;
+  if (around_ > most_around) throw Error("the answer is no multipart/related: it goes on without a part");
 }
 
 void MultipartReader::finish() const {
@@ -78,6 +83,7 @@ bool MultipartReader::read_up_to_delimiter() {
   const bool found = at != std::string::npos;
   const auto sure = found ? at : pending_.size() - std::min(pending_.size(), delimiter_.size() - 1);
   if (state_ == State::content && sure > 0) parts_.content(std::string_view(pending_).substr(0, sure));
+  if (state_ == State::preamble) pass_over(sure);
   pending_.erase(0, found ? at + delimiter_.size() : sure);
   if (!found) return false;
   if (state_ == State::content) parts_.end();

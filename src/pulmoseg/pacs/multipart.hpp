@@ -33,10 +33,12 @@ class MultipartReader {
   bool read_up_to_delimiter();
   bool read_delimiter_line();
   bool read_headers();
+  void pass_over(std::size_t bytes);
 
   enum class State { preamble, content, delimiter_line, headers, over };
 
   std::string delimiter_, pending_;
+  std::size_t around_ = 0;  // bytes before the first part and behind the last
   Parts parts_;
   State state_ = State::preamble;
 };

@@ -54,10 +54,16 @@ void take_study(std::string_view whole, std::string_view& path, Address& address
 /// HOST[:PORT]; a host with colons (IPv6) stands in brackets.
 void take_host(std::string_view whole, std::string_view text, Server& server) {
   const auto bracket = text.starts_with('[') ? text.find(']') : std::string_view::npos;
+  if (bracket != std::string_view::npos && bracket + 1 < text.size() && text[bracket + 1] != ':') {
+    refuse(whole, "names no host");
+  }
   const auto colon = text.find(':', bracket == std::string_view::npos ? 0 : bracket);
   server.host = text.substr(0, colon);
   if (bracket != std::string_view::npos) server.host = text.substr(1, bracket - 1);
   if (server.host.empty()) refuse(whole, "names no host");
+  if (bracket != std::string_view::npos && server.protocol == Server::Protocol::dimse) {
+    refuse(whole, "is an IPv6 address, which is for DICOMweb alone; give the node's name or IPv4 address");
+  }
   if (colon == std::string_view::npos) return;
   const auto port = parse_number<std::uint16_t>(text.substr(colon + 1));
   if (!port || *port == 0) refuse(whole, fmt::format("'{}' is no port", text.substr(colon + 1)));

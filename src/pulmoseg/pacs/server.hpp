@@ -23,10 +23,11 @@ struct Credentials {
   bool empty() const { return user.empty() && token.empty(); }
 };
 
-/// Where a DIMSE node sends what is moved: our AE title as it knows it, and the port on which we listen meanwhile.
+/// Where a DIMSE node sends what is moved: our AE title as it knows it, and where we listen meanwhile.
 struct MoveDestination {
   std::string ae_title;
   std::uint16_t port = 0;
+  std::string address{};  ///< ours, of IPv4; empty: that from which the node was called. 0.0.0.0: all
 };
 
 struct Server {
