@@ -25,7 +25,7 @@ if [ "${PULMOSEG_TRAINING:-ON}" != OFF ]; then
 fi
 
 if [ "${1:-}" = --tests ]; then
-  debian_packages+=(dicom3tools openssl socat)
+  debian_packages+=(dicom3tools dcmtk openssl socat)
   test_servers+=(orthanc orthanc-dicomweb)
 fi
 

@@ -1,6 +1,7 @@
 // pulmoseg pull: series out of a picture archive.
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <filesystem>
 #include <optional>
@@ -29,7 +30,10 @@ the same again. Only exactly matching studies are taken; --modality all takes wh
 
 A classic node is asked by C-FIND and C-GET, over the connection that pulmoseg opens. One that knows only C-MOVE
 must know us: --move-to names the AE title that it has for this machine, --listen the port, on which pulmoseg
-then listens as long as the command runs, and only for that node.
+then listens as long as the command runs, only for that node, and only on the address of this machine from which
+the node is called; --listen-on names another one (0.0.0.0: all).
+
+What a server has and cannot give is told, series by series; the exit code is then 1.
 
 Names of patients are printed with --list --show-names and never else, nor are they part of a file's name.
 
@@ -40,7 +44,7 @@ struct Arguments {
   PacsOptions pacs;
   pacs::Query query;
   fs::path out;
-  std::string move_to;
+  std::string move_to, listen_on;
   std::uint16_t listen = 0;
   bool list = false, show_names = false, json = false;
 };
@@ -59,7 +63,7 @@ pacs::Server server_of(Arguments& arguments) {
   if (!arguments.move_to.empty()) {
     if (server.protocol != pacs::Server::Protocol::dimse) throw UsageError("--move-to is for dicom:// and dicoms://");
     pacs::check_ae_title(arguments.move_to);
-    server.move = {.ae_title = arguments.move_to, .port = arguments.listen};
+    server.move = {.ae_title = arguments.move_to, .port = arguments.listen, .address = arguments.listen_on};
   }
   if (!arguments.list && arguments.out.empty()) throw UsageError("pull needs --out FOLDER, or --list");
   if (arguments.show_names && !arguments.list) throw UsageError("--show-names is for --list");
@@ -122,25 +126,41 @@ pacs::Fetched fetch(pacs::Archive& archive, const pacs::Series& series, const fs
 
 void pull(pacs::Archive& archive, const std::vector<pacs::Series>& found, const Arguments& arguments) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  std::size_t failed = 0;
   for (const auto& series : found) {
     stop_if_asked();
     const fs::path folder = arguments.out / series.uid;
-    const auto [instances, there_before] = fetch(archive, series, folder);
-    if (!arguments.json) {
-      print_line(fmt::format("{}: {} instances of {} ({} there before)", folder.string(), instances, series.modality,
-                             there_before));
-    }
     auto json = series_json(series, /*with_name=*/false);
-    json["instances"] = instances;
-    json["there_before"] = there_before;
+    json["there_before"] = nullptr;
     json["folder"] = folder.string();
+    json["error"] = nullptr;
+    try {
+      const auto [instances, there_before] = fetch(archive, series, folder);
+      json["instances"] = instances;
+      json["there_before"] = there_before;
+      if (!arguments.json) {
+        print_line(fmt::format("{}: {} instances of {} ({} there before)", folder.string(), instances, series.modality,
+                               there_before));
+      }
+    } catch (const Interrupted&) {
+      throw;
+    } catch (const UsageError&) {
+      throw;
+    } catch (const Error& error) {
+      if (found.size() == 1 && !arguments.json) throw;
+      spdlog::error("{}", error.what());
+      json["error"] = error.what();
+      ++failed;
+    }
     all.push_back(std::move(json));
   }
-  if (!arguments.json) return;
-  print_json({{"schema", "pulmoseg.pull/1"},
-              {"research_use", research_use},
-              {"server", arguments.pacs.address},
-              {"series", all}});
+  if (arguments.json) {
+    print_json({{"schema", "pulmoseg.pull/1"},
+                {"research_use", research_use},
+                {"server", arguments.pacs.address},
+                {"series", all}});
+  }
+  if (failed > 0) throw Error(fmt::format("{} of {} series did not arrive whole", failed, found.size()));
 }
 
 void run(Arguments& arguments) {
@@ -179,6 +199,10 @@ void add_pull_command(CLI::App& app) {
       command->add_option("--move-to", arguments->move_to, "C-MOVE to this AE title, ours as the node knows it");
   auto* listen = command->add_option("--listen", arguments->listen, "with --move-to: the port to listen on meanwhile")
                      ->check(CLI::Range(1, 65535));
+  auto* listen_on = command->add_option("--listen-on", arguments->listen_on,
+                                        "with --listen: our IPv4 address to listen on, 0.0.0.0 for all (default: that "
+                                        "from which the node is called)");
+  listen_on->needs(listen);
   move_to->needs(listen);
   listen->needs(move_to);
   command->add_flag("--json", arguments->json, "print the results as JSON");

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <filesystem>
-#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "commands.hpp"
@@ -47,29 +48,60 @@ void tell(const pacs::Answer& answer, bool json) {
   if (!json && answer.outcome != Outcome::failed) print_line(fmt::format("{}: stored", answer.file.string()));
 }
 
+/// Answers to the files up to where the server broke off, and why it did, or "".
+std::pair<std::vector<pacs::Answer>, std::string> send(const pacs::Server& server, const std::vector<fs::path>& files,
+                                                       bool json) {
+  std::vector<pacs::Answer> answers;
+  pacs::Archive archive(server, stop_token());
+  Progress progress("push", static_cast<std::int64_t>(files.size()));
+  try {
+    archive.store(files, [&](const pacs::Answer& answer) {
+      tell(answer, json);
+      answers.push_back(answer);
+      progress.update(static_cast<std::int64_t>(answers.size()), "files,");
+    });
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const UsageError&) {
+    throw;
+  } catch (const Error& error) {
+    return {std::move(answers), error.what()};
+  }
+  return {std::move(answers), ""};
+}
+
+nlohmann::ordered_json as_json(const std::vector<pacs::Answer>& answers) {
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const auto& answer : answers) {
+    all.push_back({{"file", answer.file.string()},
+                   {"instance", answer.instance},
+                   {"outcome", name_of(answer.outcome)},
+                   {"words", answer.words}});
+  }
+  return all;
+}
+
 void run(const Arguments& arguments) {
   const auto [server, study, series] = address_of(arguments.pacs);
   if (!study.empty()) throw UsageError(arguments.pacs.address + ": names a study, expected the server alone");
   const auto files = pacs::find_dicom_files(arguments.inputs);
-  pacs::Archive archive(server, stop_token());
-  nlohmann::ordered_json all = nlohmann::ordered_json::array();
-  std::size_t failed = 0;
-  {
-    Progress progress("push", static_cast<std::int64_t>(files.size()));
-    archive.store(files, [&](const pacs::Answer& answer) {
-      tell(answer, arguments.json);
-      failed += answer.outcome == Outcome::failed;
-      all.push_back({{"file", answer.file.string()},
-                     {"instance", answer.instance},
-                     {"outcome", name_of(answer.outcome)},
-                     {"words", answer.words}});
-      progress.update(static_cast<std::int64_t>(all.size()), "files,");
-    });
+  auto [answers, broken] = send(server, files, arguments.json);
+  const auto answered = static_cast<std::ptrdiff_t>(answers.size());  // in the order of the files
+  std::for_each(files.begin() + answered, files.end(), [&](const fs::path& file) {
+    answers.push_back({.file = file, .instance = {}, .outcome = Outcome::failed, .words = "the server did not say"});
+  });
+  if (arguments.json) {
+    print_json({{"schema", "pulmoseg.push/1"},
+                {"research_use", research_use},
+                {"server", server.name},
+                {"files", as_json(answers)}});
   }
-  if (arguments.json)
-    print_json(
-        {{"schema", "pulmoseg.push/1"}, {"research_use", research_use}, {"server", server.name}, {"files", all}});
-  if (failed > 0) throw Error(fmt::format("{}: {} of {} files were not stored", server.name, failed, files.size()));
+  const auto has_failed = [](const pacs::Answer& answer) { return answer.outcome == Outcome::failed; };
+  const auto first = std::ranges::find_if(answers, has_failed);
+  if (first == answers.end()) return;
+  throw Error(fmt::format("{}; {} of {} files were not stored, the first of them {}",
+                          broken.empty() ? server.name : broken, std::ranges::count_if(answers, has_failed),
+                          answers.size(), first->file.string()));
 }
 
 }  // namespace

@@ -1,16 +1,9 @@
 #include "orthanc.hpp"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -18,6 +11,7 @@
 #include <vector>
 
 #include "pulmoseg/base/output_file.hpp"
+#include "server_process.hpp"
 #include "tiny_server.hpp"
 
 namespace pulmoseg::test {
@@ -30,38 +24,6 @@ constexpr const char* web_plugin = "/usr/share/orthanc/plugins/libOrthancDicomWe
 
 void run(const std::string& command) {
   if (std::system((command + " >/dev/null 2>&1").c_str()) != 0) throw std::runtime_error("failed: " + command);
-}
-
-/// Ends with the test, however that ends.
-pid_t start(std::vector<std::string> arguments, const fs::path& log) {
-  std::vector<char*> argv;
-  for (auto& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  const pid_t process = ::fork();
-  if (process != 0) return process;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  ::dup2(output, STDOUT_FILENO);
-  ::dup2(output, STDERR_FILENO);
-  ::execv(argv[0], argv.data());
-  ::_exit(127);
-}
-
-void end(pid_t process) {
-  if (process <= 0) return;
-  ::kill(process, SIGKILL);
-  ::waitpid(process, nullptr, 0);
-}
-
-bool accepts(std::uint16_t port) {
-  const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const bool accepted = ::connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-  ::close(descriptor);
-  return accepted;
 }
 
 }  // namespace
@@ -126,32 +88,20 @@ Orthanc::Orthanc(const OrthancOptions& options)
   }
   fs::create_directory(folder_ / "db");
   write_file(folder_ / "orthanc.json", settings.dump());
-  process_ = start({server_program, (folder_ / "orthanc.json").string()}, folder_ / "log");
+  process_.emplace(std::vector<std::string>{server_program, (folder_ / "orthanc.json").string()}, folder_ / "log");
   if (tls_) {
     const auto& certificates = *options.certificates;
-    tls_process_ =
-        start({tls_program,
-               fmt::format("OPENSSL-LISTEN:{},bind=127.0.0.1,cert={},key={},verify=0,reuseaddr,fork", tls_port_,
-                           (certificates / "server.pem").string(), (certificates / "server.key").string()),
-               fmt::format("TCP:127.0.0.1:{}", http_port_)},
-              folder_ / "log");
+    tls_process_.emplace(
+        std::vector<std::string>{
+            tls_program,
+            fmt::format("OPENSSL-LISTEN:{},bind=127.0.0.1,cert={},key={},verify=0,reuseaddr,fork", tls_port_,
+                        (certificates / "server.pem").string(), (certificates / "server.key").string()),
+            fmt::format("TCP:127.0.0.1:{}", http_port_)},
+        folder_ / "log");
   }
-  wait_until_ready();
-}
-
-Orthanc::~Orthanc() {
-  end(tls_process_);
-  end(process_);
-}
-
-void Orthanc::wait_until_ready() {
-  for (int i = 0; i < 600; ++i) {
-    if (accepts(http_port_) && accepts(dicom_port_) && (!tls_ || accepts(tls_port_))) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-  end(tls_process_);
-  end(process_);
-  throw std::runtime_error("Orthanc does not start: " + read_file(folder_ / "log"));
+  process_->wait_for(http_port_);
+  process_->wait_for(dicom_port_);
+  if (tls_) tls_process_->wait_for(tls_port_);
 }
 
 std::string Orthanc::web() const {

@@ -1,13 +1,13 @@
 #pragma once
 // Debian's Orthanc as a picture archive on loopback, as long as a test runs.
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "pulmoseg/pacs/server.hpp"
+#include "server_process.hpp"
 #include "support/data.hpp"
 
 namespace pulmoseg::test {
@@ -37,19 +37,16 @@ class Orthanc {
   explicit Orthanc(const OrthancOptions& options = {});
   Orthanc(const Orthanc&) = delete;
   Orthanc& operator=(const Orthanc&) = delete;
-  ~Orthanc();
 
   std::string web() const;    ///< http[s]://127.0.0.1:…/dicom-web
   std::string dicom() const;  ///< dicom[s]://ORTHANC@127.0.0.1:…
   std::uint16_t move_port() const { return move_port_; }
 
  private:
-  void wait_until_ready();
-
   TemporaryFolder folder_;
   bool tls_;
   std::uint16_t http_port_, tls_port_, dicom_port_, move_port_;
-  pid_t process_ = -1, tls_process_ = -1;
+  std::optional<ServerProcess> process_, tls_process_;
 };
 
 }  // namespace pulmoseg::test

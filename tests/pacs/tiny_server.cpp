@@ -12,21 +12,6 @@
 namespace pulmoseg::test {
 namespace {
 
-/// Bound to loopback, on a port that the system chooses.
-int bound_socket(std::uint16_t& port) {
-  const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    throw std::runtime_error("no port on loopback");
-  }
-  port = ntohs(address.sin_port);
-  return descriptor;
-}
-
 void send_all(int connection, const std::string& bytes) {
   for (std::size_t sent = 0; sent < bytes.size();) {
     const ssize_t some = ::send(connection, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
@@ -51,6 +36,20 @@ std::string receive_request(int connection) {
 }
 
 }  // namespace
+
+int bound_socket(std::uint16_t& port) {
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    throw std::runtime_error("no port on loopback");
+  }
+  port = ntohs(address.sin_port);
+  return descriptor;
+}
 
 std::uint16_t free_port() {
   std::uint16_t port = 0;

@@ -14,6 +14,9 @@ namespace pulmoseg::test {
 /// Any port of loopback that is free now.
 std::uint16_t free_port();
 
+/// A socket bound to loopback, on a port that the system chooses.
+int bound_socket(std::uint16_t& port);
+
 class TinyServer {
  public:
   /// `answer` gets what came up to the first empty line (for DIMSE: the first bytes) and gives all bytes that go back, after

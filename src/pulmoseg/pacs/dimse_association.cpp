@@ -134,6 +134,7 @@ Association::Implementation::Implementation(const Server& server, std::stop_toke
   setDIMSEBlockingMode(DIMSE_NONBLOCKING);
   setMaxReceivePDULength(ASC_MAXIMUMPDUSIZE);
   setStorageMode(DCMSCU_STORAGE_BIT_PRESERVING);
+  addresses_of(server);  // says clearly when there are none
   require(initNetwork(), "the network");
   require(useSecureConnection(&transport_.layer()), "the network");  // its layer decides whether it is TLS
   const OFCondition opened = negotiateAssociation();
@@ -148,6 +149,7 @@ Association::Implementation::Implementation(const Server& server, std::stop_toke
 }
 
 Association::Implementation::~Implementation() {
+  transport_.hurry();
   if (isConnected() && !stop_.stop_requested()) releaseAssociation();
   if (isConnected()) abortAssociation();
   freeNetwork();  // before the transport goes

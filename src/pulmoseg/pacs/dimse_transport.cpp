@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <set>
 #include <stop_token>
@@ -97,6 +98,8 @@ class Layer : public DcmTLSTransportLayer, public Transport {
     for (const int socket : sockets_) ::shutdown(socket, SHUT_RDWR);
   }
 
+  void hurry() override { hurries_ = true; }
+
   std::string reason() const override {
     const std::lock_guard lock(mutex_);
     return reason_;
@@ -134,12 +137,13 @@ class Layer : public DcmTLSTransportLayer, public Transport {
 
   void has_moved() { moved_ = Clock::now(); }
   bool is_silent() const { return Clock::now() - moved_.load() > timeout_; }
-  bool is_silent_with_the_other() const {
+  bool other_moves() const {
     const std::lock_guard lock(mutex_);
-    return is_silent() && (!other_ || other_->is_silent());
+    return other_ && !other_->is_silent();
   }
 
   std::chrono::seconds timeout() const { return timeout_; }
+  int longest_wait() const { return hurries_ ? 5 : std::numeric_limits<int>::max(); }  // seconds
 
  private:
   /// DCMTK waits for the rest of what TLS has begun to receive without looking at the clock.
@@ -163,6 +167,7 @@ class Layer : public DcmTLSTransportLayer, public Transport {
   const Layer* other_ = nullptr;
   std::atomic<Clock::time_point> moved_ = Clock::now();
   std::atomic<int> exchanges_ = 0;
+  std::atomic<bool> hurries_ = false;
   std::condition_variable_any wake_;
   std::jthread clock_{[this](const std::stop_token& over) { end_silence(over); }};
 };
@@ -209,8 +214,8 @@ class Watched : public Base {
 
   /// DCMTK takes the time that has gone off the timeout, and would wait for ever when less than nothing is left.
   OFBool networkDataAvailable(int seconds) override {
-    if (Base::networkDataAvailable(std::max(seconds, 0))) return OFTrue;
-    while (seconds > 0 && !layer_.is_silent_with_the_other()) {
+    if (Base::networkDataAvailable(std::clamp(seconds, 0, layer_.longest_wait()))) return OFTrue;
+    while (seconds > 0 && layer_.other_moves()) {
       if (Base::networkDataAvailable(1)) return OFTrue;
     }
     return OFFalse;

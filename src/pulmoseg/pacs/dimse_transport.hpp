@@ -24,6 +24,9 @@ class Transport {
   /// Ends its connections: whoever reads from or writes to one gets an error, now and later.
   virtual void stop() = 0;
 
+  /// From now on nothing is waited for longer than 5 seconds: only farewells are to come.
+  virtual void hurry() = 0;
+
   /// Why it ended a connection on its own, or "".
   virtual std::string reason() const = 0;
 
