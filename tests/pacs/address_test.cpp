@@ -64,16 +64,19 @@ TEST(Address, RefusesWhatIsNone) {
   EXPECT_CONTAINS(refusal("http://"), "names no host");
   EXPECT_CONTAINS(refusal("http://h:0/x"), "'0' is no port");
   EXPECT_CONTAINS(refusal("http://h:65536/x"), "is no port");
-  EXPECT_CONTAINS(refusal("http://h/x?a=b"), "holds a query");
+  EXPECT_CONTAINS(refusal("http://h/x?a=b"), "http://h/x: holds a query");
   EXPECT_CONTAINS(refusal("http://h/x/studies/../1"), "is no UID");
   EXPECT_CONTAINS(refusal("http://h/x/studies/1/series/a"), "is no UID");
+  EXPECT_CONTAINS(refusal("http://[::1]1/x"), "names no host");
+  EXPECT_CONTAINS(refusal("dicom://P@[::1]:104"), "is an IPv6 address, which is for DICOMweb alone");
   EXPECT_CONTAINS(refusal("dicom://h:104"), "lacks the AE title");
   EXPECT_CONTAINS(refusal("dicom://SEVENTEEN_LETTERS@h"), "no AE title");
   EXPECT_CONTAINS(refusal("dicom://P@h/x"), "'/x' does not belong there");
 }
 
 TEST(Address, IsNoPlaceForAPassword) {
-  for (const std::string address : {"https://me:secret@pacs/x", "http://me@pacs/x", "dicom://me:secret@h"}) {
+  for (const std::string address :
+       {"https://me:secret@pacs/x", "http://me@pacs/x", "dicom://me:secret@h", "http://me:sec/secret@pacs/x"}) {
     EXPECT_CONTAINS(refusal(address), "PULMOSEG_PACS_USER");
     EXPECT_EQ(refusal(address).find("secret"), std::string::npos);
   }

@@ -43,5 +43,13 @@ TEST(DicomJson, TellsWhatWasStored) {
   EXPECT_TRUE(parse_store_answer(R"({"00081199": {"vr": "SQ"}})").stored.empty());
 }
 
+TEST(DicomJson, ListsInListsWithoutEndEndNothing) {
+  const int levels = 500'000;
+  const std::string deep = std::string(levels, '[') + std::string(levels, ']');
+  EXPECT_THROW(parse_store_answer(deep), Error);
+  EXPECT_THROW(parse_data_sets(deep), Error);
+  EXPECT_EQ(parse_data_sets(R"([{"00100020": {"vr": "LO", "Value": )" + deep + "}}]").size(), 1U);
+}
+
 }  // namespace
 }  // namespace pulmoseg::pacs

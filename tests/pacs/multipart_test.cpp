@@ -50,6 +50,13 @@ TEST(Multipart, RefusesEndlessHeadersAndOtherDelimiters) {
   EXPECT_THROW(read_parts("--bc\r\n\r\nx\r\n--bc--", 100), Error);
 }
 
+TEST(Multipart, RefusesWhatGoesOnWithoutAPart) {
+  const std::string much(1 << 21, 'x');
+  EXPECT_THROW(read_parts(much + "\r\n--b\r\n\r\nx\r\n--b--", 1000), Error);
+  EXPECT_THROW(read_parts("--b\r\n\r\nx\r\n--b--" + much, 1000), Error);
+  EXPECT_EQ(read_parts("a word\r\n--b\r\n\r\n" + much + "\r\n--b--a word", 1000), std::vector<std::string>{much});
+}
+
 TEST(Multipart, BoundaryIsAParameterOfItsType) {
   EXPECT_EQ(boundary_of("multipart/related; type=\"application/dicom\"; boundary=a-b"), "a-b");
   EXPECT_EQ(boundary_of("Multipart/Related;Boundary=\"a b; c\";x=y"), "a b; c");

@@ -211,6 +211,27 @@ TEST_F(WithOrthanc, APortThatIsTakenIsNamed) {
                   fmt::format("127.0.0.1:{}: cannot be listened on", holder.port()));
 }
 
+TEST_F(WithOrthanc, ListensWhereTheNodeIsCalledFromAndForNobodyElse) {
+  const Orthanc orthanc;
+  const fs::path series = named_series(1);
+  store_all(parse_address(orthanc.web()).server, series);
+  for (const auto& [listen_on, elsewhere] : {std::pair("", "refused"), std::pair("0.0.0.0", "patience")}) {
+    Server move = move_server(orthanc);
+    move.move->address = listen_on;
+    std::string got_elsewhere;
+    Archive(move).fetch({.study = "2.25.1", .uid = "2.25.2"}, folder_ / "out", [&](std::size_t, std::size_t) {
+      got_elsewhere = test::what_a_stranger_gets("127.0.0.2", orthanc.move_port(), "127.0.0.1");
+    });
+    EXPECT_EQ(got_elsewhere, elsewhere);
+    EXPECT_TRUE(contents_of(folder_ / "out") == contents_of(series));
+    fs::remove_all(folder_ / "out");
+  }
+  Server move = move_server(orthanc);
+  move.move->address = "::1";
+  EXPECT_CONTAINS(error_of([&] { Archive(move).fetch({.study = "2.25.1", .uid = "2.25.2"}, folder_ / "out"); }),
+                  "'::1' is no IPv4 address to listen on");
+}
+
 TEST_F(WithOrthanc, AsksForThePassword) {
   const Orthanc orthanc({.password = true});
   Server server = parse_address(orthanc.web()).server;

@@ -85,6 +85,47 @@ TEST_F(PacsProgram, RefusedFilesAreToldOneByOne) {
   EXPECT_CONTAINS(result.messages, "2 of 3 files were not stored");
 }
 
+TEST_F(PacsProgram, FilesBehindTheOneAtWhichTheServerBrokeOffAreNamed) {
+  const test::TinyServer server([](const std::string&) { return test::http(503, "text/plain", "tired"); });
+  const auto result =
+      run_program({"push", "http://127.0.0.1:" + std::to_string(server.port()) + "/w", scan_.string(), "--json"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_CONTAINS(result.messages, "the server answers 503 (tired); 3 of 3 files were not stored, the first of them ");
+  const Json files = Json::parse(result.output)["files"];
+  ASSERT_EQ(files.size(), 3U);
+  EXPECT_EQ(files[2]["outcome"], "failed");
+}
+
+TEST_F(PacsProgram, ASeriesThatCannotBeHadKeepsTheNextOneNotBack) {
+  const test::TinyServer server([](const std::string& request) {
+    const auto answer = [](const std::string& body) { return test::http(200, "application/dicom+json", body); };
+    const std::string study = R"("0020000D": {"vr": "UI", "Value": ["2.25.1"]})";
+    const auto uid = [](const std::string& tag, const std::string& value) {
+      return "\"" + tag + R"(": {"vr": "UI", "Value": [")" + value + "\"]}";
+    };
+    if (request.find("/instances?") != std::string::npos) {
+      return answer("[{" + uid("00080018", request.find("/2.25.2/") == std::string::npos ? "2.25.100" : "2.25.900") +
+                    "}]");
+    }
+    if (request.find("/series?") != std::string::npos) {
+      return answer("[{" + uid("0020000E", "2.25.2") + "}, {" + uid("0020000E", "2.25.3") + "}]");
+    }
+    if (request.find("/studies?") != std::string::npos) return answer("[{" + study + "}]");
+    if (request.find("/2.25.2 ") != std::string::npos) return test::http(500, "text/plain", "lost");
+    return test::http(200, "multipart/related; boundary=b", "--b\r\n\r\n" + test::ct_slice(0).bytes() + "\r\n--b--");
+  });
+  const auto result = run_program({"pull", "http://127.0.0.1:" + std::to_string(server.port()) + "/w/studies/2.25.1",
+                                   "--modality", "all", "--out", out_.string(), "--json"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_CONTAINS(result.messages, "series 2.25.2: the server answers 500 (lost)");
+  EXPECT_CONTAINS(result.messages, "1 of 2 series did not arrive whole");
+  const Json series = Json::parse(result.output)["series"];
+  EXPECT_TRUE(series[0]["there_before"].is_null());
+  EXPECT_CONTAINS(series[0]["error"].get<std::string>(), "500");
+  EXPECT_TRUE(series[1]["error"].is_null());
+  EXPECT_TRUE(fs::exists(out_ / "2.25.3/2.25.100.dcm"));
+}
+
 TEST_F(PacsProgram, CtrlCStopsAtOnce) {
   const test::TinyServer server([](const std::string&) { return "silence"; });
   for (const std::string scheme : {"http://127.0.0.1:", "dicom://X@127.0.0.1:"}) {

@@ -57,6 +57,26 @@ std::uint16_t free_port() {
   return port;
 }
 
+std::string what_a_stranger_gets(const std::string& address, std::uint16_t port, const std::string& from) {
+  const auto at = [](const std::string& text, std::uint16_t number) {
+    sockaddr_in place{};
+    place.sin_family = AF_INET;
+    place.sin_port = htons(number);
+    ::inet_pton(AF_INET, text.c_str(), &place.sin_addr);
+    return place;
+  };
+  const auto here = at(from, 0), there = at(address, port);
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ::bind(socket, reinterpret_cast<const sockaddr*>(&here), sizeof here);
+  std::string got = "refused";
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&there), sizeof there) == 0) {
+    pollfd waiting{socket, POLLIN, 0};
+    got = ::poll(&waiting, 1, 3000) > 0 ? "nothing" : "patience";
+  }
+  ::close(socket);
+  return got;
+}
+
 TinyServer::TinyServer(std::function<std::string(const std::string&)> answer) : answer_(std::move(answer)) {
   listener_ = bound_socket(port_);
   ::listen(listener_, 8);

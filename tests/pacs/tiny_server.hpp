@@ -17,6 +17,9 @@ std::uint16_t free_port();
 /// A socket bound to loopback, on a port that the system chooses.
 int bound_socket(std::uint16_t& port);
 
+/// What who connects to a port from an address of loopback gets: "refused", "nothing" (the end) or "patience".
+std::string what_a_stranger_gets(const std::string& address, std::uint16_t port, const std::string& from);
+
 class TinyServer {
  public:
   /// `answer` gets what came up to the first empty line (for DIMSE: the first bytes) and gives all bytes that go back, after

@@ -222,6 +222,41 @@ TEST_F(UnwellFetch, SendsSomethingElse) {
   EXPECT_EQ(files(), std::set<std::string>{});
 }
 
+TEST_F(UnwellFetch, WhatCannotBeTakenKeepsNothingElseBack) {
+  const auto line =
+      fetch_error({"2.25.100", "2.25.101"},
+                  http(200, parts_type, part(other_.substr(0, other_.size() - 2)) + part(slice_) + "\r\n--b--"));
+  EXPECT_CONTAINS(line,
+                  "1 of 2 instances did not arrive, the first of them 2.25.101 (the server sent something that is");
+  EXPECT_EQ(files(), std::set<std::string>{"2.25.100.dcm"});
+}
+
+TEST_F(UnwellFetch, SendsTheSameWithoutEnd) {
+  std::string body = part(slice_);
+  for (int i = 0; i < 10; ++i) body += part(slice_);
+  const TinyServer twice(series_with({"2.25.100"}, [&] { return http(200, parts_type, body + "\r\n--b--"); }));
+  EXPECT_EQ(Archive(web(twice)).fetch({.study = "2.25.1", .uid = "2.25.2"}, out_).instances, 1U);
+  fs::remove_all(out_);
+  for (int i = 0; i < 10; ++i) body += part(slice_);
+  EXPECT_CONTAINS(fetch_error({"2.25.100"}, http(200, parts_type, body + "\r\n--b--")),
+                  "the server goes on sending what is not wanted");
+}
+
+TEST_F(UnwellFetch, OneThatTheServerCannotGiveKeepsNothingElseBack) {
+  fs::create_directory(out_);
+  write_file(out_ / "2.25.102.dcm", test::ct_slice(2).bytes());
+  const TinyServer server([&](const std::string& request) {
+    if (request.find("/instances?") != std::string::npos) {
+      return http(200, json_type, uids_json("00080018", {"2.25.100", "2.25.101", "2.25.102"}));
+    }
+    if (request.find("/2.25.100 ") != std::string::npos) return http(500, "text/plain", "lost");
+    return http(200, parts_type, part(other_) + "\r\n--b--");
+  });
+  EXPECT_CONTAINS(error_of([&] { Archive(web(server)).fetch({.study = "2.25.1", .uid = "2.25.2"}, out_); }),
+                  "1 of 3 instances did not arrive, the first of them 2.25.100");
+  EXPECT_EQ(read_file(out_ / "2.25.101.dcm"), other_);
+}
+
 TEST_F(UnwellFetch, NamesAnInstanceAfterAnotherFolder) {
   EXPECT_CONTAINS(fetch_error({"../../evil"}, ""), "is not one");
   EXPECT_FALSE(fs::exists(folder_ / "evil.dcm"));
@@ -276,6 +311,31 @@ TEST(UnwellStore, EachAnswerIsTold) {
   EXPECT_EQ(refused.outcome, Answer::Outcome::failed);
   EXPECT_CONTAINS(refused.words, "0110H");
   EXPECT_EQ(store_answer(200, "{}").outcome, Answer::Outcome::failed);
+}
+
+TEST(UnwellStore, TakesNoLargeRequest) {
+  const test::TemporaryFolder folder;
+  std::vector<fs::path> files;
+  for (int n = 0; n < 3; ++n) {
+    files.push_back(folder / fmt::format("{}.dcm", n));
+    write_file(files.back(), test::ct_slice(n).bytes());
+  }
+  const TinyServer server([&](const std::string& request) {
+    std::vector<std::string> there;
+    for (int n = 0; n < 3; ++n) {
+      const std::string uid = fmt::format("2.25.{}", 100 + n);
+      if (request.find(uid) != std::string::npos) there.push_back(uid);
+    }
+    if (there.size() > 1) return http(413, "text/html", "too large");
+    return http(
+        200, json_type,
+        R"({"00081199": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": [")" + there.at(0) + "\"]}}]}}");
+  });
+  std::vector<std::string> stored;
+  Archive(web(server)).store(files, [&](const Answer& answer) {
+    if (answer.outcome == Answer::Outcome::stored) stored.push_back(answer.instance);
+  });
+  EXPECT_EQ(stored, (std::vector<std::string>{"2.25.100", "2.25.101", "2.25.102"}));
 }
 
 TEST(UnwellStore, RefusesAltogether) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <span>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/pacs/connection.hpp"
@@ -126,14 +127,11 @@ class DicomWeb : public Connection {
   void store(const std::vector<InstanceFile>& instances, const std::function<void(const Answer&)>& on_answer) override {
     for (auto begin = instances.begin(); begin != instances.end();) {
       auto end = begin;
-      std::vector<std::filesystem::path> files;
       for (std::uintmax_t bytes = 0; end != instances.end(); ++end) {
         bytes += std::filesystem::file_size(end->file);
         if (bytes > batch_bytes && end != begin) break;
-        files.push_back(end->file);
       }
-      const auto said = store_batch(files);
-      std::for_each(begin, end, [&](const InstanceFile& instance) { on_answer(answer_for(instance, said)); });
+      store_batch({begin, end}, on_answer);
       begin = end;
     }
   }
@@ -159,13 +157,22 @@ class DicomWeb : public Connection {
     return answer;
   }
 
-  StoreAnswer store_batch(const std::vector<std::filesystem::path>& files) {
+  using Batch = std::span<const InstanceFile>;
+
+  void store_batch(Batch batch, const std::function<void(const Answer&)>& on_answer) {
+    constexpr long none_stored = 409, too_large = 413;
+    std::vector<std::filesystem::path> files;
+    for (const auto& instance : batch) files.push_back(instance.file);
     const auto answer = http_.post("/studies", json_type, files);
-    const bool tells = answer.good() || answer.status == 409;  // 409: none of them was stored, with reasons
-    if (!tells || (answer.status == 409 && answer.content_type.find("json") == std::string::npos)) {
-      throw Error(http_.refusal("store", answer));
+    if (answer.status == too_large && batch.size() > 1) {  // for a proxy between us, more often than for the server
+      const auto half = batch.size() / 2;
+      store_batch(batch.first(half), on_answer);
+      return store_batch(batch.subspan(half), on_answer);
     }
-    return parsed(answer, parse_store_answer);
+    const bool with_reasons = answer.status == none_stored && answer.content_type.find("json") != std::string::npos;
+    if (!answer.good() && !with_reasons) throw Error(http_.refusal("store", answer));
+    const auto said = parsed(answer, parse_store_answer);
+    for (const auto& instance : batch) on_answer(answer_for(instance, said));
   }
 
   template <class Parse>

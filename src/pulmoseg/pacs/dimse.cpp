@@ -97,7 +97,8 @@ class Dimse : public Connection {
     Association association(server_, stop_, {{UID_MOVEStudyRootQueryRetrieveInformationModel, command_syntaxes()}});
     StorageReceiver receiver(server_, inbox, association.transport());
     const Ending ending = association.move(level, keys, server_.move->ae_title);
-    if (const auto error = receiver.finish(); !error.empty()) throw Error(fmt::format("{}: {}", server_.name, error));
+    const auto error = receiver.finish();
+    if (!error.empty() && !inbox.missing().empty()) throw Error(fmt::format("{}: {}", server_.name, error));
     require(ending, fmt::format("C-MOVE to {} (at {})", server_.move->ae_title, receiver.address()));
   }
 

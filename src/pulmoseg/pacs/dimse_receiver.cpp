@@ -51,7 +51,12 @@ class Listener {
   }
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
-  ~Listener() { ::close(socket_); }
+  ~Listener() { close(); }
+
+  void close() {
+    if (socket_ >= 0) ::close(socket_);
+    socket_ = -1;
+  }
 
   const std::string& name() const { return name_; }
 
@@ -172,6 +177,7 @@ class StorageReceiver::Implementation {
     wanted_ = false;
     transport_->stop();
     if (thread_.joinable()) thread_.join();
+    listener_.close();
     caller_.waits_for(nullptr);
     if (const auto reason = transport_->reason(); !reason.empty()) return "the node " + reason;
     return receiver_.error().empty() ? stranger_ : receiver_.error();

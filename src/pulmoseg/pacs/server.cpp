@@ -107,13 +107,16 @@ Address parse_address(std::string_view text) {
   const std::string_view before = at == std::string_view::npos ? "" : authority.substr(0, at);
   if (at != std::string_view::npos) authority = authority.substr(at + 1);
   const bool web = server.protocol == Server::Protocol::dicomweb;
-  if (before.find(':') != std::string_view::npos || (web && !before.empty())) {
+  if (web && path.find('@') != std::string_view::npos) authority = "...";  // a password with a slash in it
+  if (before.find(':') != std::string_view::npos || (web && rest.find('@') != std::string_view::npos)) {
     throw UsageError(
         fmt::format("{}{}: an address is no place for a user and a password; set PULMOSEG_PACS_USER and "
                     "PULMOSEG_PACS_PASSWORD instead",
                     scheme->begin, authority));
   }
-  if (web && path.find_first_of("?#") != std::string_view::npos) refuse(text, "holds a query");
+  if (web && path.find_first_of("?#") != std::string_view::npos) {
+    refuse(text.substr(0, text.find_first_of("?#")), "holds a query");
+  }
   take_host(text, authority, server);
   while (path.ends_with('/')) path.remove_suffix(1);
   take_study(text, path, address);
