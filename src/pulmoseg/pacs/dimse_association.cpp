@@ -11,6 +11,7 @@
 #include <functional>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/pacs/ipv4.hpp"
 
 namespace pulmoseg::pacs {
 namespace {

@@ -2,79 +2,22 @@
 
 #include <dcmtk/config/osconfig.h>
 // osconfig.h comes first
-#include <arpa/inet.h>
 #include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmnet/scp.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
-#include <cerrno>
 #include <set>
-#include <system_error>
 #include <thread>
-#include <utility>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/pacs/attributes.hpp"
 #include "pulmoseg/pacs/dimse_transport.hpp"
+#include "pulmoseg/pacs/ipv4.hpp"
 
 namespace pulmoseg::pacs {
 namespace {
-
-std::string text_of(const in_addr& address) {
-  std::array<char, INET_ADDRSTRLEN> text{};
-  return ::inet_ntop(AF_INET, &address, text.data(), text.size()) ? text.data() : "";
-}
-
-/// A socket that listens on one address of IPv4 and a port. DCMTK's own would listen on all addresses.
-class Listener {
- public:
-  Listener(const std::string& address, std::uint16_t port) : name_(fmt::format("{}:{}", address, port)) {
-    sockaddr_in wanted{};
-    wanted.sin_family = AF_INET;
-    wanted.sin_port = htons(port);
-    if (::inet_pton(AF_INET, address.c_str(), &wanted.sin_addr) != 1) {
-      throw UsageError(fmt::format("'{}' is no IPv4 address to listen on", address));
-    }
-    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const int reuse = 1;
-    ::setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
-    if (::bind(socket_, reinterpret_cast<const sockaddr*>(&wanted), sizeof wanted) == 0 && ::listen(socket_, 16) == 0)
-      return;
-    const std::string reason = std::generic_category().message(errno);
-    ::close(socket_);
-    throw Error(fmt::format("{}: cannot be listened on: {}", name_, reason));
-  }
-  Listener(const Listener&) = delete;
-  Listener& operator=(const Listener&) = delete;
-  ~Listener() { close(); }
-
-  void close() {
-    if (socket_ >= 0) ::close(socket_);
-    socket_ = -1;
-  }
-
-  const std::string& name() const { return name_; }
-
-  /// The next connection and who calls; -1 when none comes for a moment.
-  std::pair<int, std::string> accept() const {
-    constexpr int moment = 100;  // ms
-    pollfd waiting{socket_, POLLIN, 0};
-    if (::poll(&waiting, 1, moment) <= 0) return {-1, ""};
-    sockaddr_in caller{};
-    socklen_t size = sizeof caller;
-    const int connection = ::accept4(socket_, reinterpret_cast<sockaddr*>(&caller), &size, SOCK_CLOEXEC);
-    return {connection, text_of(caller.sin_addr)};
-  }
-
- private:
-  std::string name_;
-  int socket_ = -1;
-};
 
 /// DCMTK takes the next association on this connection, and no other, as long as this lives.
 class HandedOver {

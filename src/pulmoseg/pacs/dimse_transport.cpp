@@ -6,14 +6,12 @@
 #include <dcmtk/dcmtls/tlslayer.h>
 #include <dcmtk/dcmtls/tlstrans.h>
 #include <fmt/format.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
@@ -25,6 +23,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/pacs/dimse_watch.hpp"
+#include "pulmoseg/pacs/ipv4.hpp"
 
 namespace pulmoseg::pacs {
 namespace {
@@ -65,18 +64,6 @@ void set_up(DcmTLSTransportLayer& layer, const Server& server, Transport::Role r
 
 T_ASC_NetworkRole as_dcmtk(Transport::Role role) {
   return role == Transport::Role::requestor ? NET_REQUESTOR : NET_ACCEPTOR;
-}
-
-std::string text_of(const in_addr& address) {
-  std::array<char, INET_ADDRSTRLEN> text{};
-  return ::inet_ntop(AF_INET, &address, text.data(), text.size()) ? text.data() : "";
-}
-
-std::string local_address_of(int socket) {
-  sockaddr_in address{};
-  socklen_t size = sizeof address;
-  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "";
-  return text_of(address.sin_addr);
 }
 
 class Layer : public DcmTLSTransportLayer, public Transport {
@@ -252,23 +239,6 @@ DcmTransportConnection* Layer::createConnection(DcmNativeSocketType socket, OFBo
 std::unique_ptr<Transport> make_transport(const Server& server, Transport::Role role) {
   if (server.tls) return std::make_unique<Layer>(server, role);
   return std::make_unique<Layer>(server);
-}
-
-std::set<std::string> addresses_of(const Server& server) {
-  addrinfo hints{};
-  hints.ai_family = AF_INET;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  if (const int failed = ::getaddrinfo(server.host.c_str(), nullptr, &hints, &list); failed != 0) {
-    throw Error(fmt::format("{}: the host has no IPv4 address ({}), and dicom:// goes by no other", server.name,
-                            ::gai_strerror(failed)));
-  }
-  std::set<std::string> addresses;
-  for (const addrinfo* entry = list; entry; entry = entry->ai_next) {
-    addresses.insert(text_of(reinterpret_cast<const sockaddr_in*>(entry->ai_addr)->sin_addr));
-  }
-  ::freeaddrinfo(list);
-  return addresses;
 }
 
 }  // namespace pulmoseg::pacs

@@ -3,7 +3,6 @@
 // name. Internal to pacs/.
 
 #include <memory>
-#include <set>
 #include <string>
 
 #include "pulmoseg/pacs/server.hpp"
@@ -39,8 +38,5 @@ class Transport {
 
 /// Error when a certificate or a key cannot be used.
 std::unique_ptr<Transport> make_transport(const Server& server, Transport::Role role);
-
-/// The host's addresses of IPv4, which is all that DCMTK 3.6.7 speaks. Error when it has none.
-std::set<std::string> addresses_of(const Server& server);
 
 }  // namespace pulmoseg::pacs
