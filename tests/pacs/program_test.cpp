@@ -56,6 +56,13 @@ TEST_F(PacsProgram, PushesListsAndPulls) {
     EXPECT_EQ(json["series"][0]["instances"], 3);
     EXPECT_EQ((pulled.output + pulled.messages).find("Doe"), std::string::npos);
     EXPECT_TRUE(fs::exists(out / "2.25.2/2.25.102.dcm"));
+    if (server.starts_with("dicom")) {
+      const auto moved =
+          run_program({"pull", server + "/studies/2.25.1", "--out", (out_ / "moved").string(), "--move-to", "PULMOSEG",
+                       "--listen", std::to_string(orthanc.move_port()), "--listen-on", "127.0.0.1"});
+      EXPECT_EQ(moved.exit_code, 0) << moved.messages;
+      EXPECT_CONTAINS(moved.output, "3 instances of CT (0 there before)");
+    }
     const auto again = run_program({"pull", server, "--accession", "A17", "--out", out.string()});
     EXPECT_CONTAINS(again.output, "3 instances of CT (3 there before)");
   }

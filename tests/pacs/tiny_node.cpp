@@ -12,7 +12,7 @@
 namespace pulmoseg::test {
 namespace {
 
-constexpr char associate_rq = 1, associate_ac = 2, p_data = 4;
+constexpr char associate_rq = 1, associate_ac = 2, p_data = 4, release_rq = 5, release_rp = 6;
 
 std::string big_endian(std::uint32_t value, int bytes) {
   std::string text;
@@ -139,7 +139,10 @@ void TinyNode::speak(int connection) const {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
   }
-  while (!over_ && !receive_pdu(connection, over_).empty()) {
+  for (std::string last = "-"; !over_ && !last.empty();) {
+    last = receive_pdu(connection, over_);
+    if (last.starts_with(release_rq) && answer_.says_goodbye)
+      send_some(connection, pdu(release_rp, std::string(4, '\0')));
   }
 }
 

@@ -26,7 +26,8 @@ class TinyNode {
  public:
   struct Answer {
     std::string bytes;
-    bool slowly = false;  ///< a byte every 50 ms
+    bool slowly = false;       ///< a byte every 50 ms
+    bool says_goodbye = true;  ///< answers an A-RELEASE-RQ
   };
 
   /// `answer` is given when the first request is there; then the connection stays open without a word.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <random>
 
 #include "error_of.hpp"
 #include "pulmoseg/pacs/archive.hpp"
@@ -45,12 +46,12 @@ std::string deep(int levels) {
   return bytes;
 }
 
-TEST(UnwellNode, AnswersAsItShould) {
-  const TinyNode node({answer_begins + fragment(test::implicit_element(0x00100020, "P2"), false) + no_more});
+TEST(UnwellNode, AnswersAndSaysNoGoodbye) {
+  const std::string answer = answer_begins + fragment(test::implicit_element(0x00100020, "P2"), false) + no_more;
+  const TinyNode node({.bytes = answer, .slowly = false, .says_goodbye = false});
   const auto start = std::chrono::steady_clock::now();
   EXPECT_EQ(find_error(node), "no error");  // another patient's: nothing found
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 15s)
-      << "whether it answers the A-RELEASE-RQ does not matter much";
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 15s);
 }
 
 TEST(UnwellNode, SequencesInSequencesEndTheAssociationAndNotTheProgram) {
@@ -73,6 +74,23 @@ TEST(UnwellNode, TricklesOrFallsSilent) {
     EXPECT_CONTAINS(find_error(node, 1s), node.server().name + ": ");
     EXPECT_LT(std::chrono::steady_clock::now() - start, 8s);
   }
+}
+
+TEST(UnwellNode, DamagedAnswersAreErrorsOrNothing) {
+  const std::string item("\xfe\xff\0\xe0\x0a\0\0\0", 8);
+  const std::string data = test::implicit_element(0x00080005, "ISO_IR 100") +
+                           test::implicit_element(0x00081110, item + test::implicit_element(0x00080050, "A1")) +
+                           test::implicit_element(0x00100020, "P2");
+  const std::string whole = answer_begins + fragment(data, false) + no_more;
+  std::mt19937 random(13);
+  int errors = 0;
+  for (int i = 0; i < 20; ++i) {  // those that end too early take a second each
+    std::string bytes = whole;
+    for (int flips = 0; flips <= i % 8; ++flips) bytes[random() % bytes.size()] = static_cast<char>(random());
+    const TinyNode node({bytes});
+    errors += find_error(node, 1s) != "no error";
+  }
+  EXPECT_GT(errors, 4);
 }
 
 TEST(UnwellNode, FindsWithoutEnd) {

@@ -219,8 +219,8 @@ class Watched : public Base {
 };
 
 DcmTransportConnection* Layer::createConnection(DcmNativeSocketType socket, OFBool) {
-  const int at_once =
-      1;  // a command and its data set are two writes: the second would wait for the first one's receipt
+  // A command and its data set are two writes: the second would wait for the first one's receipt.
+  const int at_once = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
   SSL* tls = tls_ ? SSL_new(getNativeHandle()) : nullptr;
   if (tls_ && !tls) return nullptr;
