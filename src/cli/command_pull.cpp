@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -124,35 +125,36 @@ pacs::Fetched fetch(pacs::Archive& archive, const pacs::Series& series, const fs
   });
 }
 
+/// What became of a series; its "error" says why not all of it arrived.
+nlohmann::ordered_json pull_series(pacs::Archive& archive, const pacs::Series& series, const Arguments& arguments) {
+  const fs::path folder = arguments.out / series.uid;
+  auto json = series_json(series, /*with_name=*/false);
+  json["there_before"] = nullptr;
+  json["folder"] = folder.string();
+  json["error"] = nullptr;
+  try {
+    const auto [instances, there_before] = fetch(archive, series, folder);
+    json["instances"] = instances;
+    json["there_before"] = there_before;
+    if (arguments.json) return json;
+    print_line(fmt::format("{}: {} instances of {} ({} there before)", folder.string(), instances, series.modality,
+                           there_before));
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const UsageError&) {
+    throw;
+  } catch (const Error& error) {
+    spdlog::error("{}", error.what());
+    json["error"] = error.what();
+  }
+  return json;
+}
+
 void pull(pacs::Archive& archive, const std::vector<pacs::Series>& found, const Arguments& arguments) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
-  std::size_t failed = 0;
   for (const auto& series : found) {
     stop_if_asked();
-    const fs::path folder = arguments.out / series.uid;
-    auto json = series_json(series, /*with_name=*/false);
-    json["there_before"] = nullptr;
-    json["folder"] = folder.string();
-    json["error"] = nullptr;
-    try {
-      const auto [instances, there_before] = fetch(archive, series, folder);
-      json["instances"] = instances;
-      json["there_before"] = there_before;
-      if (!arguments.json) {
-        print_line(fmt::format("{}: {} instances of {} ({} there before)", folder.string(), instances, series.modality,
-                               there_before));
-      }
-    } catch (const Interrupted&) {
-      throw;
-    } catch (const UsageError&) {
-      throw;
-    } catch (const Error& error) {
-      if (found.size() == 1 && !arguments.json) throw;
-      spdlog::error("{}", error.what());
-      json["error"] = error.what();
-      ++failed;
-    }
-    all.push_back(std::move(json));
+    all.push_back(pull_series(archive, series, arguments));
   }
   if (arguments.json) {
     print_json({{"schema", "pulmoseg.pull/1"},
@@ -160,7 +162,10 @@ void pull(pacs::Archive& archive, const std::vector<pacs::Series>& found, const 
                 {"server", arguments.pacs.address},
                 {"series", all}});
   }
-  if (failed > 0) throw Error(fmt::format("{} of {} series did not arrive whole", failed, found.size()));
+  const auto failed = std::ranges::count_if(all, [](const auto& json) { return !json["error"].is_null(); });
+  if (failed > 0) {
+    throw Error(fmt::format("{}: {} of {} series did not arrive whole", arguments.pacs.address, failed, all.size()));
+  }
 }
 
 void run(Arguments& arguments) {

@@ -8,7 +8,7 @@
 namespace pulmoseg::pacs {
 namespace {
 
-constexpr std::size_t few = 10;
+constexpr std::size_t few = 10;  // unwanted instances more than a series has are borne with
 
 std::string file_name(const std::string& instance) { return instance + ".dcm"; }
 
