@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <random>
-#include <vector>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
@@ -85,21 +84,12 @@ TEST(DicomFuzz, DamagedFilesAreVolumesOrErrors) {
 TEST(DicomFuzz, SequencesInSequencesWithoutEnd) {
   const test::TemporaryFolder folder;
   const std::string whole = test::ct_slice(0).bytes();
-  const std::string sequence("\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff", 12), item("\xfe\xff\0\xe0", 4);
-  const std::string end_of_item_as_text("\x08\0\x30\x10LO\x08\0\xfe\xff\x0d\xe0\0\0\0\0", 16);
-  const std::vector<std::string> levels{
-      sequence + item + "\xff\xff\xff\xff",
-      sequence + item + std::string("\x0c\0\0\0", 4),  // ends where its sequence begins
-      sequence + item + std::string(4, '\0'),          // ends before
-      end_of_item_as_text + sequence + item + "\xff\xff\xff\xff"};
-  for (const auto& level : levels) {
-    std::string deep;
-    for (int i = 0; i < 200000; ++i) deep += level;
-    for (const auto tag : {std::string_view("\x10\0\x10\0", 4), std::string_view("\x02\0\x10\0", 4)}) {
-      test::save(folder / "deep.dcm", whole.substr(0, whole.find(tag)) + deep);
-      EXPECT_TRUE(volume_or_error(folder / "deep.dcm"));
-    }
-  }
+  const std::size_t at = whole.find(std::string_view("\x10\0\x10\0", 4));
+  std::string deep;
+  for (int i = 0; i < 200000; ++i)
+    deep += std::string_view("\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff", 20);
+  test::save(folder / "deep.dcm", whole.substr(0, at) + deep);
+  EXPECT_TRUE(volume_or_error(folder / "deep.dcm"));
 }
 
 }  // namespace

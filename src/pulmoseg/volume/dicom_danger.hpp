@@ -7,10 +7,8 @@
 namespace pulmoseg::volume {
 
 /// "" for one that can. Not for one whose items lie more than 64 deep in each other: DCMTK reads an item inside of an item by a
-/// call inside of a call, and a file made for it would end the program; real ones have less than ten. DCMTK itself is asked how
-/// deep they lie, with stack enough for all that may be items: what ends one item is not to be told by the bytes alone. Nor for
-/// one of more than 2^20 items, nor for a deflated one that would take all memory, or is cut: DCMTK fills up what is missing.
-/// Error when the file cannot be read. Threads: any.
+/// call inside of a call, and a file made for it would end the program; real ones have less than ten. Nor for a deflated one that
+/// would take all memory, or is cut: DCMTK fills up what is missing. Error when the file cannot be read.
 std::string reason_not_to_parse(const std::filesystem::path& file);
 
 }  // namespace pulmoseg::volume
