@@ -49,6 +49,7 @@ std::vector<float> uncertainty_of(std::span<const float> lesion) {
 
 /// What the network found in a scan. No lung: the network does not know it.
 struct Found {
+  std::vector<std::int64_t> order;  // of the slices, as the file has them
   masks::RunMask lesion;
   std::optional<masks::RunMask> lung;
   dataset::CaseAppearance appearance;
@@ -61,14 +62,14 @@ Found find(volume::VolumeReader& scan, const SegmentWork& work, ResultVolumes& v
   evaluation::require_lesion(engine.classes(), engine.file());
   const masks::Size size = scan.geometry().size;
   const dataset::Region lesion = engine.classes().lesion(), lung = engine.classes().lung();
-  Found found{.lesion = masks::RunMask(size), .lung = {}, .appearance = {}, .expected_dice = {}};
+  Found found{.order = {}, .lesion = masks::RunMask(size), .lung = {}, .appearance = {}, .expected_dice = {}};
   if (engine.classes().has_lung()) found.lung.emplace(size);
   const auto preprocessing = inference::preprocessing_for(scan, engine, work.wanted);
   found.equalised = preprocessing.equalisation > 0;
-  std::int64_t done = 0;
   inference::segment(
       scan, engine, preprocessing,
       [&](const inference::SegmentedSlice& slice) {
+        found.order.push_back(slice.index);
         const auto mask = evaluation::mask_of(slice.labels, lesion);
         const auto probability = sum_of(slice.probabilities, lesion, slice.labels.size());
         found.lesion.set(slice.index, mask);
@@ -77,7 +78,7 @@ Found find(volume::VolumeReader& scan, const SegmentWork& work, ResultVolumes& v
         volumes.write_probability(slice.index, probability);
         if (volumes.has_uncertainty()) volumes.write_uncertainty(slice.index, uncertainty_of(probability));
         if (slice.computed) found.appearance.add(slice.appearance);
-        events.on_slice(++done, size[2]);
+        events.on_slice(std::ssize(found.order), size[2]);
       },
       work.wanted);
   return found;
@@ -164,11 +165,12 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
                   has_volume ? volume::voxel_volume_mm3(grid) / 1000 : 0, *work.refinement);
   }
 
+  // To pack two masks, a picture and a report takes as long as many a slice in the network: at the same time, then.
+  auto packed =
+      std::async(parallel, [&] { volumes.write_masks(found.lesion, own_lung ? &*found.lung : nullptr, found.order); });
   CasePictures pictures(grid);
-  std::vector<std::int64_t> order;
   const auto show = [&](const quantify::MeasuredSlice& slice) {
     stop_if_asked();
-    order.push_back(slice.index);
     pictures.add(slice);
   };
   SegmentedCase result{
@@ -181,12 +183,10 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   result.provenance.lesion_mask = planned.mask;
   if (own_lung) result.provenance.lung_mask = planned.lung;
   if (planned.lung_mask) result.provenance.lung_mask = *planned.lung_mask;
-  // To pack two masks, a picture and a report takes as long as many a slice in the network: at the same time, then.
   const CaseFacts facts{planned.name, result.measurements, result.provenance, source, planned.deidentify};
   auto picture = std::async(parallel, [&] { return pictures.png(facts, planned.picture); });
-  auto report = std::async(parallel, [&] { return pictures.html(facts); });
-  volumes.write_masks(found.lesion, own_lung ? &*found.lung : nullptr, order);
-  const std::string png = picture.get(), html = report.get();
+  const std::string html = pictures.html(facts), png = picture.get();
+  packed.get();
   // Stopped from here on, no measurements, picture or report of an earlier run stands beside this mask.
   for (const auto& old : {planned.measurements, planned.picture, planned.report}) std::filesystem::remove(old);
   volumes.commit();

@@ -67,7 +67,7 @@ struct SegmentationNrrd::State {
                [this](std::span<const std::byte> bytes) { out.write(bytes); }) {
     const std::string header = header_text(like.stored_geometry, segments);
     out.write(std::as_bytes(std::span(header)));
-    out.start_gzip();
+    out.start_gzip(OutputBytes::Content::mask);
   }
 
   std::size_t layers;
