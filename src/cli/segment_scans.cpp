@@ -22,16 +22,26 @@ void ScansAhead::begin_next() {
 OpenedScan ScansAhead::take() {
   begin_next();
   show_arriving(cases_[next_ - 1]);
-  return coming_.get();
+  OpenedScan scan = coming_.get();
+  begin_fetch();
+  return scan;
+}
+
+void ScansAhead::begin_fetch() {
+  if (next_ == cases_.size() || cases_[next_].fetched.empty()) return;
+  fetched_ = std::async(parallel, [this, &planned = cases_[next_]] { return fetch(planned); });
+}
+
+FetchedFolder ScansAhead::fetch(const SegmentCase& planned) {
+  expected_ = 0;
+  return archives_.fetch(planned, ended_.get_token(), [this](std::size_t arrived, std::size_t expected) {
+    arrived_ = static_cast<std::int64_t>(arrived);
+    expected_ = static_cast<std::int64_t>(expected);
+  });
 }
 
 OpenedScan ScansAhead::open(const SegmentCase& planned) {
-  expected_ = 0;
-  FetchedFolder folder =
-      archives_.fetch(planned, ended_.get_token(), [this](std::size_t arrived, std::size_t expected) {
-        arrived_ = static_cast<std::int64_t>(arrived);
-        expected_ = static_cast<std::int64_t>(expected);
-      });
+  FetchedFolder folder = fetched_.valid() ? fetched_.get() : fetch(planned);
   auto reader = volume::VolumeReader::open(planned.files, {.kept_bytes = kept_scan_bytes, .series = planned.series});
   reader.read_ahead([this] { return !ended_.stop_requested(); });
   return {std::move(folder), std::move(reader)};
@@ -39,6 +49,7 @@ OpenedScan ScansAhead::open(const SegmentCase& planned) {
 
 /// Here, and not where the instances arrive: that may be while the progress of another case is drawn.
 void ScansAhead::show_arriving(const SegmentCase& planned) const {
+  if (planned.fetched.empty()) return;
   std::optional<Progress> progress;
   std::int64_t shown = 0;
   while (coming_.wait_for(std::chrono::milliseconds(100)) == std::future_status::timeout) {

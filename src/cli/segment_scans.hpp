@@ -1,5 +1,5 @@
 #pragma once
-// The scans of `pulmoseg segment`, each made ready while the one before is written.
+// The scans of `pulmoseg segment`, each made ready while the one before is worked on.
 
 #include <atomic>
 #include <future>
@@ -17,7 +17,8 @@ struct OpenedScan {
   volume::VolumeReader reader;
 };
 
-/// The scans of cases in their order: each is fetched from its archive, opened, and what may be kept of it read.
+/// The scans of cases in their order: each is fetched from its archive while the one before is in the network, opened, and what
+/// may be kept of it read, while that one is written.
 /// Threads: one at a time.
 class ScansAhead {
  public:
@@ -27,12 +28,14 @@ class ScansAhead {
   ScansAhead& operator=(const ScansAhead&) = delete;
   ~ScansAhead() { ended_.request_stop(); }  // before the future waits
 
-  void begin_next();
+  void begin_next();  ///< once the network is done with the scan that was taken last
 
   /// Of the next case. Throws what was wrong with it.
   OpenedScan take();
 
  private:
+  void begin_fetch();
+  FetchedFolder fetch(const SegmentCase& planned);
   OpenedScan open(const SegmentCase& planned);
   void show_arriving(const SegmentCase& planned) const;
 
@@ -42,6 +45,7 @@ class ScansAhead {
   std::stop_source ended_;
   std::stop_callback<std::function<void()>> on_ctrl_c_;
   std::atomic<std::int64_t> arrived_ = 0, expected_ = 0;  ///< instances of the series that is fetched
+  std::future<FetchedFolder> fetched_;                    ///< of the next case, where it was begun
   std::future<OpenedScan> coming_;
 };
 

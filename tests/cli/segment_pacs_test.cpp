@@ -144,6 +144,9 @@ TEST_F(SegmentOrthanc, ASeriesIsChosenByItsAddressOrByItsNumber) {
   EXPECT_TRUE(fs::exists(out_ / "2.25.11_lesion.nii.gz"));
   EXPECT_EQ(Json::parse(read_file(out_ / "2.25.11.json"))["notes"].dump().find("series_left_out"), std::string::npos);
   EXPECT_EQ(segment({orthanc_->web() + "/studies/2.25.1", "--series", "11"}).exit_code, 0);
+  const auto moved = segment({orthanc_->dicom() + "/studies/2.25.1", "--overwrite", "--move-to", "PULMOSEG", "--listen",
+                              fmt::format("{}", orthanc_->move_port())});
+  EXPECT_EQ(moved.exit_code, 0) << moved.messages;
   const auto none = segment({orthanc_->web() + "/studies/2.25.1", "--series", "12", "--overwrite"});
   EXPECT_EQ(none.exit_code, 1);
   EXPECT_CONTAINS(none.messages, "--series 12 stands for none of its series: CT 11 \"Lung 2.5\"; CT 21 \"Lung 2.5\"");
@@ -235,6 +238,25 @@ TEST_F(SegmentOrthanc, LocalScansArePushedToo) {
   EXPECT_EQ(modalities(study), (Names{"CT", "SEG", "SR"})) << "the copies on which they lie, too";
 }
 
+TEST_F(SegmentOrthanc, OverTls) {
+  const test::TestCertificates certificates;
+  orthanc_ = std::make_unique<test::Orthanc>(test::OrthancOptions{.certificates = &certificates});
+  test::write_ct_series(folder_ / "ct", 3);
+  const Names trust{"--ca",  (certificates / "ca.pem").string(),    "--cert", (certificates / "client.pem").string(),
+                    "--key", (certificates / "client.key").string()};
+  const auto with_trust = [&](Names arguments) {
+    arguments.insert(arguments.end(), trust.begin(), trust.end());
+    return arguments;
+  };
+  ASSERT_EQ(test::run_program(with_trust({"push", orthanc_->dicom(), (folder_ / "ct").string()})).exit_code, 0);
+  const auto result = segment(with_trust({orthanc_->dicom() + "/studies/2.25.1", "--push", orthanc_->web()}));
+  EXPECT_EQ(result.exit_code, 0) << result.messages;
+  const auto again = segment(with_trust({orthanc_->web() + "/studies/2.25.1", "--push", "--overwrite"}));
+  EXPECT_EQ(again.exit_code, 0) << again.messages;
+  const auto listed = test::run_program(with_trust({"pull", orthanc_->web(), "--study", "2.25.1", "--list", "--json"}));
+  EXPECT_EQ(Json::parse(listed.output)["series"].size(), 5U) << "CT, twice SEG and SR";
+}
+
 TEST_F(SegmentPacs, AnArchiveThatCannotBeReachedIsOneLine) {
   const auto port = test::free_port();
   for (const std::string& server :
@@ -277,7 +299,6 @@ TEST_F(SegmentPacs, WrongUsageIsExplained) {
   EXPECT_CONTAINS(message_of({ct, "--move-to", "A", "--listen", "9"}), "--move-to is for dicom://");
   EXPECT_CONTAINS(message_of({"dicom://P@h/studies/1", "--move-to", "A", "--listen", "9", "--workers", "2"}),
                   "listens on one port");
-  EXPECT_FALSE(fs::exists(out_));
 }
 
 }  // namespace
