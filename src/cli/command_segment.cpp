@@ -113,10 +113,11 @@ void finish_case(const SegmentCase& planned, const Tools& tools, Outcome& outcom
   if (!planned.push_to.empty()) push_case(planned, tools, outcome);
 }
 
-/// A fetched scan's files are known to nobody: what is said of them is said of the address.
+/// The files of a fetched scan are gone with it: what is wrong with them is said of its address.
 std::string told(const SegmentCase& planned, std::string line) {
   const std::string folder = planned.fetched.string();
-  for (auto at = line.find(folder); !folder.empty() && at != std::string::npos; at = line.find(folder))
+  if (folder.empty() || !line.starts_with(folder)) return line;
+  for (std::size_t at = 0; at != std::string::npos; at = line.find(folder))
     line.replace(at, folder.size(), planned.input.string());
   return line;
 }

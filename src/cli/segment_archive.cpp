@@ -60,9 +60,10 @@ std::vector<pacs::Series> find_series(pacs::Archive& archive, const pacs::Addres
   throw Error(fmt::format("{}: --series {} stands for none of its series: {}", input, planned.series, list(ct)));
 }
 
-/// What the library says of a server, said of a study.
-std::string said_of(const std::string& study, const pacs::Server& server, std::string line) {
-  return line.starts_with(server.name + ":") ? study + line.substr(server.name.size()) : line;
+/// What the library says of a server or a file, said of a study.
+std::string said_of(const std::string& study, const pacs::Server& server, const std::string& line) {
+  if (line.starts_with(study)) return line;
+  return line.starts_with(server.name + ":") ? study + line.substr(server.name.size()) : study + ": " + line;
 }
 
 std::vector<fs::path> objects_of(const SegmentCase& planned) {
@@ -145,9 +146,13 @@ void SegmentArchives::push(const SegmentCase& planned) {
 bool is_to_be_pushed(const SegmentCase& planned) {
   if (planned.push_to.empty()) return false;
   if (!fs::exists(planned.push_record)) return true;
-  const CsvTable record = read_csv(planned.push_record);
-  const std::size_t server = record.column("server");
-  return std::ranges::none_of(record.rows, [&](const auto& row) { return row[server] == planned.push_to; });
+  try {
+    const CsvTable record = read_csv(planned.push_record);
+    const std::size_t server = record.column("server");
+    return std::ranges::none_of(record.rows, [&](const auto& row) { return row[server] == planned.push_to; });
+  } catch (const Error&) {
+    return true;  // twice does no harm
+  }
 }
 
 }  // namespace pulmoseg::cli

@@ -178,7 +178,8 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
       .provenance = work.model.get()};
   result.measurements.expected_dice = found.expected_dice.value();
   std::ranges::move(notes_on(found, work, grid.size), std::back_inserter(result.measurements.notes));
-  result.provenance.image = planned.input;
+  const bool hidden = !planned.fetched.empty() && !planned.source_copies.empty();  // the address is one of the old UIDs
+  result.provenance.image = hidden ? std::filesystem::path(planned.name) : planned.input;
   result.provenance.study = study_of(of);
   result.provenance.lesion_mask = planned.mask;
   if (own_lung) result.provenance.lung_mask = planned.lung;

@@ -10,17 +10,19 @@
 namespace pulmoseg::cli {
 namespace {
 
-const std::string manual = R"(  pulmoseg segment SCAN.nii.gz --out FOLDER
+const std::string manual = fmt::format(R"(  pulmoseg segment SCAN.nii.gz --out FOLDER
   pulmoseg segment SCAN.nii.gz --model RUN --out FOLDER
   pulmoseg segment A.nii.gz B.nrrd DICOM_FOLDER/ --model model.onnx --out FOLDER
   pulmoseg segment SCAN.nii.gz --lung-mask LUNG.nii.gz --model RUN --out FOLDER
   pulmoseg segment STUDY.zip --series 3 --out FOLDER
+  pulmoseg segment https://pacs.example/dicom-web/studies/1.2.3 --push --out FOLDER
   pulmoseg segment SCANS/ LIST.csv --out FOLDER --workers 4 --resume
 
 Each INPUT is a NIfTI or NRRD file (3-D, or one 2-D slice) or DICOM (a folder, a ZIP, a DICOMDIR; files of one
-folder are one scan), of any size, spacing and orientation; or a folder that holds many of these; or a list, a
-.csv with the column image, and if wanted case (its name) and lung_mask. Of DICOM the CT volume is taken, and
-localizers, reports and derived series are left out; where there are several volumes, --series says which one.
+folder are one scan), of any size, spacing and orientation; or a folder that holds many of these; or a study in
+a picture archive, SERVER/studies/UID or SERVER/studies/UID/series/UID; or a list, a .csv with the column image,
+and if wanted case (its name) and lung_mask. Of DICOM the CT volume is taken, and localizers, reports and derived
+series are left out; where there are several volumes, --series says which one.
 Without --model, the one that ships with the program finds lung and lesion: what it is worth, and its licence
 (CC BY-NC-SA 4.0), stand in models/README.md. For an input called NAME, FOLDER gets
 
@@ -44,12 +46,21 @@ lies on it, and the figures into a Structured Report (TID 1500), in place of the
   NAME_sr.dcm                       volumes, percentages and counts
   NAME_lesion_probability_seg.dcm   with --probabilities: 0 to 255 for 0 to 1
   NAME_source/                      with --new-uids: the scan under the new UIDs
+  NAME_pushed.csv                   with --push: what the archive has taken of these
 
 They carry the scan's patient and study. --deidentify leaves out who that is, after the Basic Profile of DICOM
 PS3.15, Annex E, and keeps the UIDs (Retain UIDs Option), so that results still lie on their scan. --new-uids
 replaces these too. Which new one stands for which old one depends on a key, FOLDER/uids.key, that is made if it
 is missing: who has it can find out whether a known UID is meant, so do not hand it on with the results. NAME
-itself is the input's name, which is then to be chosen so that it says nothing.
+itself is the input's name, which is then to be chosen so that it says nothing: of a study in an archive, in a list.
+
+Picture archives: of a study, the CT series are fetched when its turn is near, into FOLDER/.NAME.fetched, which
+goes with the case; NAME is the last UID of the address. --push, said behind the inputs, chooses --format
+dicom-seg and stores these objects of each case that is finished: in the archive that the study came from, or in
+the one that it names. When that fails, so does the case, and its files stay: `pulmoseg push` sends them, and so
+does the same command with --resume. What is made again is sent again, and stands there beside what was sent before.
+{}
+A node that knows only C-MOVE needs --move-to and --listen, as of `pulmoseg pull`.
 
 Two inputs of one name get two names (NAME, NAME_2). A result that exists is an error before anything is
 computed, unless --resume (what is done stays) or --overwrite (all is done again) says otherwise. A case that
@@ -66,7 +77,8 @@ at whatever time, --resume does the rest.
 The masks are what the network says, put right: the lung is its two largest parts, solid in each slice,
 lesion is inside of it, and parts of lesion below --speck-ml are dropped; --as-found leaves all as it is.
 
-Research use only. Not a medical device.)";
+Research use only. Not a medical device.)",
+                                       pacs_manual);
 
 /// "40:120".
 inference::SliceRange parse_range(const std::string& text) {

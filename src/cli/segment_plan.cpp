@@ -11,6 +11,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
+#include "pulmoseg/base/own_name.hpp"
 #include "pulmoseg/volume/dicom_series.hpp"
 #include "pulmoseg/volume/scan_name.hpp"
 
@@ -94,6 +95,12 @@ void check_format(const std::vector<SegmentInput>& inputs, const SegmentPlan& pl
     if (to_its_archive && input.archive.empty()) {
       throw UsageError(
           fmt::format("{}: is from no archive, so --push must say to which one: --push SERVER", input.scan.string()));
+    }
+    if (plan.new_uids && !input.archive.empty() && input.name == own_name(input.scan)) {
+      throw UsageError(
+          fmt::format("{}: its results would be called by the UID that --new-uids hides; name the case in "
+                      "a list (.csv, columns image and case)",
+                      input.scan.string()));
     }
     if (!fs::is_regular_file(input.scan) || volume::may_hold_dicom(input.scan)) continue;
     throw UsageError(fmt::format("{}: is no DICOM series, on which --format dicom-seg lies; choose another --format",

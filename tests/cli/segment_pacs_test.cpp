@@ -197,6 +197,11 @@ TEST_F(SegmentOrthanc, WhatWasNotPushedResumeSends) {
   EXPECT_TRUE(fs::exists(out_ / "cohort.html"));
   EXPECT_FALSE(fs::exists(out_ / "2.25.1_pushed.csv"));
 
+  const test::TinyServer silent([](const std::string&) { return test::http(202, "application/dicom+json", "{}"); });
+  const auto untold = segment({studies[0], "--push", fmt::format("http://127.0.0.1:{}/w", silent.port()), "--resume"});
+  EXPECT_EQ(untold.exit_code, 1);
+  EXPECT_CONTAINS(untold.messages, "2 of 2 files were not stored (2.25.1_seg.dcm: the server says nothing of it; …)");
+
   const std::string segmentation = read_file(out_ / "2.25.1_seg.dcm");
   const auto resumed = segment({studies[0], studies[1], "--push", "--resume", "--json"});
   ASSERT_EQ(resumed.exit_code, 0) << resumed.messages;
@@ -236,6 +241,19 @@ TEST_F(SegmentOrthanc, LocalScansArePushedToo) {
   ASSERT_EQ(result.exit_code, 0) << result.messages;
   const std::string study = Json::parse(read_file(out_ / "ct.json"))["study"]["study_instance_uid"];
   EXPECT_EQ(modalities(study), (Names{"CT", "SEG", "SR"})) << "the copies on which they lie, too";
+}
+
+TEST_F(SegmentOrthanc, NewUidsHideTheOldOnesInTheNamesToo) {
+  store_studies(1);
+  const std::string study = orthanc_->web() + "/studies/2.25.1";
+  const auto refused = segment({study, "--format", "dicom-seg", "--new-uids"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_CONTAINS(refused.messages, "would be called by the UID that --new-uids hides; name the case in a list");
+  write_file(folder_ / "list.csv", "image,case\n" + study + ",first\n");
+  const auto result = segment({(folder_ / "list.csv").string(), "--format", "dicom-seg", "--new-uids"});
+  ASSERT_EQ(result.exit_code, 0) << result.messages;
+  EXPECT_EQ(Json::parse(read_file(out_ / "first.json"))["image"], "first");
+  for (const auto& name : results()) EXPECT_EQ(name.find("2.25.1"), std::string::npos) << name;
 }
 
 TEST_F(SegmentOrthanc, OverTls) {
