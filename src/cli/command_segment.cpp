@@ -149,6 +149,20 @@ Outcome run_cases(const PlannedCases& cases, const Tools& tools) {
   return outcome;
 }
 
+/// Throws when a case failed.
+void conclude(const Outcome& outcome, bool json) {
+  if (json) {
+    print_json({{"schema", "pulmoseg.segment/1"},
+                {"research_use", research_use},
+                {"cases", outcome.cases},
+                {"pushed", outcome.pushed},
+                {"failed", outcome.failed}});
+  }
+  if (outcome.failed.empty()) return;
+  if (outcome.tried == 1) std::rethrow_exception(outcome.last_failure);
+  throw Error(fmt::format("{} of {} cases failed", outcome.failed.size(), outcome.tried));
+}
+
 std::string describe(const std::vector<std::string>& models, bool mirrors) {
   if (models.empty()) return "no model";
   std::string text = fmt::format("the model of sha256 {:.12}", models.front());
@@ -243,16 +257,7 @@ void run_alone(const SegmentArguments& arguments, const std::vector<SegmentInput
   const Outcome outcome = run_cases(cases, {scans, work, archives, add_to_cohort, arguments.json});
   if (cohort && fs::exists(plan.folder / "cohort.csv"))
     report::write_cohort_page(plan.folder / "cohort.csv", {plan.folder});
-  if (arguments.json) {
-    print_json({{"schema", "pulmoseg.segment/1"},
-                {"research_use", research_use},
-                {"cases", outcome.cases},
-                {"pushed", outcome.pushed},
-                {"failed", outcome.failed}});
-  }
-  if (outcome.failed.empty()) return;
-  if (outcome.tried == 1) std::rethrow_exception(outcome.last_failure);
-  throw Error(fmt::format("{} of {} cases failed", outcome.failed.size(), outcome.tried));
+  conclude(outcome, arguments.json);
 }
 
 /// Everything is planned once before, so that what is wrong with the call is said once.

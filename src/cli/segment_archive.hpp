@@ -11,7 +11,7 @@
 
 namespace pulmoseg::cli {
 
-/// A folder that holds a patient's scan for a while: what lies there is removed, and at the end what came.
+/// A folder that holds a patient's scan for a while. What a killed run left there is removed at once, the folder at the end.
 class FetchedFolder {
  public:
   explicit FetchedFolder(std::filesystem::path folder = {});  ///< empty: none
