@@ -117,6 +117,16 @@ std::vector<quantify::Note> notes_on(const Found& found, const SegmentWork& work
   return notes;
 }
 
+/// What was noticed on opening a scan may name files and other series: of that its kind only.
+void leave_out_names(std::vector<quantify::Note>& notes, const volume::SourceInfo& source) {
+  for (auto& note : notes) {
+    const auto same = [&](const quantify::Note& opening) { return opening.code == note.code; };
+    if (std::ranges::none_of(source.notes, same)) continue;
+    note.text = note.code + ": no more is said of a de-identified scan";
+    std::ranges::replace(note.text, '_', ' ');
+  }
+}
+
 /// Of a DICOM series, for objects that are made of it.
 dicom::Case dicom_case(const SegmentCase& planned, const volume::SourceInfo& source, const SegmentWork& work) {
   dicom::Case of{.source = source, .algorithm = {}, .anonymity = {}};
@@ -154,6 +164,7 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   if (planned.lung_mask) given_lung = quantify::read_mask(*planned.lung_mask, scan);
   const bool own_lung = !planned.lung.empty();
   const dicom::Case of = dicom_case(planned, source, work);
+  dicom::refuse_burned_in(of);
   ResultVolumes volumes(planned, of);
 
   Found found = find(scan, work, volumes, events);
@@ -178,6 +189,7 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
       .provenance = work.model.get()};
   result.measurements.expected_dice = found.expected_dice.value();
   std::ranges::move(notes_on(found, work, grid.size), std::back_inserter(result.measurements.notes));
+  if (planned.deidentify) leave_out_names(result.measurements.notes, source);
   const bool hidden = !planned.fetched.empty() && !planned.source_copies.empty();  // the address is one of the old UIDs
   result.provenance.image = hidden ? std::filesystem::path(planned.name) : planned.input;
   result.provenance.study = study_of(of);
@@ -189,7 +201,8 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   const std::string html = pictures.html(facts), png = picture.get();
   packed.get();
   // Stopped from here on, no measurements, picture or report of an earlier run stands beside this mask.
-  for (const auto& old : {planned.measurements, planned.picture, planned.report}) std::filesystem::remove(old);
+  for (const auto& old : {planned.measurements, planned.picture, planned.report, planned.structured_report})
+    std::filesystem::remove(old);
   volumes.commit();
   if (!planned.source_copies.empty()) dicom::write_source_copies(of, planned.source_copies, stop_if_asked);
   if (const auto* segmentation = volumes.segmentation())

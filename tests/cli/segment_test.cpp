@@ -138,6 +138,7 @@ class SegmentProgram : public testing::Test {
 TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
   fs::create_directories(folder_ / "ct");
   test::write_ct_series(folder_ / "ct", 5);
+  test::write_bytes(folder_ / "ct/Doe^Jane.txt", "no DICOM");
   const std::string ct = (folder_ / "ct").string();
   const auto result = segment({ct, "--format", "dicom-seg", "--probabilities", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.messages;
@@ -148,6 +149,7 @@ TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
   const auto files = nlohmann::json::parse(result.output)["cases"][0]["files"];
   EXPECT_EQ(files["structured_report"], (out_ / "ct_sr.dcm").string());
   EXPECT_NE(read_file(out_ / "ct_seg.dcm").find("Doe^Jane"), std::string::npos);
+  EXPECT_CONTAINS(read_file(out_ / "ct.json"), "left out: Doe^Jane.txt");
 
   EXPECT_EQ(segment({ct, "--format", "dicom-seg"}).exit_code, 1) << "they are there already";
   const std::vector<std::string> anonymous{ct, "--format", "dicom-seg", "--deidentify", "--new-uids", "--overwrite"};
@@ -159,6 +161,7 @@ TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
     for (const char* secret : {"Doe^Jane", "19500101", "2024-02-29", "20240229", "Lung 2.5"})
       EXPECT_EQ(bytes.find(secret), std::string::npos) << name << ": " << secret;
   }
+  EXPECT_CONTAINS(read_file(out_ / "ct.html"), "files left out: no more is said");
   ASSERT_EQ(segment({(folder_ / "ct" / test::ct_slice_name(0)).string(),
                      (folder_ / "ct" / test::ct_slice_name(1)).string(), "--format", "dicom-seg", "--overwrite"})
                 .exit_code,
@@ -166,6 +169,16 @@ TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
       << "files of one series";
   const auto resumed = segment({ct, "--format", "dicom-seg", "--new-uids", "--resume"});
   EXPECT_CONTAINS(resumed.messages, "1 cases are done already");
+}
+
+TEST_F(SegmentProgram, NoPictureOfBurnedInAnnotation) {
+  fs::create_directories(folder_ / "ct");
+  test::write_ct_series(folder_ / "ct", 2);
+  test::write_bytes(folder_ / "ct" / test::ct_slice_name(1), test::ct_slice(1).put(0x00280301, "CS", "YES").bytes());
+  const auto refused = segment({(folder_ / "ct").string(), "--format", "dicom-seg", "--deidentify"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_CONTAINS(refused.messages, "burned into its pixels");
+  for (const char* name : {"ct_seg.dcm", "ct.png", "ct.html", "ct.json"}) EXPECT_FALSE(fs::exists(out_ / name)) << name;
 }
 
 TEST_F(SegmentProgram, FormatsThatDoNotFit) {

@@ -102,10 +102,8 @@ std::vector<Fact> case_facts(const volume::SourceInfo& source, const quantify::M
     facts.add("Patient", person_name(facts.value("PatientName")));
     facts.add("Patient ID", facts.value("PatientID"));
     facts.add("Born", iso_date(facts.value("PatientBirthDate")));
-  }
-  facts.add("Sex", sex_in_words(facts.value("PatientSex")));
-  facts.add("Age", age_in_words(facts.value("PatientAge")));
-  if (!anonymous) {
+    facts.add("Sex", sex_in_words(facts.value("PatientSex")));
+    facts.add("Age", age_in_words(facts.value("PatientAge")));
     facts.add("Examined", joined(iso_date(facts.value("StudyDate")), iso_time(facts.value("StudyTime"))));
     facts.add("Accession number", facts.value("AccessionNumber"));
     facts.add("Referred by", person_name(facts.value("ReferringPhysicianName")));
