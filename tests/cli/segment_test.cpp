@@ -138,7 +138,12 @@ class SegmentProgram : public testing::Test {
 TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
   fs::create_directories(folder_ / "ct");
   test::write_ct_series(folder_ / "ct", 5);
-  test::write_bytes(folder_ / "ct/Doe^Jane.txt", "no DICOM");
+  test::write_bytes(folder_ / "ct/scout.dcm", test::ct_slice(0)
+                                                  .put(0x00080008, "CS", "ORIGINAL\\PRIMARY\\LOCALIZER")
+                                                  .put(0x0020000e, "UI", "2.25.3")
+                                                  .put(0x00080018, "UI", "2.25.99")
+                                                  .put(0x0008103e, "LO", "Scout of Doe^Jane")
+                                                  .bytes());
   const std::string ct = (folder_ / "ct").string();
   const auto result = segment({ct, "--format", "dicom-seg", "--probabilities", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.messages;
@@ -149,7 +154,7 @@ TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
   const auto files = nlohmann::json::parse(result.output)["cases"][0]["files"];
   EXPECT_EQ(files["structured_report"], (out_ / "ct_sr.dcm").string());
   EXPECT_NE(read_file(out_ / "ct_seg.dcm").find("Doe^Jane"), std::string::npos);
-  EXPECT_CONTAINS(read_file(out_ / "ct.json"), "left out: Doe^Jane.txt");
+  EXPECT_CONTAINS(read_file(out_ / "ct.json"), "Scout of Doe^Jane");
 
   EXPECT_EQ(segment({ct, "--format", "dicom-seg"}).exit_code, 1) << "they are there already";
   const std::vector<std::string> anonymous{ct, "--format", "dicom-seg", "--deidentify", "--new-uids", "--overwrite"};
@@ -161,7 +166,7 @@ TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
     for (const char* secret : {"Doe^Jane", "19500101", "2024-02-29", "20240229", "Lung 2.5"})
       EXPECT_EQ(bytes.find(secret), std::string::npos) << name << ": " << secret;
   }
-  EXPECT_CONTAINS(read_file(out_ / "ct.html"), "files left out: no more is said");
+  EXPECT_CONTAINS(read_file(out_ / "ct.json"), "series left out: no more is said");
   ASSERT_EQ(segment({(folder_ / "ct" / test::ct_slice_name(0)).string(),
                      (folder_ / "ct" / test::ct_slice_name(1)).string(), "--format", "dicom-seg", "--overwrite"})
                 .exit_code,
