@@ -156,6 +156,14 @@ TEST_F(SegmentationTest, AMissingSliceLeavesNothing) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "seg.dcm"));
 }
 
+TEST_F(SegmentationTest, ASingleSliceIsAsThickAsItSays) {
+  const auto from = volume::VolumeReader::open(folder_ / "ct" / test::ct_slice_name(3)).source();
+  write_segmentation({.source = from, .algorithm = algorithm});
+  EXPECT_EQ(text(load(folder_ / "seg.dcm"), DCM_SliceThickness), "2.5");
+  if (!has_dciodvfy()) GTEST_SKIP() << "needs dciodvfy (Debian's dicom3tools)";
+  EXPECT_EQ(errors_by_dciodvfy(folder_ / "seg.dcm", folder_ / "log"), "");
+}
+
 TEST_F(SegmentationTest, DciodvfyFindsNoError) {
   if (!has_dciodvfy()) GTEST_SKIP() << "needs dciodvfy (Debian's dicom3tools)";
   const auto from = source();

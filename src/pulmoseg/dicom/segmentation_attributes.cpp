@@ -138,12 +138,11 @@ void put_shared_groups(DcmItem& item, const volume::Geometry& grid) {
   DcmItem& shared = add_item(item, DCM_SharedFunctionalGroupsSequence);
   DcmItem& measures = add_item(shared, DCM_PixelMeasuresSequence);
   put_decimals(measures, DCM_PixelSpacing, std::array{grid.spacing[1], grid.spacing[0]});
-  // A voxel of the mask reaches from plane to plane, however thick the slice was that the scanner computed.
-  if (grid.size[2] > 1) {
-    const std::array distance{distance_of_planes(grid)};
-    put_decimals(measures, DCM_SliceThickness, distance);
-    put_decimals(measures, DCM_SpacingBetweenSlices, distance);
-  }
+  // A voxel of the mask reaches from plane to plane, however thick the slice was that the scanner computed; that of a single
+  // slice is as thick as the slice.
+  const std::array distance{distance_of_planes(grid)};
+  put_decimals(measures, DCM_SliceThickness, distance);
+  if (grid.size[2] > 1) put_decimals(measures, DCM_SpacingBetweenSlices, distance);
   const auto& [x, y, z] = grid.direction;
   put_decimals(add_item(shared, DCM_PlaneOrientationSequence), DCM_ImageOrientationPatient,
                std::array{x[0], x[1], x[2], y[0], y[1], y[2]});
