@@ -49,10 +49,11 @@ lies on it, and the figures into a Structured Report (TID 1500), in place of the
   NAME_pushed.csv                   with --push: what the archive has taken of these
 
 They carry the scan's patient and study. --deidentify leaves out who that is, after the Basic Profile of DICOM
-PS3.15, Annex E, and keeps the UIDs (Retain UIDs Option), so that results still lie on their scan. --new-uids
-replaces these too. Which new one stands for which old one depends on a key, FOLDER/uids.key, that is made if it
-is missing: who has it can find out whether a known UID is meant, so do not hand it on with the results. NAME
-itself is the input's name, which is then to be chosen so that it says nothing: of a study in an archive, in a list.
+PS3.15, Annex E, and keeps the UIDs (Retain UIDs Option), so that results still lie on their scan; a scan that
+says that annotation is burned into its pixels is refused. --new-uids replaces the UIDs too. Which new one stands
+for which old one depends on a key, FOLDER/uids.key, that is made if it is missing: who has it can find out
+whether a known UID is meant, so do not hand it on with the results. NAME itself is the input's name, which is
+then to be chosen so that it says nothing: of a study in an archive, in a list.
 
 Picture archives: of a study, the CT series are fetched when its turn is near, into FOLDER/.NAME.fetched, which
 goes with the case; NAME is the last UID of the address. --push, said behind the inputs, chooses --format
