@@ -3,13 +3,14 @@
 
 Runs pulmoseg on a DICOM series and on copies of it (oblique, cropped to 61x53 pixels, tilted, a single slice, one multi-frame
 file whose frames are shuffled), once with --format nii.gz and once with dicom-seg, and seg.nrrd, and compares: the SEG by
-highdicom with the NIfTI mask, voxel by voxel and position by position, and so by dcmqi, with which 3D Slicer imports; the SR by
-highdicom and dcmqi with NAME.json; seg.nrrd by pynrrd; all by dciodvfy.
+highdicom with the NIfTI mask, voxel by voxel and position by position, and so by dcmqi, with which 3D Slicer imports, and by
+Cornerstone3D's adapters, with which OHIF does; the SR by highdicom and dcmqi with NAME.json; seg.nrrd by pynrrd; all by dciodvfy.
 
-    python dicom_objects.py PULMOSEG SERIES [--model MODEL] [--dcmqi FOLDER]
+    python dicom_objects.py PULMOSEG SERIES [--model MODEL] [--dcmqi FOLDER] [--cornerstone FOLDER]
 
-Needs highdicom 0.28.2, pydicom 3.0.2, nibabel, pynrrd, numpy; dciodvfy (dicom3tools). FOLDER: of the programs segimage2itkimage
-and tid1500reader of dcmqi 1.5.7 (PyPI); without it dcmqi is not asked.
+Needs highdicom 0.28.2, pydicom 3.0.2, nibabel, pynrrd, numpy; dciodvfy (dicom3tools). --dcmqi: the folder of the programs
+segimage2itkimage and tid1500reader of dcmqi 1.5.7 (PyPI). --cornerstone: a folder with the npm packages that cornerstone.mjs
+names. Who is not named is not asked.
 """
 import argparse
 import collections
@@ -167,6 +168,13 @@ def pixels_on(seg, number, source):
     return seg.get_pixels_by_source_frame(source.uid, [source.frame], segment_numbers=[number])[0, :, :, 0]
 
 
+def points_of(source):
+    """Where its pixels lie, row by row."""
+    x, y = source.orientation.reshape(2, 3)
+    row, column = np.mgrid[:source.rows, :source.columns]
+    return source.position + column.reshape(-1, 1) * source.spacing[1] * x + row.reshape(-1, 1) * source.spacing[0] * y
+
+
 def check_segmentation(file, sources, masks, affine):
     seg = hd.seg.segread(file)
     assert {source.uid for source in sources} == {uid for _, _, uid in seg.get_source_image_uids()}
@@ -178,14 +186,23 @@ def check_segmentation(file, sources, masks, affine):
             assert len(frame) == 1
             position = floats(frame[0].PlanePositionSequence[0].ImagePositionPatient)
             assert np.abs(position - source.position).max() < 1e-6
-            x, y = source.orientation.reshape(2, 3)
-            row, column = np.mgrid[:source.rows, :source.columns]
-            points = (position + column.reshape(-1, 1) * source.spacing[1] * x
-                      + row.reshape(-1, 1) * source.spacing[0] * y)
-            assert (mask_at(mask, affine, points) == pixels.ravel()).all()
+            assert (mask_at(mask, affine, points_of(source)) == pixels.ravel()).all()
             total += int(pixels.sum())
         print(f"    highdicom {file.name}, segment {number}: {total} voxels, all as in the NIfTI mask, in their places")
     return seg
+
+
+def check_cornerstone(file, series, masks, affine, packages):
+    script = pathlib.Path(__file__).with_name("cornerstone.mjs").read_text()
+    said = subprocess.run(["node", "--input-type=module", "-", series.absolute(), file.absolute()], cwd=packages,
+                          input=script, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    found = json.loads(said.stdout)
+    for number, mask in masks.items():
+        for source in slices_of(series):
+            pixels = np.zeros(source.rows * source.columns)
+            pixels[found[str(number)].get(source.uid, [])] = 1
+            assert (mask_at(mask, affine, points_of(source)) == pixels).all()
+    print(f"    cornerstone {file.name}: both masks, on their images")
 
 
 def check_dcmqi(file, masks, affine, folder, programs):
@@ -272,6 +289,8 @@ def check(name, series, work, arguments):
     if name not in ("tilted", "single slice"):  # not regular, or no volume
         check_volume(seg, masks)
     check_report(out / f"{series.name}_sr.dcm", measurements, seg)
+    if arguments.cornerstone and name != "multi-frame":
+        check_cornerstone(out / f"{series.name}_seg.dcm", series, masks, lesion.affine, arguments.cornerstone)
     if arguments.dcmqi:
         if name != "tilted":  # its grids have right angles
             check_dcmqi(out / f"{series.name}_seg.dcm", masks, lesion.affine, work / "dcmqi", arguments.dcmqi)
@@ -297,6 +316,7 @@ def main():
     parser.add_argument("series", type=pathlib.Path)
     parser.add_argument("--model")
     parser.add_argument("--dcmqi", type=pathlib.Path)
+    parser.add_argument("--cornerstone", type=pathlib.Path)
     arguments = parser.parse_args()
     copies = {"as it is": each(lambda image: None), "oblique": each(oblique), "cropped": each(cropped),
               "tilted": each(tilted), "single slice": single_slice, "multi-frame": multi_frame}
