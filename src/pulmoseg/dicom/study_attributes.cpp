@@ -133,8 +133,8 @@ void clean(DcmItem& item) {
       auto& sequence = dynamic_cast<DcmSequenceOfItems&>(*element);
       for (unsigned long j = 0; j < sequence.card(); ++j) clean(*sequence.getItem(j));
     } else if (element->isaString()) {
-      OFString text;
-      element->getOFStringArray(text, OFFalse);
+      OFString text;  // bytes of blanks and backslashes may be halves of signs, and are then not to be trimmed
+      element->getOFStringArray(text, !element->isAffectedBySpecificCharacterSet());
       put(item, element->getTag(), text.c_str());
     }
   }
