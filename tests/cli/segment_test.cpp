@@ -449,6 +449,20 @@ TEST_F(SegmentProgram, GivesTwoInputsOfOneNameTwoNames) {
   EXPECT_CONTAINS(twice.messages, "is named twice");
 }
 
+TEST_F(SegmentProgram, ATableOfAnEarlierVersionIsRefusedAndMadeAnew) {
+  write_volume(folder_ / "a.nii", phantom(oblique_grid()));
+  const std::string a = (folder_ / "a.nii").string();
+  ASSERT_EQ(segment({a}).exit_code, 0);
+  const std::string table = read_file(out_ / "cohort.csv");
+  write_file(out_ / "cohort.csv", "case,lesion_ml\na,1\n");
+  const auto refused = segment({a, "--resume"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_CONTAINS(refused.messages, "pulmoseg cohort " + out_.string());
+  ASSERT_EQ(test::run_program({"cohort", out_.string()}).exit_code, 0);
+  EXPECT_EQ(read_file(out_ / "cohort.csv"), table);
+  EXPECT_EQ(segment({a, "--resume"}).exit_code, 0);
+}
+
 TEST_F(SegmentProgram, ReplacesNothingUnlessAsked) {
   write_volume(folder_ / "a.nii", phantom(oblique_grid()));
   write_volume(folder_ / "b.nii", phantom(oblique_grid()));

@@ -42,6 +42,16 @@ TEST(CohortPage, HoldsTheWholeTable) {
   EXPECT_NE(html.find(research_use), std::string::npos);
 }
 
+TEST(CohortPage, WhatIsNoNumberMakesAColumnOfText) {
+  CsvTable odd = table;
+  for (const char* text : {"nan", "inf", "-", "0x1"}) {
+    odd.rows[0][1] = text;
+    const std::string html = cohort_page_html(odd, [](const auto&) { return std::filesystem::path(); });
+    EXPECT_EQ(data_in(html)["columns"][1]["number"], false) << text;
+    EXPECT_EQ(html.find("histogram: lung affected"), std::string::npos) << text;
+  }
+}
+
 TEST(CohortPage, VoxelsAreLeftOutWhereTheirVolumeIsKnown) {
   CsvTable cases{
       .file = {}, .columns = {"case", "lung_voxels", "lung_ml"}, .rows = {{"a", "10", "1"}, {"b", "20", "2"}}};

@@ -36,6 +36,12 @@ std::string age_in_words(std::string_view code) {
   return number && !unit.empty() ? fmt::format("{} {}", *number, unit) : std::string(code);
 }
 
+/// "1.25 mm" for "1.250000".
+std::string thickness_in_words(const std::string& ds) {
+  const auto mm = parse_number<double>(ds);
+  return mm ? fmt::format("{:.3g} mm", *mm) : ds;
+}
+
 std::string grid_in_words(const quantify::Measurements& measurements) {
   const auto& [columns, rows, slices] = measurements.grid.size;
   return fmt::format("{} × {} × {} voxels", columns, rows, slices);
@@ -113,6 +119,7 @@ std::vector<Fact> case_facts(const volume::SourceInfo& source, const quantify::M
   }
   facts.add("Scanner", joined(facts.value("Manufacturer"), facts.value("ManufacturerModelName")));
   facts.add("Reconstruction kernel", facts.value("ConvolutionKernel"));
+  facts.add("Slice thickness", thickness_in_words(facts.value("SliceThickness")));
   if (!anonymous && !source.file.empty()) facts.add("Scan", own_name(source.file));
   facts.add("Read as", source.format);
   facts.add("Grid", grid_in_words(measurements));
