@@ -79,6 +79,10 @@ Gathered gather_cohort(const std::vector<fs::path>& folders, const fs::path& fil
     }
   }
   std::ranges::sort(rows);
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i].front() == rows[i - 1].front())
+      spdlog::warn("{}: is the name of several cases; the page links to none of their reports", rows[i].front());
+  }
   std::string text = csv_line(report::cohort_columns());
   for (const auto& row : rows) text += csv_line(row);
   write_file(file, text);

@@ -84,6 +84,17 @@ TEST(CohortPage, LinksToTheReportsThatAreThere) {
   EXPECT_EQ(links[3], "");
 }
 
+TEST(CohortPage, LinksFromAnotherFolder) {
+  const test::TemporaryFolder folder;
+  for (const char* name : {"a", "b", "page"}) std::filesystem::create_directories(folder / name);
+  write_file(folder / "page" / "all.csv", "case\none\ntwo\n");
+  for (const char* report : {"a/one.html", "a/two.html", "b/two.html"}) write_file(folder / report, "");
+  write_cohort_page(folder / "a/../page/all.csv", {folder / "a", folder / "b"});
+  const auto links = data_in(read_file(folder / "page/all.html"))["links"];
+  EXPECT_EQ(links[0], "./../a/one.html");
+  EXPECT_EQ(links[1], "") << "of two cases of one name";
+}
+
 TEST(CohortPage, AnEmptyCohortHasAPage) {
   const CsvTable empty{.file = {}, .columns = cohort_columns(), .rows = {}};
   const std::string html = cohort_page_html(empty, [](const auto&) { return std::filesystem::path(); });

@@ -83,7 +83,8 @@ std::string joined(std::string first, const std::string& second) {
 }  // namespace
 
 std::string person_name(std::string_view pn) {
-  pn = pn.substr(0, pn.find('='));  // the alphabetic one of up to three spellings
+  pn.remove_prefix(std::min(pn.find_first_not_of('='), pn.size()));
+  pn = pn.substr(0, pn.find('='));  // of up to three spellings the first that is there, as a rule the alphabetic one
   std::string family(pn.substr(0, pn.find('^'))), others;
   for (std::size_t at = pn.find('^'); at != std::string_view::npos;) {
     const std::size_t next = pn.find('^', at + 1);

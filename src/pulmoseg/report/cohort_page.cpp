@@ -210,13 +210,17 @@ void write_cohort_page(const fs::path& csv, const std::vector<fs::path>& folders
   fs::path page = csv;
   page.replace_extension(".html");
   if (page == csv) page += ".html";
-  const fs::path home = fs::absolute(page).parent_path();
+  const auto whole = [](const fs::path& path) { return fs::absolute(path).lexically_normal(); };
+  const fs::path home = whole(page).parent_path();
   write_file(page, cohort_page_html(read_csv(csv), [&](const std::string& name) {
+               fs::path link;
                for (const auto& folder : folders) {
-                 const fs::path report = fs::absolute(folder) / (name + ".html");
-                 if (fs::exists(report)) return report.lexically_relative(home);
+                 const fs::path report = whole(folder / (name + ".html"));
+                 if (!fs::exists(report)) continue;
+                 if (!link.empty()) return fs::path();  // whose it is, the table does not say
+                 link = report.lexically_relative(home);
                }
-               return fs::path();
+               return link;
              }));
 }
 
