@@ -127,6 +127,10 @@ TEST_F(Compare, SaysHowMuchMayBeTheModelsError) {
   write_measurements_json(measured(10), other, late_);
   EXPECT_CONTAINS(text_of(compare(), "measurement_error"), "not known here");
   Provenance by_hand = dated("2020-03-03", "1.2");
+  write_measurements_json(measured(10), by_model("2020-03-03", "1.2"), late_);
+  write_measurements_json(measured(8), by_hand, early_);
+  EXPECT_CONTAINS(text_of(compare(), "measurement_error"),
+                  "up to 9.5 points may be error alone. The change here, +10.0");
   write_measurements_json(measured(2), by_hand, early_);
   write_measurements_json(measured(2), by_hand, late_);
   EXPECT_EQ(text_of(compare(), "measurement_error"), "no measurement_error");
@@ -149,7 +153,7 @@ TEST_F(Compare, SaysWhatOtherScansDoToAModel) {
                                       "kernel_differs", "contrast_of_one_only", "measurement_error"}));
   EXPECT_CONTAINS(text_of(comparison, "settings_differ"),
                   "precision, equalisation (of the later only), pulmoseg 1 and 2");
-  EXPECT_CONTAINS(text_of(comparison, "lungs_incomplete"), "the later did not");
+  EXPECT_CONTAINS(text_of(comparison, "lungs_incomplete"), "in the later the lungs were not");
   EXPECT_CONTAINS(text_of(comparison, "spacing_differs"), "2 × 2 × 4 mm and 2.3 × 2 × 4 mm");
   EXPECT_CONTAINS(text_of(comparison, "spacing_differs"), "three times as thick");
   EXPECT_CONTAINS(text_of(comparison, "kernel_differs"), "(B30f, B70f)");

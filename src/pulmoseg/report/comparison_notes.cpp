@@ -19,8 +19,10 @@ constexpr double lower_limit = -10.74, upper_limit = 8.31;  // Bland-Altman, mod
 constexpr double when_moved = 3.2, when_thicker = 1.8, when_filtered = 9.4;  // of the same scan, the largest of four
 
 bool is_of_a_model(const ComparedCase& one) { return !one.models.empty(); }
-bool is_of_the_recipe(const ComparedCase& one) {
-  return one.recipe == "robust" && one.classes == "background,lung,lesion";
+
+/// What is known of the shipped recipe holds for it, or needs not to.
+bool is_of_known_error(const ComparedCase& one) {
+  return !is_of_a_model(one) || (one.recipe == "robust" && one.classes == "background,lung,lesion");
 }
 
 /// "the earlier", "the later", "both" or nothing.
@@ -87,7 +89,7 @@ class Notes {
     if (!settings.empty())
       add("settings_differ", fmt::format("they were not measured in the same way: {}", fmt::join(settings, ", ")));
     if (const auto of = noted("unfamiliar_input"); !of.empty())
-      add("unfamiliar_input", of + " did not look like the scans that the model was trained on: masks may be wrong");
+      add("unfamiliar_input", of + " looked unlike the scans that the model was trained on: masks may be wrong");
   }
 
   /// What of the lungs there was to measure.
@@ -100,7 +102,7 @@ class Notes {
     };
     if (const auto of = which(is_partial(earlier_), is_partial(later_)); !of.empty())
       add("lungs_incomplete",
-          of + " did not measure the whole lungs: figures compare only where the same part was measured");
+          "in " + of + " the lungs were not measured whole: figures compare only where the same part was measured");
   }
 
   void note_lung_volume() {
@@ -145,35 +147,35 @@ class Notes {
           noted("contrast_enhanced") + " has contrast medium, the other not: densities and mass depend on it");
   }
 
-  bool is_of_known_error() const { return is_of_the_recipe(earlier_) && is_of_the_recipe(later_); }
+  bool has_model() const { return is_of_a_model(earlier_) || is_of_a_model(later_); }
+  bool has_known_error() const { return has_model() && is_of_known_error(earlier_) && is_of_known_error(later_); }
 
   std::string measured_again(std::string_view how, double points) const {
-    if (!is_of_known_error()) return "";
+    if (!has_known_error()) return "";
     return fmt::format(" (the same scan {} gave up to {:.1f} points of the lung more, of four)", how, points);
   }
 
   /// How much of a change may be the model's error alone.
   void note_error() {
-    if (!is_of_a_model(earlier_) && !is_of_a_model(later_)) return;
-    if (!is_of_known_error()) {
+    if (!has_model()) return;
+    if (!has_known_error()) {
       add("measurement_error",
           "how far off a percentage of this model may be is not known here (evaluate tells it: limits_of_agreement); a "
           "small change may be none");
       return;
     }
-    const double of_change = (upper_limit - lower_limit) / 2 * std::numbers::sqrt2;
-    const auto change = all_.figure("percent_affected").change();
-    const std::string here = !change ? ""
-                             : std::abs(*change) > of_change
-                                 ? fmt::format(" The change here, {:+.1f} points, is larger.", *change)
-                                 : fmt::format(" The change here, {:+.1f} points, is within that.", *change);
-    add("measurement_error",
-        fmt::format(
-            "a model's percentage of the lung is not exact: the same scan, moved by some pixels, gave up to "
-            "{:.1f} points more (of four), and 95 % of its differences from a person's lay between {:.1f} and "
-            "{:.1f} points (16 scans). If it errs differently at both dates, a change of up to {:.1f} points may "
-            "be error alone; if it errs alike, of less (docs/evaluation.md).{}",
-            when_moved, lower_limit, upper_limit, of_change, here));
+    const bool of_both = is_of_a_model(earlier_) && is_of_a_model(later_);
+    const double of_change = (upper_limit - lower_limit) / 2 * (of_both ? std::numbers::sqrt2 : 1);
+    std::string text = fmt::format(
+        "a model's percentage of the lung is not exact: the same scan, moved by some pixels, gave up to {:.1f} points "
+        "more (of four), and 95 % of its differences from a person's lay between {:.1f} and {:.1f} points (16 scans, "
+        "docs/evaluation.md). A change of up to {:.1f} points may be error alone{}.",
+        when_moved, lower_limit, upper_limit, of_change,
+        of_both ? ", if it errs differently at both dates; of less, if it errs alike" : "");
+    if (const auto change = all_.figure("percent_affected").change())
+      text += fmt::format(" The change here, {:+.1f} points, is {}.", *change,
+                          std::abs(*change) > of_change ? "larger" : "within that");
+    add("measurement_error", std::move(text));
   }
 
   const Comparison& all_;
