@@ -23,7 +23,7 @@ EARLIER and LATER are measurements (NAME.json) that segment or quantify wrote, o
 scan. Each figure is given for both dates with its change: later minus earlier, of percentages in percentage
 points, of ml, g and counts also relative to the earlier. That both are of one patient you must know: measurements
 hold no name. Notes say what stands in the way of reading a change: dates that are unknown or in the wrong order,
-different models or settings, lungs that were not measured whole, other lung volumes, voxel sizes, kernels or
+different models or settings, lungs that were not measured whole, other lung volumes, slices, voxels, kernels or
 contrast medium, and how much of a change may be the model's error.
 
 With --out, FOLDER gets comparison.html, a page to read and print, comparison.json and comparison.csv; it must be

@@ -127,7 +127,7 @@ TEST_F(Case, SaysWhoWhenHowMuchAndByWhat) {
                                       "through the most lesion"})
     EXPECT_NE(html.find(text), std::string::npos) << text;
   EXPECT_GE(count(html, research_use), 3U);  // at the top, and on each page
-  EXPECT_EQ(count(html, "Jane? · ID-4711 · 2021-03-31"), 2U) << "pages are parted";
+  EXPECT_EQ(count(html, "Jane?</bdi> · <bdi>ID-4711</bdi> · <bdi>2021-03-31"), 2U) << "pages are parted";
   EXPECT_EQ(html.find("/patients"), std::string::npos);
 }
 
@@ -173,6 +173,12 @@ TEST_F(Case, WhatIsNotZeroDoesNotLookLikeZero) {
   const std::string html = case_report_html(report());
   EXPECT_NE(html.find("<b>0.004 %</b>"), std::string::npos);
   EXPECT_NE(html.find("<b>0.003 ml</b>"), std::string::npos);
+}
+
+TEST_F(Case, TheCurveOfManySlicesEndsWhereItsAxisEnds) {
+  measurements_.grid.size[2] = 3000;
+  measurements_.slices.resize(3000, measurements_.slices.front());
+  EXPECT_NE(case_report_html(report()).find("H394.00V"), std::string::npos);
 }
 
 TEST_F(Case, TablesKeepTheirWidth) {

@@ -137,10 +137,12 @@ TEST_F(Compare, SaysHowMuchMayBeTheModelsError) {
 }
 
 TEST_F(Compare, SaysWhatOtherScansDoToAModel) {
-  write_measurements_json(measured(4), by_model("2020-02-27", "1.1"), early_);
-  Provenance later = by_model("2020-03-03", "1.2");
+  Provenance earlier = by_model("2020-02-27", "1.1"), later = by_model("2020-03-03", "1.2");
+  earlier.study.slice_thickness_mm = 1.25;
+  write_measurements_json(measured(4), earlier, early_);
   later.study.convolution_kernel = "B70f";
   later.precision = "fp32";
+  later.study.slice_thickness_mm = 5;
   later.version = "2";
   quantify::Measurements changed = measured(4, 2.3);
   changed.notes = {{"lungs_cut", "the lungs are cut"},
@@ -149,13 +151,15 @@ TEST_F(Compare, SaysWhatOtherScansDoToAModel) {
                    {"contrast_enhanced", "a contrast agent is named"}};
   write_measurements_json(changed, later, late_);
   const Comparison comparison = compare();
-  EXPECT_EQ(codes(comparison), (Codes{"settings_differ", "unfamiliar_input", "lungs_incomplete", "spacing_differs",
-                                      "kernel_differs", "contrast_of_one_only", "measurement_error"}));
+  EXPECT_EQ(codes(comparison),
+            (Codes{"settings_differ", "unfamiliar_input", "lungs_incomplete", "thickness_differs", "spacing_differs",
+                   "kernel_differs", "contrast_of_one_only", "measurement_error"}));
   EXPECT_CONTAINS(text_of(comparison, "settings_differ"),
                   "precision, equalisation (of the later only), pulmoseg 1 and 2");
   EXPECT_CONTAINS(text_of(comparison, "lungs_incomplete"), "in the later the lungs were not");
   EXPECT_CONTAINS(text_of(comparison, "spacing_differs"), "2 × 2 × 4 mm and 2.3 × 2 × 4 mm");
-  EXPECT_CONTAINS(text_of(comparison, "spacing_differs"), "three times as thick");
+  EXPECT_CONTAINS(text_of(comparison, "thickness_differs"), "1.25 and 5 mm thick");
+  EXPECT_CONTAINS(text_of(comparison, "thickness_differs"), "three times as thick");
   EXPECT_CONTAINS(text_of(comparison, "kernel_differs"), "(B30f, B70f)");
   EXPECT_CONTAINS(comparison_text(comparison), "noted of the later: the lungs are cut");
 }

@@ -29,7 +29,8 @@ std::string header_of(const CaseReport& report) {
 std::string footer_of(const CaseReport& report, const std::vector<Fact>& facts, int page) {
   std::string whose = escaped(report.name);
   for (const auto& [what, words] : facts) {
-    if (what == "Patient" || what == "Patient ID" || what == "Examined") whose += " · " + escaped(words);
+    if (what == "Patient" || what == "Patient ID" || what == "Examined")
+      whose += fmt::format(" · <bdi>{}</bdi>", escaped(words));
   }
   return fmt::format(
       "<footer><span>{}</span><span class=\"short\">{}</span><span class=\"short\">page {} of 2</span></footer>", whose,

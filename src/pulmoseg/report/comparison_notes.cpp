@@ -41,6 +41,7 @@ class Notes {
     note_models();
     note_coverage();
     note_lung_volume();
+    note_thickness();
     note_spacing();
     note_kernel();
     note_density();
@@ -114,16 +115,24 @@ class Notes {
                     digits(*lung.earlier), digits(*lung.later)));
   }
 
+  static bool alike(double a, double b) { return std::abs(a - b) <= 0.1 * std::max(a, b); }
+
+  void note_thickness() {
+    const auto &thickness = earlier_.study.slice_thickness_mm, &other = later_.study.slice_thickness_mm;
+    if (!thickness || !other || alike(*thickness, *other)) return;
+    add("thickness_differs",
+        fmt::format("the slices are {:.3g} and {:.3g} mm thick; small lesions, masks and densities depend on it{}",
+                    *thickness, *other, measured_again("in slices three times as thick", when_thicker)));
+  }
+
   void note_spacing() {
     const auto words = [](const ComparedCase& one) {
       return one.spacing ? fmt::format("{:.3g} mm", fmt::join(*one.spacing, " × ")) : std::string("unknown");
     };
-    const auto alike = [](double a, double b) { return std::abs(a - b) <= 0.1 * std::max(a, b); };
     if (earlier_.spacing && later_.spacing && std::ranges::equal(*earlier_.spacing, *later_.spacing, alike)) return;
     if (!earlier_.spacing && !later_.spacing) return;
-    add("spacing_differs",
-        fmt::format("the voxels differ in size ({} and {}); small lesions and counts depend on it{}", words(earlier_),
-                    words(later_), measured_again("in slices three times as thick", when_thicker)));
+    add("spacing_differs", fmt::format("the voxels differ in size ({} and {}); small lesions and counts depend on it",
+                                       words(earlier_), words(later_)));
   }
 
   void note_kernel() {

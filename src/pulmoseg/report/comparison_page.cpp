@@ -24,6 +24,11 @@ std::string spacing_of(const ComparedCase& one) {
   return one.spacing ? fmt::format("{:.3g} mm", fmt::join(*one.spacing, " × ")) : std::string();
 }
 
+std::string thickness_of(const ComparedCase& one) {
+  const auto& mm = one.study.slice_thickness_mm;
+  return mm ? fmt::format("{:.3g} mm", *mm) : std::string();
+}
+
 std::string masks_of(const ComparedCase& one) {
   if (one.models.empty()) return "were there already";
   return fmt::format("model {:.12}…{}{}", one.models.front(),
@@ -44,6 +49,7 @@ std::string scans_table(const Comparison& comparison) {
   row("Scan", a.image, b.image);
   row("Series", a.study.series_description, b.study.series_description);
   row("Reconstruction kernel", a.study.convolution_kernel, b.study.convolution_kernel);
+  row("Slice thickness", thickness_of(a), thickness_of(b));
   row("Voxel spacing", spacing_of(a), spacing_of(b));
   row("Severity", a.severity, b.severity);
   row("Masks", masks_of(a), masks_of(b));

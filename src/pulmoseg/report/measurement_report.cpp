@@ -1,12 +1,12 @@
 #include "pulmoseg/report/measurement_report.hpp"
 
-#include <fmt/format.h>
-
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/base/own_name.hpp"
 #include "pulmoseg/base/research_use.hpp"
 
 namespace pulmoseg::report {
@@ -19,11 +19,9 @@ Json value_or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
-Json name_or_null(const std::filesystem::path& file) {
-  // A trailing slash (a DICOM folder) leaves an empty last part.
-  const auto name = file.has_filename() ? file.filename() : file.parent_path().filename();
-  return name.empty() ? Json(nullptr) : Json(name.string());
-}
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json name_or_null(const std::filesystem::path& file) { return file.empty() ? Json(nullptr) : Json(own_name(file)); }
 
 Json grid_json(const quantify::Measurements& measurements) {
   const auto& grid = measurements.grid;
@@ -36,14 +34,13 @@ Json grid_json(const quantify::Measurements& measurements) {
       {"pixel_area_mm2", value_or_null(measurements.pixel_area_mm2)}};
 }
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
 Json study_json(const Study& study) {
   if (study == Study()) return nullptr;
   return {{"date", text_or_null(study.date)},
           {"time", text_or_null(study.time)},
           {"series_description", text_or_null(study.series_description)},
           {"convolution_kernel", text_or_null(study.convolution_kernel)},
+          {"slice_thickness_mm", value_or_null(study.slice_thickness_mm)},
           {"study_instance_uid", text_or_null(study.study_instance_uid)},
           {"series_instance_uid", text_or_null(study.series_instance_uid)}};
 }
@@ -133,12 +130,9 @@ Json model_json(const Provenance& provenance) {
   Json further = Json::array();
   for (const auto& [file, sha256] : provenance.further_models)
     further.push_back({{"file", name_or_null(file)}, {"sha256", sha256}});
-  return {{"file", name_or_null(provenance.model)},
-          {"sha256", provenance.model_sha256.empty() ? Json(nullptr) : Json(provenance.model_sha256)},
-          {"mirrors_averaged", provenance.mirrors},
-          {"averaged_with", further},
-          {"precision", provenance.precision.empty() ? Json(nullptr) : Json(provenance.precision)},
-          {"metadata", metadata}};
+  return {{"file", name_or_null(provenance.model)},          {"sha256", text_or_null(provenance.model_sha256)},
+          {"mirrors_averaged", provenance.mirrors},          {"averaged_with", further},
+          {"precision", text_or_null(provenance.precision)}, {"metadata", metadata}};
 }
 
 Json to_json(const quantify::Measurements& measurements, const Provenance& provenance) {
@@ -204,7 +198,8 @@ Study study_of(const volume::SourceInfo& source) {
           .series_description = value("SeriesDescription"),
           .convolution_kernel = value("ConvolutionKernel"),
           .study_instance_uid = value("StudyInstanceUID"),
-          .series_instance_uid = value("SeriesInstanceUID")};
+          .series_instance_uid = value("SeriesInstanceUID"),
+          .slice_thickness_mm = parse_number<double>(value("SliceThickness"))};
 }
 
 PixelSpacing pixel_spacing(const volume::Geometry& grid) { return {grid.spacing[0], grid.spacing[1]}; }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "pulmoseg/report/figure_text.hpp"
 #include "pulmoseg/report/measurement_report.hpp"
 
 namespace pulmoseg::report {
@@ -60,7 +61,7 @@ std::string measurements_text(const quantify::Measurements& measurements) {
 std::vector<std::string> measurement_facts(const quantify::Measurements& measurements) {
   std::vector<std::string> facts;
   if (measurements.percent_affected)
-    facts.push_back(fmt::format("{:.1f} % of the lung affected", *measurements.percent_affected));
+    facts.push_back(percent_text(measurements.percent_affected) + " of the lung affected");
   facts.push_back(fmt::format("lesion {} in {} of {} slices",
                               measurements.lesion_ml ? fmt::format("{:.1f} ml", *measurements.lesion_ml)
                                                      : fmt::format("{} voxels", measurements.lesion_voxels),
