@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 debian_packages=(
   g++ cmake ninja-build ccache pkg-config python3 python3-pip ca-certificates
   libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev zlib1g-dev libprotozero-dev
-  libdcmtk-dev libopenjp2-7-dev libarchive-dev libcurl4-openssl-dev libssl-dev
+  libdcmtk-dev libopenjp2-7-dev libisal-dev libarchive-dev libcurl4-openssl-dev libssl-dev
   libcairo2-dev fontconfig fonts-dejavu-core libgtest-dev
 )
 test_servers=()

@@ -42,11 +42,10 @@ Research use only. Not a medical device.)",
                                        pacs_manual);
 
 struct Arguments {
+  std::string server;
   PacsOptions pacs;
   pacs::Query query;
   fs::path out;
-  std::string move_to, listen_on;
-  std::uint16_t listen = 0;
   bool list = false, show_names = false, json = false;
 };
 
@@ -58,14 +57,10 @@ void merge(const std::string& from_address, std::string& wanted, const char* opt
 }
 
 pacs::Server server_of(Arguments& arguments) {
-  auto [server, study, series] = address_of(arguments.pacs);
+  const auto [server, study, series] = address_of(arguments.server, arguments.pacs);
+  check_pacs_options(arguments.pacs, {server});
   merge(study, arguments.query.study, "--study");
   merge(series, arguments.query.series, "--series");
-  if (!arguments.move_to.empty()) {
-    if (server.protocol != pacs::Server::Protocol::dimse) throw UsageError("--move-to is for dicom:// and dicoms://");
-    pacs::check_ae_title(arguments.move_to);
-    server.move = {.ae_title = arguments.move_to, .port = arguments.listen, .address = arguments.listen_on};
-  }
   if (!arguments.list && arguments.out.empty()) throw UsageError("pull needs --out FOLDER, or --list");
   if (arguments.show_names && !arguments.list) throw UsageError("--show-names is for --list");
   std::string& modality = arguments.query.modality;
@@ -113,7 +108,7 @@ void list(const std::vector<pacs::Series>& found, const Arguments& arguments) {
   for (const auto& series : found) all.push_back(series_json(series, arguments.show_names));
   print_json({{"schema", "pulmoseg.pacs_list/1"},
               {"research_use", research_use},
-              {"server", arguments.pacs.address},
+              {"server", arguments.server},
               {"series", all}});
 }
 
@@ -157,14 +152,12 @@ void pull(pacs::Archive& archive, const std::vector<pacs::Series>& found, const 
     all.push_back(pull_series(archive, series, arguments));
   }
   if (arguments.json) {
-    print_json({{"schema", "pulmoseg.pull/1"},
-                {"research_use", research_use},
-                {"server", arguments.pacs.address},
-                {"series", all}});
+    print_json(
+        {{"schema", "pulmoseg.pull/1"}, {"research_use", research_use}, {"server", arguments.server}, {"series", all}});
   }
   const auto failed = std::ranges::count_if(all, [](const auto& json) { return !json["error"].is_null(); });
   if (failed > 0) {
-    throw Error(fmt::format("{}: {} of {} series did not arrive whole", arguments.pacs.address, failed, all.size()));
+    throw Error(fmt::format("{}: {} of {} series did not arrive whole", arguments.server, failed, all.size()));
   }
 }
 
@@ -189,7 +182,9 @@ void add_pull_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("pull", "Fetch series from a picture archive (DICOMweb or classic DICOM)");
   command->footer(manual);
+  add_server(*command, arguments->server);
   add_pacs_options(*command, arguments->pacs);
+  add_move_options(*command, arguments->pacs);
   auto& query = arguments->query;
   command->add_option("--patient-id", query.patient_id, "patients of exactly this ID");
   command->add_option("--accession", query.accession_number, "studies of exactly this accession number");
@@ -200,16 +195,6 @@ void add_pull_command(CLI::App& app) {
   command->add_option("--out", arguments->out, "folder for a folder a series, made when it is missing");
   command->add_flag("--list", arguments->list, "only tell what there is");
   command->add_flag("--show-names", arguments->show_names, "with --list: patients' names, too");
-  auto* move_to =
-      command->add_option("--move-to", arguments->move_to, "C-MOVE to this AE title, ours as the node knows it");
-  auto* listen = command->add_option("--listen", arguments->listen, "with --move-to: the port to listen on meanwhile")
-                     ->check(CLI::Range(1, 65535));
-  auto* listen_on = command->add_option("--listen-on", arguments->listen_on,
-                                        "with --listen: our IPv4 address to listen on, 0.0.0.0 for all (default: that "
-                                        "from which the node is called)");
-  listen_on->needs(listen);
-  move_to->needs(listen);
-  listen->needs(move_to);
   command->add_flag("--json", arguments->json, "print the results as JSON");
   command->callback([arguments] { run(*arguments); });
 }

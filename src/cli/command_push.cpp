@@ -33,6 +33,7 @@ Research use only. Not a medical device.)",
                                        pacs_manual);
 
 struct Arguments {
+  std::string server;
   PacsOptions pacs;
   std::vector<fs::path> inputs;
   bool json = false;
@@ -82,8 +83,8 @@ nlohmann::ordered_json as_json(const std::vector<pacs::Answer>& answers) {
 }
 
 void run(const Arguments& arguments) {
-  const auto [server, study, series] = address_of(arguments.pacs);
-  if (!study.empty()) throw UsageError(arguments.pacs.address + ": names a study, expected the server alone");
+  const pacs::Server server = server_of(arguments.server, arguments.pacs);
+  check_pacs_options(arguments.pacs, {server});
   const auto files = pacs::find_dicom_files(arguments.inputs);
   auto [answers, broken] = send(server, files, arguments.json);
   const auto answered = static_cast<std::ptrdiff_t>(answers.size());  // in the order of the files
@@ -110,6 +111,7 @@ void add_push_command(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("push", "Store DICOM files in a picture archive (DICOMweb or classic DICOM)");
   command->footer(manual);
+  add_server(*command, arguments->server);
   add_pacs_options(*command, arguments->pacs);
   command->add_option("INPUT", arguments->inputs, "DICOM files, and folders that hold some")->required();
   command->add_flag("--json", arguments->json, "print the results as JSON");

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <atomic>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -15,91 +15,23 @@
 #include "commands.hpp"
 #include "common.hpp"
 #include "pulmoseg/base/error.hpp"
-#include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/base/sha256.hpp"
 #include "pulmoseg/report/cohort_page.hpp"
+#include "segment_archive.hpp"
 #include "segment_case.hpp"
 #include "segment_cohort.hpp"
 #include "segment_inputs.hpp"
 #include "segment_model.hpp"
+#include "segment_options.hpp"
 #include "segment_plan.hpp"
+#include "segment_scans.hpp"
 #include "segment_workers.hpp"
 
 namespace pulmoseg::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* manual = R"(  pulmoseg segment SCAN.nii.gz --out FOLDER
-  pulmoseg segment SCAN.nii.gz --model RUN --out FOLDER
-  pulmoseg segment A.nii.gz B.nrrd DICOM_FOLDER/ --model model.onnx --out FOLDER
-  pulmoseg segment SCAN.nii.gz --lung-mask LUNG.nii.gz --model RUN --out FOLDER
-  pulmoseg segment STUDY.zip --series 3 --out FOLDER
-  pulmoseg segment SCANS/ LIST.csv --out FOLDER --workers 4 --resume
-
-Each INPUT is a NIfTI or NRRD file (3-D, or one 2-D slice) or DICOM (a folder, a ZIP, a DICOMDIR; files of one
-folder are one scan), of any size, spacing and orientation; or a folder that holds many of these; or a list, a
-.csv with the column image, and if wanted case (its name) and lung_mask. Of DICOM the CT volume is taken, and
-localizers, reports and derived series are left out; where there are several volumes, --series says which one.
-Without --model, the one that ships with the program finds lung and lesion: what it is worth, and its licence
-(CC BY-NC-SA 4.0), stand in models/README.md. For an input called NAME, FOLDER gets
-
-  NAME_lesion.nii.gz              the mask, 0 or 1, on exactly the input's grid, axis order and header
-  NAME_lung.nii.gz                the lung, lesions included, where the model knows it and no --lung-mask is given
-  NAME_lesion_probability.nii.gz  with --probabilities: how probable lesion is, 0 to 1
-  NAME_uncertainty.nii.gz         with --uncertainty: the entropy of lesion or not, 0 (sure) to 1 bit (even odds)
-  NAME.png                        slices through the scan with the lesions outlined
-  NAME.html                       the report: figures, slices, coronal and sagittal planes; opens offline, prints on
-                                  two A4 pages. Of a DICOM scan it names the patient
-  NAME.json                       voxels, volume, areas by slice, and with a lung mask the percentage of it;
-                                  written last: a case is done when it is there
-  cohort.csv                      one line a case; cases that are in it already stay
-  cohort.html                     the same to sort and search, with distributions and links to the reports
-
---format seg.nrrd puts lesion and lung into one file, NAME.seg.nrrd, that 3D Slicer opens with names and
-colours. --format dicom-seg, for DICOM series, puts them into a DICOM Segmentation that refers to the scan and
-lies on it, and the figures into a Structured Report (TID 1500), in place of the volumes above:
-
-  NAME_seg.dcm                      a segment each for lesion and lung, a frame for every slice
-  NAME_sr.dcm                       volumes, percentages and counts
-  NAME_lesion_probability_seg.dcm   with --probabilities: 0 to 255 for 0 to 1
-  NAME_source/                      with --new-uids: the scan under the new UIDs
-
-They carry the scan's patient and study. --deidentify leaves out who that is, after the Basic Profile of DICOM
-PS3.15, Annex E, and keeps the UIDs (Retain UIDs Option), so that results still lie on their scan. --new-uids
-replaces these too. Which new one stands for which old one depends on a key, FOLDER/uids.key, that is made if it
-is missing: who has it can find out whether a known UID is meant, so do not hand it on with the results. NAME
-itself is the input's name, which is then to be chosen so that it says nothing.
-
-Two inputs of one name get two names (NAME, NAME_2). A result that exists is an error before anything is
-computed, unless --resume (what is done stays) or --overwrite (all is done again) says otherwise. A case that
-fails is reported, the others go on, and the exit code is 1. Memory: the model, and of a scan that is stored
-slice by slice a few slices or, up to 256 MiB, all, so that it is unpacked once; of the next scan too.
-
-A model that was run before starts quicker: what is prepared for this processor is kept in PULMOSEG_CACHE
-(~/.cache/pulmoseg, up to 1 GB; set it to nothing and nothing is kept).
-
-Many scans: --workers N starts N processes, each with its share of cases and threads. --shard i/n takes every
-n-th case, for n jobs that share FOLDER; `pulmoseg cohort FOLDER` then makes both tables. Whatever is killed
-at whatever time, --resume does the rest.
-
-The masks are what the network says, put right: the lung is its two largest parts, solid in each slice,
-lesion is inside of it, and parts of lesion below --speck-ml are dropped; --as-found leaves all as it is.
-
-Research use only. Not a medical device.)";
-
-struct Arguments {
-  std::vector<fs::path> inputs, lung_masks, models;
-  SegmentPlan plan;
-  inference::EngineOptions engine{.precision = "auto", .threads = 0};
-  std::string shard = "1/1", slices;
-  inference::SliceRange wanted;
-  int workers = 1;
-  masks::RefineOptions refinement;
-  bool as_found = false;
-  bool json = false;
-};
 
 nlohmann::ordered_json case_json(const SegmentCase& planned, const SegmentedCase& segmented) {
   nlohmann::ordered_json files{{"mask", planned.mask.string()}};
@@ -133,75 +65,102 @@ void print_case(const SegmentCase& planned, const SegmentedCase& segmented) {
   print_line(text);
 }
 
-/// The scans of cases in their order: each is opened, and what may be kept of it read, while the one before is written.
-class ScansAhead {
- public:
-  explicit ScansAhead(const std::vector<SegmentCase>& cases) : cases_(cases) { begin_next(); }
-  ScansAhead(const ScansAhead&) = delete;
-  ScansAhead& operator=(const ScansAhead&) = delete;
-  ~ScansAhead() { wanted_ = false; }  // before the future waits
-
-  void begin_next() {
-    if (next_ == cases_.size() || coming_.valid()) return;
-    coming_ = std::async(parallel, [this, &planned = cases_[next_]] {
-      auto scan = volume::VolumeReader::open(planned.files, {.kept_bytes = kept_scan_bytes, .series = planned.series});
-      scan.read_ahead([this] { return wanted_ && !stop_token().stop_requested(); });
-      return scan;
-    });
-    ++next_;
-  }
-
-  /// Of the next case. Throws what was wrong with it.
-  volume::VolumeReader take() {
-    begin_next();
-    return coming_.get();
-  }
-
- private:
-  const std::vector<SegmentCase>& cases_;
-  std::size_t next_ = 0;
-  std::atomic<bool> wanted_ = true;
-  std::future<volume::VolumeReader> coming_;
+/// What a run has for all its cases.
+struct Tools {
+  ScansAhead& scans;
+  const SegmentWork& work;
+  SegmentArchives& archives;
+  std::function<void(std::vector<std::string>)> add_to_cohort;
+  bool json = false;
 };
 
-SegmentedCase run_case(const SegmentCase& planned, ScansAhead& scans, const SegmentWork& work) {
+SegmentedCase run_case(const SegmentCase& planned, const Tools& tools) {
+  if (!planned.push_record.empty()) fs::remove(planned.push_record);  // what it tells of is about to be replaced
+  OpenedScan scan = tools.scans.take();
   std::optional<Progress> progress;
-  return segment_case(planned, scans.take(), work,
+  return segment_case(planned, std::move(scan.reader), tools.work,
                       {.on_slice =
                            [&](std::int64_t done, std::int64_t total) {
                              stop_if_asked();
                              if (!progress) progress.emplace(planned.name, total);
                              progress->update(done, "slices,");
                            },
-                       .on_found = [&] { scans.begin_next(); }});
+                       .on_found = [&] { tools.scans.begin_next(); }});
 }
 
 struct Outcome {
-  nlohmann::ordered_json cases = nlohmann::ordered_json::array(), failed = nlohmann::ordered_json::array();
+  std::size_t tried = 0;
+  nlohmann::ordered_json cases = nlohmann::ordered_json::array(), pushed = nlohmann::ordered_json::array(),
+                         failed = nlohmann::ordered_json::array();
+  std::exception_ptr last_failure = {};
 };
 
-Outcome run_cases(const std::vector<SegmentCase>& cases, ScansAhead& scans, const SegmentWork& work, bool json,
-                  const std::function<void(std::vector<std::string>)>& add_to_cohort) {
-  Outcome outcome;
-  for (const auto& planned : cases) {
+void push_case(const SegmentCase& planned, const Tools& tools, Outcome& outcome) {
+  tools.archives.push(planned);
+  if (tools.json)
+    outcome.pushed.push_back({{"case", planned.name}, {"server", planned.push_to}});
+  else
+    print_line(fmt::format("{}: pushed to {}", planned.name, planned.push_to));
+}
+
+void finish_case(const SegmentCase& planned, const Tools& tools, Outcome& outcome) {
+  const SegmentedCase segmented = run_case(planned, tools);
+  tools.add_to_cohort(report::cohort_row(planned.name, segmented.measurements, segmented.provenance));
+  if (tools.json)
+    outcome.cases.push_back(case_json(planned, segmented));
+  else
+    print_case(planned, segmented);
+  if (!planned.push_to.empty()) push_case(planned, tools, outcome);
+}
+
+/// The files of a fetched scan are gone with it: what is wrong with them is said of its address.
+std::string told(const SegmentCase& planned, std::string line) {
+  const std::string folder = planned.fetched.string();
+  if (folder.empty() || !line.starts_with(folder)) return line;
+  for (std::size_t at = 0; at != std::string::npos; at = line.find(folder))
+    line.replace(at, folder.size(), planned.input.string());
+  return line;
+}
+
+Outcome run_cases(const PlannedCases& cases, const Tools& tools) {
+  std::vector<const SegmentCase*> unsent;
+  for (const auto& planned : cases.done) {
+    if (is_to_be_pushed(planned)) unsent.push_back(&planned);
+  }
+  Outcome outcome{.tried = unsent.size() + cases.to_do.size()};
+  const auto attempt = [&](const SegmentCase& planned, const auto& work) {
     stop_if_asked();
-    if (&planned != &cases.front()) work.model.get();  // without it, no further case has a chance
     try {
-      const SegmentedCase segmented = run_case(planned, scans, work);
-      add_to_cohort(report::cohort_row(planned.name, segmented.measurements, segmented.provenance));
-      if (json)
-        outcome.cases.push_back(case_json(planned, segmented));
-      else
-        print_case(planned, segmented);
+      work(planned, tools, outcome);
     } catch (const Interrupted&) {
       throw;
     } catch (const std::exception& error) {
-      if (cases.size() == 1) throw;
-      spdlog::error("{}", error.what());
-      outcome.failed.push_back({{"input", planned.input.string()}, {"error", error.what()}});
+      const std::string line = told(planned, error.what());
+      if (outcome.tried > 1) spdlog::error("{}", line);
+      outcome.last_failure = planned.fetched.empty() ? std::current_exception() : std::make_exception_ptr(Error(line));
+      outcome.failed.push_back({{"input", planned.input.string()}, {"error", line}});
     }
+  };
+  for (const auto* planned : unsent) attempt(*planned, push_case);
+  for (const auto& planned : cases.to_do) {
+    if (&planned != &cases.to_do.front()) tools.work.model.get();  // without it, no further case has a chance
+    attempt(planned, finish_case);
   }
   return outcome;
+}
+
+/// Throws when a case failed.
+void conclude(const Outcome& outcome, bool json) {
+  if (json) {
+    print_json({{"schema", "pulmoseg.segment/1"},
+                {"research_use", research_use},
+                {"cases", outcome.cases},
+                {"pushed", outcome.pushed},
+                {"failed", outcome.failed}});
+  }
+  if (outcome.failed.empty()) return;
+  if (outcome.tried == 1) std::rethrow_exception(outcome.last_failure);
+  throw Error(fmt::format("{} of {} cases failed", outcome.failed.size(), outcome.tried));
 }
 
 std::string describe(const std::vector<std::string>& models, bool mirrors) {
@@ -227,11 +186,14 @@ void take_over(const std::vector<SegmentCase>& done, const report::Provenance& m
   if (!done.empty()) spdlog::info("{} cases are done already", done.size());
 }
 
-/// Files that a killed run of these cases left half-written.
-void sweep(const fs::path& folder, const std::vector<SegmentCase>& cases) {
+/// Files that a killed run of these cases left half-written, and scans that it had fetched.
+void sweep(const fs::path& folder, const PlannedCases& cases) {
   std::set<std::string> names;
-  for (const auto& planned : cases) {
-    for (const auto& file : results_of(planned)) names.insert(file.filename().string());
+  for (const auto* some : {&cases.to_do, &cases.done}) {
+    for (const auto& planned : *some) {
+      for (const auto& file : results_of(planned)) names.insert(file.filename().string());
+      if (!planned.fetched.empty()) const FetchedFolder gone(planned.fetched);
+    }
   }
   remove_unfinished(folder, [&](const std::string& name) { return names.contains(name); });
 }
@@ -263,18 +225,21 @@ report::Provenance describe(const inference::Engine& engine, const std::vector<f
   return model;
 }
 
-void run_alone(const Arguments& arguments, SegmentPlan plan, const std::vector<SegmentInput>& inputs) {
+void run_alone(const SegmentArguments& arguments, const std::vector<SegmentInput>& inputs) {
+  SegmentPlan plan = arguments.plan;
   const auto files = files_of(arguments.models);
   const FolderLock lock = lock_for(plan);
   plan.lung = inference::classes_of(files.front()).has_lung();
   const PlannedCases cases = plan_cases(inputs, plan);
-  // A scan is unpacked and the model's hash computed while the model is loaded.
+  sweep(plan.folder, cases);
+  // A scan is fetched and unpacked, and the model's hash computed, while the model is loaded.
   auto hashes = std::async(parallel, [&] {
     std::vector<std::string> of_files;
     for (const auto& file : files) of_files.push_back(sha256_of_file(file));
     return of_files;
   });
-  ScansAhead scans(cases.to_do);
+  SegmentArchives archives(arguments.pacs);
+  ScansAhead scans(cases.to_do, archives);
   inference::Engine engine(files, arguments.engine);
   const std::shared_future model =
       std::async(std::launch::deferred, [&] { return describe(engine, files, hashes.get(), arguments.engine.mirror); });
@@ -282,28 +247,22 @@ void run_alone(const Arguments& arguments, SegmentPlan plan, const std::vector<S
   std::optional<CohortTable> cohort;  // jobs that share the folder leave the table to `pulmoseg cohort`
   if (plan.shard.count == 1) cohort.emplace(plan.folder / "cohort.csv");
   if (!cases.done.empty()) take_over(cases.done, model.get(), cohort ? &*cohort : nullptr);
-  sweep(plan.folder, cases.to_do);
   const SegmentWork work{.engine = engine,
                          .model = model,
                          .refinement = arguments.as_found ? std::nullopt : std::optional(arguments.refinement),
                          .wanted = arguments.wanted};
-  const Outcome outcome = run_cases(cases.to_do, scans, work, arguments.json, [&](std::vector<std::string> row) {
+  const auto add_to_cohort = [&](const std::vector<std::string>& row) {
     if (cohort) cohort->add(row);
-  });
+  };
+  const Outcome outcome = run_cases(cases, {scans, work, archives, add_to_cohort, arguments.json});
   if (cohort && fs::exists(plan.folder / "cohort.csv"))
     report::write_cohort_page(plan.folder / "cohort.csv", {plan.folder});
-  if (arguments.json) {
-    print_json({{"schema", "pulmoseg.segment/1"},
-                {"research_use", research_use},
-                {"cases", outcome.cases},
-                {"failed", outcome.failed}});
-  }
-  if (!outcome.failed.empty())
-    throw Error(fmt::format("{} of {} cases failed", outcome.failed.size(), cases.to_do.size()));
+  conclude(outcome, arguments.json);
 }
 
 /// Everything is planned once before, so that what is wrong with the call is said once.
-void run_with_workers(const Arguments& arguments, const SegmentPlan& plan, const std::vector<SegmentInput>& inputs) {
+void run_with_workers(const SegmentArguments& arguments, const std::vector<SegmentInput>& inputs) {
+  const SegmentPlan& plan = arguments.plan;
   if (arguments.json) throw UsageError("--json: takes one worker; the results of more are in NAME.json and cohort.csv");
   plan_cases(inputs, plan);
   { const FolderLock free = lock_for(plan); }
@@ -321,90 +280,22 @@ void run_with_workers(const Arguments& arguments, const SegmentPlan& plan, const
   gather();
 }
 
-/// "40:120".
-inference::SliceRange parse_range(const std::string& text) {
-  if (text.empty()) return {};
-  const auto colon = text.find(':');
-  const auto first = parse_number<std::int64_t>(text.substr(0, colon)),
-             last = colon == std::string::npos ? std::nullopt : parse_number<std::int64_t>(text.substr(colon + 1));
-  if (first && last && 0 <= *first && *first <= *last) return {*first, *last};
-  throw UsageError(fmt::format("--slices {}: expected FIRST:LAST, counted from 0, from below", text));
-}
-
-void run(Arguments& arguments) {
+void run(SegmentArguments& arguments) {
   arguments.engine.cache = cache_folder();
   stop_token();  // from here on Ctrl-C waits for the slice in hand
-  SegmentPlan plan = arguments.plan;
-  plan.shard = Shard::parse(arguments.shard);
-  arguments.wanted = parse_range(arguments.slices);
-  if (plan.overwrite && plan.resume) throw UsageError("--overwrite and --resume: say one of them");
-  const auto inputs = find_inputs(arguments.inputs, arguments.lung_masks, plan.folder);
+  const auto inputs = settle(arguments);
   if (arguments.workers > 1)
-    run_with_workers(arguments, plan, inputs);
+    run_with_workers(arguments, inputs);
   else
-    run_alone(arguments, plan, inputs);
+    run_alone(arguments, inputs);
 }
 
 }  // namespace
 
 void add_segment_command(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<SegmentArguments>();
   CLI::App* command = app.add_subcommand("segment", "Find lesions in CT scans and measure them");
-  command->footer(manual);
-  command
-      ->add_option("INPUT", arguments->inputs,
-                   "NIfTI, NRRD or ZIP files, DICOM folders, DICOMDIRs or files, folders of these, lists (.csv)")
-      ->required();
-  command
-      ->add_option("--model", arguments->models,
-                   "an .onnx file, or the folder of a training run; without, the one that ships; repeat it to average "
-                   "several")
-      ->allow_extra_args(false);
-  command->add_flag("--tta", arguments->engine.mirror,
-                    "ask about the slice and its mirror image (left and right), and average: twice the time");
-  command->add_option("--out", arguments->plan.folder, "folder of the results, made when it is missing")->required();
-  command
-      ->add_option("--lung-mask", arguments->lung_masks,
-                   "lung mask of the input at the same place; repeat for more inputs")
-      ->allow_extra_args(false);
-  command->add_option(
-      "--series", arguments->plan.series,
-      "which DICOM series, where an input holds several: its number, its UID or a part of its description");
-  command->add_flag("--probabilities", arguments->plan.probabilities, "write the probability of lesion too");
-  command->add_flag("--uncertainty", arguments->plan.uncertainty, "write how uncertain each voxel is too");
-  command->add_option("--speck-ml", arguments->refinement.speck_ml, "smallest part of lesion that is kept, in ml")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  command->add_flag("--as-found", arguments->as_found, "leave the masks as the network says");
-  command->add_option("--format", arguments->plan.format, "of masks and probabilities")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"nii.gz", "nii", "nrrd", "seg.nrrd", "dicom-seg"}));
-  command->add_flag("--deidentify", arguments->plan.deidentify,
-                    "with dicom-seg: leave out who the patient is (PS3.15 Annex E, Basic Profile)");
-  command->add_flag(
-      "--new-uids", arguments->plan.new_uids,
-      "with dicom-seg: give study, series and instances new UIDs, and write copies of the scan with them");
-  // The last one counts: workers are told their share behind what the user said.
-  command->add_option("--threads", arguments->engine.threads, "processor threads; 0 takes all")
-      ->capture_default_str()
-      ->take_last();
-  command
-      ->add_option(
-          "--precision", arguments->engine.precision,
-          "of the network's arithmetic: fp32 (32-bit), bf16 and int8 where model and processor have them, auto: "
-          "the fastest of these")
-      ->capture_default_str();
-  command->add_option("--workers", arguments->workers, "processes at once, each with its share of cases and threads")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024))
-      ->take_last();
-  command->add_option("--shard", arguments->shard, "i/n: every n-th case, from the i-th on")
-      ->capture_default_str()
-      ->take_last();
-  command->add_option("--slices", arguments->slices, "FIRST:LAST, counted from 0, from below: look at no others");
-  command->add_flag("--resume", arguments->plan.resume, "leave what an earlier run finished, do the rest");
-  command->add_flag("--overwrite", arguments->plan.overwrite, "replace results that are there already");
-  command->add_flag("--json", arguments->json, "print the results as JSON");
+  add_segment_options(*command, *arguments);
   command->callback([arguments] { run(*arguments); });
 }
 

@@ -49,6 +49,7 @@ std::vector<float> uncertainty_of(std::span<const float> lesion) {
 
 /// What the network found in a scan. No lung: the network does not know it.
 struct Found {
+  std::vector<std::int64_t> order;  // of the slices, as the file has them
   masks::RunMask lesion;
   std::optional<masks::RunMask> lung;
   dataset::CaseAppearance appearance;
@@ -61,14 +62,14 @@ Found find(volume::VolumeReader& scan, const SegmentWork& work, ResultVolumes& v
   evaluation::require_lesion(engine.classes(), engine.file());
   const masks::Size size = scan.geometry().size;
   const dataset::Region lesion = engine.classes().lesion(), lung = engine.classes().lung();
-  Found found{.lesion = masks::RunMask(size), .lung = {}, .appearance = {}, .expected_dice = {}};
+  Found found{.order = {}, .lesion = masks::RunMask(size), .lung = {}, .appearance = {}, .expected_dice = {}};
   if (engine.classes().has_lung()) found.lung.emplace(size);
   const auto preprocessing = inference::preprocessing_for(scan, engine, work.wanted);
   found.equalised = preprocessing.equalisation > 0;
-  std::int64_t done = 0;
   inference::segment(
       scan, engine, preprocessing,
       [&](const inference::SegmentedSlice& slice) {
+        found.order.push_back(slice.index);
         const auto mask = evaluation::mask_of(slice.labels, lesion);
         const auto probability = sum_of(slice.probabilities, lesion, slice.labels.size());
         found.lesion.set(slice.index, mask);
@@ -77,7 +78,7 @@ Found find(volume::VolumeReader& scan, const SegmentWork& work, ResultVolumes& v
         volumes.write_probability(slice.index, probability);
         if (volumes.has_uncertainty()) volumes.write_uncertainty(slice.index, uncertainty_of(probability));
         if (slice.computed) found.appearance.add(slice.appearance);
-        events.on_slice(++done, size[2]);
+        events.on_slice(std::ssize(found.order), size[2]);
       },
       work.wanted);
   return found;
@@ -114,6 +115,16 @@ std::vector<quantify::Note> notes_on(const Found& found, const SegmentWork& work
   }
   if (auto note = unfamiliarity(found, size, work.engine)) notes.push_back(std::move(*note));
   return notes;
+}
+
+/// What was noticed on opening a scan may name files and other series: of that its kind only.
+void leave_out_names(std::vector<quantify::Note>& notes, const volume::SourceInfo& source) {
+  for (auto& note : notes) {
+    const auto same = [&](const quantify::Note& opening) { return opening.code == note.code; };
+    if (std::ranges::none_of(source.notes, same)) continue;
+    note.text = note.code + ": no more is said of a de-identified scan";
+    std::ranges::replace(note.text, '_', ' ');
+  }
 }
 
 /// Of a DICOM series, for objects that are made of it.
@@ -153,6 +164,7 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   if (planned.lung_mask) given_lung = quantify::read_mask(*planned.lung_mask, scan);
   const bool own_lung = !planned.lung.empty();
   const dicom::Case of = dicom_case(planned, source, work);
+  dicom::refuse_burned_in(of);
   ResultVolumes volumes(planned, of);
 
   Found found = find(scan, work, volumes, events);
@@ -164,11 +176,12 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
                   has_volume ? volume::voxel_volume_mm3(grid) / 1000 : 0, *work.refinement);
   }
 
+  // To pack two masks, a picture and a report takes as long as many a slice in the network: at the same time, then.
+  auto packed =
+      std::async(parallel, [&] { volumes.write_masks(found.lesion, own_lung ? &*found.lung : nullptr, found.order); });
   CasePictures pictures(grid);
-  std::vector<std::int64_t> order;
   const auto show = [&](const quantify::MeasuredSlice& slice) {
     stop_if_asked();
-    order.push_back(slice.index);
     pictures.add(slice);
   };
   SegmentedCase result{
@@ -176,19 +189,20 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
       .provenance = work.model.get()};
   result.measurements.expected_dice = found.expected_dice.value();
   std::ranges::move(notes_on(found, work, grid.size), std::back_inserter(result.measurements.notes));
-  result.provenance.image = planned.input;
+  if (planned.deidentify) leave_out_names(result.measurements.notes, source);
+  const bool hidden = !planned.fetched.empty() && !planned.source_copies.empty();  // the address is one of the old UIDs
+  result.provenance.image = hidden ? std::filesystem::path(planned.name) : planned.input;
   result.provenance.study = study_of(of);
   result.provenance.lesion_mask = planned.mask;
   if (own_lung) result.provenance.lung_mask = planned.lung;
   if (planned.lung_mask) result.provenance.lung_mask = *planned.lung_mask;
-  // To pack two masks, a picture and a report takes as long as many a slice in the network: at the same time, then.
   const CaseFacts facts{planned.name, result.measurements, result.provenance, source, planned.deidentify};
   auto picture = std::async(parallel, [&] { return pictures.png(facts, planned.picture); });
-  auto report = std::async(parallel, [&] { return pictures.html(facts); });
-  volumes.write_masks(found.lesion, own_lung ? &*found.lung : nullptr, order);
-  const std::string png = picture.get(), html = report.get();
+  const std::string html = pictures.html(facts), png = picture.get();
+  packed.get();
   // Stopped from here on, no measurements, picture or report of an earlier run stands beside this mask.
-  for (const auto& old : {planned.measurements, planned.picture, planned.report}) std::filesystem::remove(old);
+  for (const auto& old : {planned.measurements, planned.picture, planned.report, planned.structured_report})
+    std::filesystem::remove(old);
   volumes.commit();
   if (!planned.source_copies.empty()) dicom::write_source_copies(of, planned.source_copies, stop_if_asked);
   if (const auto* segmentation = volumes.segmentation())

@@ -9,6 +9,7 @@
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/own_name.hpp"
+#include "pulmoseg/pacs/server.hpp"
 #include "pulmoseg/volume/dicom_series.hpp"
 #include "pulmoseg/volume/scan_name.hpp"
 
@@ -75,6 +76,21 @@ void search(const fs::path& folder, const fs::path& results, bool named, std::ve
   }
 }
 
+/// Written in one way only, so that a study that is named twice is noticed.
+SegmentInput remote(const std::string& text) {
+  const auto [server, study, series] = pacs::parse_address(text);
+  if (study.empty()) {
+    throw UsageError(
+        fmt::format("{}: names no study; expected {}/studies/UID, or that and /series/UID; `pulmoseg pull "
+                    "--list` finds it",
+                    text, server.name));
+  }
+  const std::string in_study = series.empty() ? "" : "/series/" + series;
+  return {.scan = fmt::format("{}/studies/{}{}", server.name, study, in_study),
+          .name = series.empty() ? study : series,
+          .archive = server.name};
+}
+
 void read_list(const fs::path& file, std::vector<SegmentInput>& found) {
   const CsvTable table = read_csv(file);
   const std::size_t image = table.column("image");
@@ -85,7 +101,9 @@ void read_list(const fs::path& file, std::vector<SegmentInput>& found) {
   for (const auto& row : table.rows) {
     if (row[image].empty()) throw Error(fmt::format("{}: has a line without an image", file.string()));
     const fs::path scan = file.parent_path() / row[image];
-    SegmentInput input{scan, given(row, name) ? row[*name] : volume::scan_name(scan)};
+    SegmentInput input =
+        pacs::is_address(row[image]) ? remote(row[image]) : SegmentInput{scan, volume::scan_name(scan)};
+    if (given(row, name)) input.name = row[*name];
     if (input.name.find('/') != std::string::npos || input.name.starts_with('.')) {
       throw Error(fmt::format("{}: '{}' cannot be the name of a case, since files are called by it", file.string(),
                               input.name));
@@ -124,7 +142,9 @@ SegmentInput slices(const std::vector<fs::path>& files) {
 
 void add(const std::vector<fs::path>& named, const fs::path& results, std::vector<SegmentInput>& found) {
   const fs::path& first = named.front();
-  if (fs::is_directory(first))
+  if (pacs::is_address(first.string()))
+    found.push_back(remote(first.string()));
+  else if (fs::is_directory(first))
     search(first, results, true, found);
   else if (is_list(first))
     read_list(first, found);

@@ -11,6 +11,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
+#include "pulmoseg/base/own_name.hpp"
 #include "pulmoseg/volume/dicom_series.hpp"
 #include "pulmoseg/volume/scan_name.hpp"
 
@@ -39,6 +40,7 @@ std::set<fs::path> identify_inputs(const std::vector<SegmentInput>& inputs) {
 SegmentCase name_results(std::string name, const SegmentInput& input, const SegmentPlan& plan) {
   SegmentCase result{.input = input.scan,
                      .files = input.files.empty() ? std::vector{input.scan} : input.files,
+                     .fetched = {},
                      .series = plan.series,
                      .lung_mask = input.lung_mask,
                      .name = std::move(name),
@@ -54,12 +56,18 @@ SegmentCase name_results(std::string name, const SegmentInput& input, const Segm
                      .source_copies = {},
                      .deidentify = plan.deidentify};
   const auto in_folder = [&](std::string_view ending) { return plan.folder / (result.name + std::string(ending)); };
+  if (!input.archive.empty()) {
+    result.fetched = plan.folder / fmt::format(".{}.fetched", result.name);
+    result.files = {result.fetched};
+  }
+  if (plan.push) result.push_to = plan.push->empty() ? input.archive : *plan.push;
   const bool own_lung = plan.lung && !input.lung_mask;
   if (plan.format == "dicom-seg") {
     result.mask = in_folder("_seg.dcm");
     if (own_lung) result.lung = result.mask;
     if (plan.probabilities) result.probabilities = in_folder("_lesion_probability_seg.dcm");
     result.structured_report = in_folder("_sr.dcm");
+    result.push_record = in_folder("_pushed.csv");
     if (plan.new_uids) result.source_copies = in_folder("_source");
   } else {
     const bool layers = plan.format == "seg.nrrd";
@@ -78,10 +86,22 @@ SegmentCase name_results(std::string name, const SegmentInput& input, const Segm
 void check_format(const std::vector<SegmentInput>& inputs, const SegmentPlan& plan) {
   if (plan.format != "dicom-seg") {
     if (plan.deidentify || plan.new_uids) throw UsageError("--deidentify and --new-uids: are of --format dicom-seg");
+    if (plan.push) throw UsageError("--push: sends DICOM objects, which only --format dicom-seg makes");
     return;
   }
+  const bool to_its_archive = plan.push && plan.push->empty();
   if (plan.uncertainty) throw UsageError("--uncertainty: has no form in DICOM; choose another --format");
   for (const auto& input : inputs) {
+    if (to_its_archive && input.archive.empty()) {
+      throw UsageError(
+          fmt::format("{}: is from no archive, so --push must say to which one: --push SERVER", input.scan.string()));
+    }
+    if (plan.new_uids && !input.archive.empty() && input.name == own_name(input.scan)) {
+      throw UsageError(
+          fmt::format("{}: its results would be called by the UID that --new-uids hides; name the case in "
+                      "a list (.csv, columns image and case)",
+                      input.scan.string()));
+    }
     if (!fs::is_regular_file(input.scan) || volume::may_hold_dicom(input.scan)) continue;
     throw UsageError(fmt::format("{}: is no DICOM series, on which --format dicom-seg lies; choose another --format",
                                  input.scan.string()));
@@ -136,8 +156,8 @@ std::pair<Number, Number> two_numbers(const std::string& text, std::string_view 
 
 std::vector<fs::path> results_of(const SegmentCase& planned) {
   std::vector<fs::path> files{planned.mask, planned.measurements, planned.picture, planned.report};
-  for (const auto& file :
-       {planned.lung, planned.probabilities, planned.uncertainty, planned.structured_report, planned.source_copies}) {
+  for (const auto& file : {planned.lung, planned.probabilities, planned.uncertainty, planned.structured_report,
+                           planned.source_copies, planned.push_record}) {
     if (!file.empty()) files.push_back(file);
   }
   return files;

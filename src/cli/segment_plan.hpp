@@ -13,8 +13,11 @@ namespace pulmoseg::cli {
 
 struct SegmentCase {
   std::filesystem::path input;
-  std::vector<std::filesystem::path> files;  ///< what is read: `input`, or all DICOM files of which it is the first
-  std::string series;                        ///< which DICOM series; "": the only CT volume
+  std::vector<std::filesystem::path>
+      files;  ///< what is read: `input`, all DICOM files of which it is the first, or `fetched`
+  std::filesystem::path fetched =
+      {};              ///< folder for what `input`, an address, names, while it is needed; empty: a file
+  std::string series;  ///< which DICOM series; "": the only CT volume
   std::optional<std::filesystem::path> lung_mask;
   std::string name;  ///< of its results; no two cases share one
   std::filesystem::path mask, measurements, picture, report;
@@ -25,6 +28,8 @@ struct SegmentCase {
   std::filesystem::path structured_report;           ///< DICOM SR; empty: another format
   std::filesystem::path source_copies;               ///< folder; empty: the UIDs stay
   bool deidentify = false;
+  std::string push_to = {};                ///< address of the server that gets the DICOM objects; "": none
+  std::filesystem::path push_record = {};  ///< what it took; empty: another format
 };
 
 /// Every file that the case is going to have.
@@ -48,6 +53,8 @@ struct SegmentPlan {
   bool lung = false;                          ///< the model knows the lung
   bool probabilities = false, uncertainty = false;
   std::string series = {};  ///< of DICOM inputs: which one, by number, UID or description; "": the only CT volume
+  std::optional<std::string> push =
+      {};  ///< address of the server that gets the DICOM objects; "": whence the study came
   bool overwrite = false;
   bool resume = false;  ///< cases whose measurements are there are done, whatever else is there of others is replaced
   Shard shard = {};

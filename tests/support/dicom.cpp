@@ -25,7 +25,7 @@ std::string element(std::uint32_t tag, std::string_view vr, const std::string& v
   std::string bytes = as_bytes(static_cast<std::uint16_t>(tag >> 16)) + as_bytes(static_cast<std::uint16_t>(tag));
   if (!explicit_vr) return bytes + as_bytes(static_cast<std::uint32_t>(value.size())) + value;
   bytes += vr;
-  const bool is_long = vr == "OB" || vr == "OW";  // PS3.5, 7.1.2
+  const bool is_long = vr == "OB" || vr == "OW" || vr == "UN";  // PS3.5, 7.1.2
   bytes += is_long ? std::string(2, '\0') + as_bytes(static_cast<std::uint32_t>(value.size()))
                    : as_bytes(static_cast<std::uint16_t>(value.size()));
   return bytes + value;

@@ -82,7 +82,7 @@ TEST_F(BadInput, DamagedGzip) {
   std::string packed = gzip(RawNifti({2, 2, 2}).with(eight));
   packed[packed.size() - 8] ^= 1;  // the checksum
   EXPECT_EQ(said(packed),
-            "is damaged: incorrect data check in its gzip stream after 368 bytes; copy or download the file again");
+            "is damaged: a wrong checksum in its gzip stream after 368 bytes; copy or download the file again");
 }
 
 TEST_F(BadInput, Dimensions) {

@@ -1,9 +1,11 @@
 #include "pulmoseg/quantify/intensity.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "pulmoseg/base/error.hpp"
 
@@ -28,6 +30,34 @@ float value_of(std::uint32_t key) {
 /// Without the call that std::nearbyint is on processors of old: every float from 2^24 on is whole.
 bool is_whole(float value) {
   return std::abs(value) >= 0x1p24F || static_cast<float>(static_cast<std::int32_t>(value)) == value;
+}
+
+struct Summary {
+  float low, high;
+  double sum, sum_of_squares;
+};
+
+/// In several sums side by side, as a processor adds.
+Summary summary_of(std::span<const float> pixels) {
+  constexpr std::size_t lanes = 8;
+  std::array<float, lanes> low, high;
+  low.fill(pixels.front());
+  high.fill(pixels.front());
+  std::array<double, lanes> sum{}, squares{};
+  const auto add = [&](std::size_t lane, float pixel) {
+    low[lane] = std::min(low[lane], pixel);
+    high[lane] = std::max(high[lane], pixel);
+    const double value = pixel;
+    sum[lane] += value;
+    squares[lane] += value * value;
+  };
+  std::size_t i = 0;
+  for (; i + lanes <= pixels.size(); i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) add(lane, pixels[i + lane]);
+  }
+  for (std::size_t lane = 0; i < pixels.size(); ++i, ++lane) add(lane, pixels[i]);
+  return {std::ranges::min(low), std::ranges::max(high), std::accumulate(sum.begin(), sum.end(), 0.0),
+          std::accumulate(squares.begin(), squares.end(), 0.0)};
 }
 
 /// The smallest value with at least `part` of all voxels at or below it.
@@ -71,17 +101,14 @@ IntensityAccumulator::IntensityAccumulator()
 
 void IntensityAccumulator::add_slice(std::int64_t index, std::span<const float> pixels) {
   if (pixels.empty()) return;
-  const auto [low, high] = std::minmax_element(pixels.begin(), pixels.end());
-  ranges_.push_back({index, *low, *high});
-  minimum_ = std::min<double>(minimum_, *low);
-  maximum_ = std::max<double>(maximum_, *high);
-  for (const float pixel : pixels) {
-    const double value = pixel;
-    sum_ += value;
-    sum_of_squares_ += value * value;
-    whole_numbers_ = whole_numbers_ && is_whole(pixel);
-    ++histogram_[key_of(pixel)];
-  }
+  const Summary slice = summary_of(pixels);
+  ranges_.push_back({index, slice.low, slice.high});
+  minimum_ = std::min<double>(minimum_, slice.low);
+  maximum_ = std::max<double>(maximum_, slice.high);
+  sum_ += slice.sum;
+  sum_of_squares_ += slice.sum_of_squares;
+  for (const float pixel : pixels) ++histogram_[key_of(pixel)];
+  whole_numbers_ = whole_numbers_ && std::ranges::all_of(pixels, is_whole);
   voxels_ += static_cast<std::int64_t>(pixels.size());
 }
 

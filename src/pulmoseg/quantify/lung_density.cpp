@@ -22,7 +22,9 @@ void DensityAccumulator::add_slice(std::span<const float> pixels, std::span<cons
     lung_.values += hu;
     squares_ += hu * hu;
     densities_ += std::max(0.0, (hu + 1000) / 1000);
-    ++bands_[static_cast<std::size_t>(std::ranges::upper_bound(edges, hu) - edges.begin())];
+    std::size_t band = 0;
+    for (const double edge : edges) band += hu >= edge;  // without branches: neighbours are seldom alike
+    ++bands_[band];
     if (lesion[i] == 0) continue;
     ++lesion_.voxels;
     lesion_.values += hu;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "pulmoseg/masks/components.hpp"
@@ -99,7 +101,13 @@ class Cutter {
         spacing_(spacing),
         corridor_(corridor),
         width_(static_cast<std::size_t>(corridor.last - corridor.first + 1)),
-        cuts_(static_cast<std::size_t>(lung.size()[2])) {}
+        way_from_middle_(width_),
+        cuts_(static_cast<std::size_t>(lung.size()[2])) {
+    for (std::size_t x = 0; x < width_; ++x) {
+      const double columns = std::abs(static_cast<double>(corridor.first) + static_cast<double>(x) - corridor.middle);
+      way_from_middle_[x] = 1e-7 * spacing[1] * spacing[2] * columns;
+    }
+  }
 
   /// First upwards, each slice beside the one below; then downwards, beside both neighbours.
   std::vector<Cut> find() {
@@ -110,87 +118,102 @@ class Cutter {
   }
 
  private:
+  /// A slice's pixels in the corridor, 0 or 1, with the column right before it: those that position x lies between are
+  /// line(row)[x] and line(row)[x + 1].
+  struct Strip {
+    std::size_t columns;
+    Pixels pixels{};
+    const std::uint8_t* line(std::size_t row) const { return pixels.data() + row * columns; }
+  };
+
   struct Neighbour {
-    Pixels pixels;
+    Strip strip;
     const Cut* cut;
   };
+
+  Strip strip_of(std::int64_t k) const {
+    const Pixels pixels = lung_.pixels(k);
+    const auto columns = static_cast<std::size_t>(lung_.size()[0]),
+               first = static_cast<std::size_t>(corridor_.first) - 1;
+    Strip strip{.columns = width_ + 1};
+    for (std::size_t begin = first; begin < pixels.size(); begin += columns) {
+      const auto line = std::span(pixels).subspan(begin, strip.columns);
+      strip.pixels.insert(strip.pixels.end(), line.begin(), line.end());
+    }
+    return strip;
+  }
 
   void cut(std::int64_t k) {
     if (lung_.runs(k).empty()) return;
     std::vector<Neighbour> neighbours;
     for (const std::int64_t other : {k - 1, k + 1}) {
       if (other < 0 || other >= lung_.size()[2] || cuts_[static_cast<std::size_t>(other)].empty()) continue;
-      neighbours.push_back({lung_.pixels(other), &cuts_[static_cast<std::size_t>(other)]});
+      neighbours.push_back({strip_of(other), &cuts_[static_cast<std::size_t>(other)]});
     }
-    cuts_[static_cast<std::size_t>(k)] = cheapest(lung_.pixels(k), neighbours);
+    cuts_[static_cast<std::size_t>(k)] = cheapest(k, neighbours);
   }
 
-  Cut cheapest(const Pixels& pixels, const std::vector<Neighbour>& neighbours) const {
-    const auto rows = static_cast<std::size_t>(lung_.size()[1]);
+  /// In the rows that hold lung; the others sever nothing, and the cut goes straight on.
+  Cut cheapest(std::int64_t k, const std::vector<Neighbour>& neighbours) const {
+    const auto row_of = [&](const Run& run) { return static_cast<std::size_t>(run.begin / lung_.size()[0]); };
+    const std::size_t first = row_of(lung_.runs(k).front()), last = row_of(lung_.runs(k).back());
+    const Strip strip = strip_of(k);
     std::vector<double> cost(width_);
-    std::vector<std::size_t> origins(rows * width_);  // the position in the row before
-    for (std::size_t row = 0; row < rows; ++row) {
-      const auto origin = std::span(origins).subspan(row * width_, width_);
-      for (std::size_t x = 0; x < width_; ++x) origin[x] = x;
-      if (row > 0) move_sideways(pixels, row, cost, origin);
-      add_crossing(pixels, row, cost);
-      for (const Neighbour& neighbour : neighbours) add_steps(pixels, neighbour, row, cost);
+    std::vector<std::uint32_t> origins((last - first + 1) * width_);  // the position in the row before
+    for (std::size_t row = first; row <= last; ++row) {
+      const auto origin = std::span(origins).subspan((row - first) * width_, width_);
+      std::iota(origin.begin(), origin.end(), 0U);
+      if (row > first) move_sideways(strip.line(row - 1), strip.line(row), cost, origin);
+      add_crossing(strip.line(row), cost);
+      for (const Neighbour& neighbour : neighbours) {
+        const std::int64_t there = (*neighbour.cut)[row] - corridor_.first;
+        add_steps(strip.line(row), neighbour.strip.line(row), static_cast<std::size_t>(there), cost);
+      }
     }
-    Cut cut(rows);
-    auto x = static_cast<std::size_t>(std::ranges::min_element(cost) - cost.begin());
-    for (std::size_t row = rows; row-- > 0; x = origins[row * width_ + x])
-      cut[row] = corridor_.first + static_cast<std::int64_t>(x);
+    auto x = static_cast<std::uint32_t>(std::ranges::min_element(cost) - cost.begin());
+    Cut cut(static_cast<std::size_t>(lung_.size()[1]), corridor_.first + x);
+    for (std::size_t row = last + 1; row-- > first; x = origins[(row - first) * width_ + x])
+      cut[row] = corridor_.first + x;
+    std::fill_n(cut.begin(), first, cut[first]);
     return cut;
   }
 
-  bool in(const Pixels& pixels, std::size_t row, std::size_t x) const {  // the column right behind position x
-    const std::int64_t column = corridor_.first + static_cast<std::int64_t>(x);
-    return column < lung_.size()[0] &&
-           pixels[row * static_cast<std::size_t>(lung_.size()[0]) + static_cast<std::size_t>(column)] != 0;
-  }
-
   /// From another position in the row before: severs the columns in between from that row.
-  void move_sideways(const Pixels& pixels, std::size_t row, std::vector<double>& cost,
-                     std::span<std::size_t> origin) const {
-    std::vector<double> step(width_);
-    for (std::size_t x = 0; x < width_; ++x)
-      step[x] = in(pixels, row - 1, x) && in(pixels, row, x) ? spacing_[0] * spacing_[2] : 0;
-    const auto relax = [&](std::size_t from, std::size_t to, double price) {
-      if (cost[from] + price >= cost[to]) return;
-      cost[to] = cost[from] + price;
+  void move_sideways(const std::uint8_t* before, const std::uint8_t* line, std::vector<double>& cost,
+                     std::span<std::uint32_t> origin) const {
+    const double area = spacing_[0] * spacing_[2];
+    const auto relax = [&](std::size_t from, std::size_t to, std::size_t column) {
+      const double price = cost[from] + ((before[column] & line[column]) ? area : 0);
+      if (price >= cost[to]) return;
+      cost[to] = price;
       origin[to] = origin[from];
     };
-    for (std::size_t x = 1; x < width_; ++x) relax(x - 1, x, step[x - 1]);
-    for (std::size_t x = width_ - 1; x > 0; --x) relax(x, x - 1, step[x - 1]);
+    for (std::size_t x = 1; x < width_; ++x) relax(x - 1, x, x);
+    for (std::size_t x = width_ - 1; x > 0; --x) relax(x, x - 1, x);
   }
 
   /// Between a column and the next, and, so small that it only decides between equals, the way from the middle.
-  void add_crossing(const Pixels& pixels, std::size_t row, std::vector<double>& cost) const {
+  void add_crossing(const std::uint8_t* line, std::vector<double>& cost) const {
     const double area = spacing_[1] * spacing_[2];
-    for (std::size_t x = 0; x < width_; ++x) {
-      const auto column = corridor_.first + static_cast<std::int64_t>(x);
-      const bool before =
-          pixels[row * static_cast<std::size_t>(lung_.size()[0]) + static_cast<std::size_t>(column - 1)];
-      if (before && in(pixels, row, x)) cost[x] += area;
-      cost[x] += 1e-7 * area * std::abs(static_cast<double>(column) - corridor_.middle);
-    }
+    for (std::size_t x = 0; x < width_; ++x) cost[x] += ((line[x] & line[x + 1]) ? area : 0) + way_from_middle_[x];
   }
 
   /// Where a neighbour's cut lies elsewhere, the columns in between are severed from it.
-  void add_steps(const Pixels& pixels, const Neighbour& neighbour, std::size_t row, std::vector<double>& cost) const {
+  void add_steps(const std::uint8_t* line, const std::uint8_t* other, std::size_t there,
+                 std::vector<double>& cost) const {
     const double area = spacing_[0] * spacing_[1];
-    const auto there = static_cast<std::size_t>((*neighbour.cut)[row] - corridor_.first);
-    const auto both = [&](std::size_t x) { return in(pixels, row, x) && in(neighbour.pixels, row, x); };
+    const auto between = [&](std::size_t column) { return (line[column] & other[column]) ? area : 0; };
     double severed = 0;
-    for (std::size_t x = there + 1; x < width_; ++x) cost[x] += severed += both(x - 1) ? area : 0;
+    for (std::size_t x = there + 1; x < width_; ++x) cost[x] += severed += between(x);
     severed = 0;
-    for (std::size_t x = there; x-- > 0;) cost[x] += severed += both(x) ? area : 0;
+    for (std::size_t x = there; x-- > 0;) cost[x] += severed += between(x + 1);
   }
 
   const RunMask& lung_;
   volume::Vector3 spacing_;
   Corridor corridor_;
   std::size_t width_;
+  std::vector<double> way_from_middle_;
   std::vector<Cut> cuts_;
 };
 

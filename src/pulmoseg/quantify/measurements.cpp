@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <future>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/quantify/lesion_parts.hpp"
@@ -155,7 +156,7 @@ std::vector<RegionMeasurements> thirds_of(const Measurements& measured) {
           region("lower", lung[0], lesion[0], measured)};
 }
 
-void note_sides(Measurements& measured, const std::optional<LungSides>& sides) {
+void note_sides(Measurements& measured, const LungSides* sides) {
   if (measured.has_lung_mask && !measured.orientation_known) {
     measured.notes.push_back(
         {"orientation_unknown",
@@ -219,7 +220,7 @@ ScanFacts facts_of(const volume::VolumeReader& scan) {
 struct Measurer::State {
   ScanFacts scan;
   ScanMasks masks;
-  std::optional<LungSides> sides;
+  std::shared_future<LungSides> sides;  // told apart while slices are added; not valid: they are not known
   IntensityAccumulator intensities{};
   DensityAccumulator densities{};
   std::vector<bool> given{};
@@ -236,7 +237,9 @@ Measurer::Measurer(const ScanFacts& scan, ScanMasks masks)
                             scan.grid.size[0], scan.grid.size[1], scan.grid.size[2]));
   }
   state_->given.resize(static_cast<std::size_t>(scan.grid.size[2]));
-  if (lung && scan.orientation_known && voxels_in(*lung) > 0) state_->sides = tell_sides_apart(*lung, scan.grid);
+  if (!lung || !scan.orientation_known || voxels_in(*lung) == 0) return;
+  state_->sides = std::async(std::launch::async | std::launch::deferred,
+                             [&state = *state_] { return tell_sides_apart(*state.masks.lung, state.scan.grid); });
 }
 
 Measurer::Measurer(Measurer&&) noexcept = default;
@@ -260,19 +263,19 @@ MeasuredSlice Measurer::add_slice(std::int64_t index, std::span<const float> pix
 }
 
 Measurements Measurer::finish() const {
-  const auto& [scan, masks, sides, intensities, densities, given, unused_lesion, unused_lung] = *state_;
+  const auto& [scan, masks, coming_sides, intensities, densities, given, unused_lesion, unused_lung] = *state_;
   const bool any = std::ranges::find(given, true) != given.end();
   if (const auto missing = std::ranges::find(given, false); any && missing != given.end())
     throw Error(fmt::format("slice {} of the scan's {} was never measured", missing - given.begin(), given.size()));
   Measurements measured = start(scan, masks);
   add_up(measured);
+  const LungSides* sides = coming_sides.valid() ? &coming_sides.get() : nullptr;
   if (sides)
     measured.sides = {region("left", sides->left, masks.lesion, measured),
                       region("right", sides->right, masks.lesion, measured)};
   measured.lungs_touch = sides && sides->touch;
   if (scan.orientation_known) measured.thirds = thirds_of(measured);
-  measured.lesion_parts =
-      find_lesion_parts(masks.lesion, sides ? &*sides : nullptr, scan.grid, measured.voxel_volume_ml);
+  measured.lesion_parts = find_lesion_parts(masks.lesion, sides, scan.grid, measured.voxel_volume_ml);
   if (measured.voxel_volume_ml) measured.lesion_sizes = count_sizes(measured.lesion_parts, *measured.voxel_volume_ml);
   if (measured.percent_affected) measured.severity = severity_of(*measured.percent_affected);
   note_spacing(measured);

@@ -85,14 +85,18 @@ void CaseViews::add_line(Planes& planes, std::int64_t row, const quantify::Measu
 }
 
 void CaseViews::add_depths(const quantify::MeasuredSlice& slice) {
-  const std::int64_t map_row = slice.index / slice_step_;
-  for (std::int64_t row = 0; row < slice.rows; ++row) {
-    for (std::int64_t column = 0; column < slice.columns; ++column) {
-      const auto pixel = static_cast<std::size_t>(row * slice.columns + column);
-      const auto at = static_cast<std::size_t>(map_row * coronal_.columns + column / column_step_);
-      lesion_seen_[at] += slice.lesion[pixel] != 0;
-      if (!slice.lung.empty() && slice.lung[pixel] != 0) lung_seen_[at] = 1;
-    }
+  const auto first = static_cast<std::size_t>(slice.index / slice_step_ * coronal_.columns);
+  const auto columns = static_cast<std::size_t>(slice.columns), step = static_cast<std::size_t>(column_step_);
+  std::vector<std::uint32_t> lesion(columns), lung(columns);  // of each column, over the rows
+  for (std::size_t i = 0; i < slice.lesion.size(); i += columns) {
+    for (std::size_t column = 0; column < columns; ++column) lesion[column] += slice.lesion[i + column] != 0;
+  }
+  for (std::size_t i = 0; i < slice.lung.size(); i += columns) {
+    for (std::size_t column = 0; column < columns; ++column) lung[column] |= slice.lung[i + column];
+  }
+  for (std::size_t column = 0; column < columns; ++column) {
+    lesion_seen_[first + column / step] += lesion[column];
+    if (lung[column] != 0) lung_seen_[first + column / step] = 1;
   }
 }
 

@@ -2,19 +2,32 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <isa-l/igzip_lib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <vector>
 
 #include "pulmoseg/base/error.hpp"
 
 namespace pulmoseg::volume {
+namespace {
+
+std::string_view describe_damage(int status) {
+  switch (status) {
+    case ISAL_INVALID_WRAPPER:
+    case ISAL_UNSUPPORTED_METHOD: return "no valid header";
+    case ISAL_INCORRECT_CHECKSUM: return "a wrong checksum";
+    default: return "an invalid block";
+  }
+}
+
+}  // namespace
 
 struct InputBytes::State {
   std::filesystem::path file;
@@ -22,15 +35,19 @@ struct InputBytes::State {
   std::uint64_t file_size = 0, offset = 0;
   std::uint64_t delivered = 0;
   bool gzip = false;
-  z_stream stream{};
-  bool stream_open = false;  ///< inflateInit2 was called
-  bool at_end = false;       ///< of the last gzip member
+  inflate_state stream;
+  std::uint64_t unpacked = 0;  ///< of this gzip member
+  bool at_end = false;         ///< of the last
   bool first_member = true;
-  std::vector<Bytef> buffer;
+  std::vector<std::uint8_t> buffer;
 
   ~State() {
-    if (stream_open) inflateEnd(&stream);
     if (descriptor >= 0) ::close(descriptor);
+  }
+
+  void start_member() {
+    isal_inflate_reset(&stream);
+    unpacked = 0;
   }
 
   std::size_t read_file(void* bytes, std::size_t count) {
@@ -44,14 +61,14 @@ struct InputBytes::State {
   void refill() {
     if (stream.avail_in > 0) return;
     stream.next_in = buffer.data();
-    stream.avail_in = static_cast<uInt>(read_file(buffer.data(), buffer.size()));
+    stream.avail_in = static_cast<std::uint32_t>(read_file(buffer.data(), buffer.size()));
   }
 
   /// After the end of one member: is there another?
   bool next_member() {
     refill();
     if (stream.avail_in > 0 && stream.next_in[0] == 0x1f) {
-      inflateReset(&stream);
+      start_member();
       first_member = false;
       return true;
     }
@@ -63,18 +80,19 @@ struct InputBytes::State {
   bool inflate_some() {
     refill();
     const bool file_ended = stream.avail_in == 0;
-    const int status = ::inflate(&stream, Z_NO_FLUSH);
-    if (status == Z_STREAM_END) return next_member();
-    if (status == Z_OK) return true;
-    const bool no_progress = status == Z_BUF_ERROR;
-    if (no_progress && !file_ended) return true;
-    if (!first_member && stream.total_out == 0) {  // no further member, but other bytes behind the last
+    const std::uint32_t room = stream.avail_out;
+    const int status = isal_inflate(&stream);
+    unpacked += room - stream.avail_out;
+    const bool damaged = status != ISAL_DECOMP_OK, stuck = file_ended && stream.avail_out == room;
+    if (!damaged && stream.block_state == ISAL_BLOCK_FINISH) return next_member();
+    if (!damaged && !stuck) return true;
+    if (!first_member && unpacked == 0) {  // no further member, but other bytes behind the last
       at_end = true;
       return false;
     }
-    if (no_progress) return false;
+    if (!damaged) return false;
     throw Error(fmt::format("{}: is damaged: {} in its gzip stream after {} bytes; copy or download the file again",
-                            file.string(), stream.msg ? stream.msg : "an error", stream.total_out));
+                            file.string(), describe_damage(status), unpacked));
   }
 };
 
@@ -96,8 +114,8 @@ InputBytes::InputBytes(const std::filesystem::path& file, std::uint64_t offset, 
   state_->gzip = packing == Packing::gzip || (packing == Packing::by_content && has_magic);
   if (state_->gzip) {
     state_->buffer.resize(std::size_t{1} << 17);
-    if (inflateInit2(&state_->stream, 16 + MAX_WBITS) != Z_OK) throw std::bad_alloc();
-    state_->stream_open = true;
+    isal_inflate_init(&state_->stream);
+    state_->stream.crc_flag = ISAL_GZIP;
   }
   restart();
 }
@@ -109,13 +127,13 @@ std::size_t InputBytes::read_some(std::span<std::byte> bytes) {
   State& state = *state_;
   std::size_t done = 0;
   while (done < bytes.size()) {
-    // zlib counts in 32 bits.
+    // ISA-L counts in 32 bits.
     const std::size_t wanted = std::min(bytes.size() - done, std::size_t{1} << 30);
     std::size_t got = 0;
     if (state.gzip) {
       if (state.at_end) break;
-      state.stream.next_out = reinterpret_cast<Bytef*>(bytes.data() + done);
-      state.stream.avail_out = static_cast<uInt>(wanted);
+      state.stream.next_out = reinterpret_cast<std::uint8_t*>(bytes.data() + done);
+      state.stream.avail_out = static_cast<std::uint32_t>(wanted);
       const bool more = state.inflate_some();
       got = wanted - state.stream.avail_out;
       if (!more && got == 0) break;
@@ -151,7 +169,7 @@ void InputBytes::restart() {
     throw Error(fmt::format("{}: cannot be read: {}", state.file.string(), std::strerror(errno)));
   state.delivered = 0;
   if (!state.gzip) return;
-  inflateReset(&state.stream);
+  state.start_member();
   state.stream.avail_in = 0;
   state.at_end = false;
   state.first_member = true;
@@ -162,8 +180,8 @@ void InputBytes::finish() {
   if (!state.gzip) return;
   std::vector<std::byte> ignored(std::size_t{1} << 16);
   while (!state.at_end) {
-    state.stream.next_out = reinterpret_cast<Bytef*>(ignored.data());
-    state.stream.avail_out = static_cast<uInt>(ignored.size());
+    state.stream.next_out = reinterpret_cast<std::uint8_t*>(ignored.data());
+    state.stream.avail_out = static_cast<std::uint32_t>(ignored.size());
     if (!state.inflate_some() && !state.at_end) {
       throw Error(fmt::format("{}: is cut short: its gzip stream has no end; copy or download the file again",
                               state.file.string()));

@@ -36,11 +36,11 @@ OutputBytes::OutputBytes(const std::filesystem::path& file) : state_(std::make_u
 OutputBytes::OutputBytes(OutputBytes&&) noexcept = default;
 OutputBytes::~OutputBytes() = default;
 
-void OutputBytes::start_gzip() {
+void OutputBytes::start_gzip(Content content) {
   constexpr int level = 6, memory = 8;
-  if (deflateInit2(&state_->stream, level, Z_DEFLATED, 16 + MAX_WBITS, memory, Z_DEFAULT_STRATEGY) != Z_OK) {
+  const int strategy = content == Content::mask ? Z_RLE : Z_DEFAULT_STRATEGY;
+  if (deflateInit2(&state_->stream, level, Z_DEFLATED, 16 + MAX_WBITS, memory, strategy) != Z_OK)
     throw std::bad_alloc();
-  }
   state_->gzip = true;
   state_->buffer.resize(std::size_t{1} << 18);
 }

@@ -15,8 +15,11 @@ class OutputBytes {
   OutputBytes(OutputBytes&&) noexcept;
   ~OutputBytes();
 
+  /// Masks are long runs of one value: looked at as such they are packed several times faster, and smaller.
+  enum class Content { any, mask };
+
   /// What is written from now on becomes one gzip member without name and time: equal voxels give equal files.
-  void start_gzip();
+  void start_gzip(Content content);
   void write(std::span<const std::byte> bytes);
   void commit();
 

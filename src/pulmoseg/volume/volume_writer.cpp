@@ -19,17 +19,18 @@ namespace fs = std::filesystem;
 /// Writes the header and leaves `out` ready for the voxels.
 void begin_file(OutputBytes& out, const fs::path& file, const SourceInfo& like, VoxelType type) {
   const std::string name = file.filename().string();
+  const auto content = type == VoxelType::uint8 ? OutputBytes::Content::mask : OutputBytes::Content::any;
   if (name.ends_with(".nrrd")) {
     const std::string header = nrrd_header_text(like.nrrd ? *like.nrrd : nrrd_header_for(like), type);
     out.write(std::as_bytes(std::span(header)));
-    out.start_gzip();
+    out.start_gzip(content);
     return;
   }
   const bool gzipped = name.ends_with(".nii.gz");
   if (!gzipped && !name.ends_with(".nii")) {
     throw UsageError(fmt::format("{}: no format of this name, expected .nii.gz, .nii or .nrrd", file.string()));
   }
-  if (gzipped) out.start_gzip();
+  if (gzipped) out.start_gzip(content);
   out.write(nifti_header_bytes(like.nifti ? *like.nifti : nifti_header_for(like), type));
 }
 
