@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <mutex>
 #include <string_view>
@@ -28,8 +30,8 @@ namespace fs = std::filesystem;
 constexpr int most_pixels_a_side = 16384;  // a header that lies shall not take all memory
 constexpr Uint32 most_bytes_held = 4096;   // of a value; longer ones stay in the file until asked for
 
-const std::array<std::pair<const char*, DcmTagKey>, 34>& wanted_attributes() {
-  static const std::array<std::pair<const char*, DcmTagKey>, 34> wanted{{
+const std::array<std::pair<const char*, DcmTagKey>, 36>& wanted_attributes() {
+  static const std::array<std::pair<const char*, DcmTagKey>, 36> wanted{{
       {"ImageType", DCM_ImageType},
       {"SOPClassUID", DCM_SOPClassUID},
       {"StudyDate", DCM_StudyDate},
@@ -38,6 +40,8 @@ const std::array<std::pair<const char*, DcmTagKey>, 34>& wanted_attributes() {
       {"SeriesTime", DCM_SeriesTime},
       {"AcquisitionDate", DCM_AcquisitionDate},
       {"AcquisitionTime", DCM_AcquisitionTime},
+      {"AcquisitionNumber", DCM_AcquisitionNumber},
+      {"TemporalPositionIdentifier", DCM_TemporalPositionIdentifier},
       {"AccessionNumber", DCM_AccessionNumber},
       {"Modality", DCM_Modality},
       {"Manufacturer", DCM_Manufacturer},
@@ -166,6 +170,7 @@ DicomImage read_image(const Places& places, std::string& damage) {
   const auto rescale = [&](const DcmTagKey& tag, double& number) {
     const std::string value = places.value(DCM_PixelValueTransformationSequence, tag);
     if (value.empty()) return;
+    image.is_rescaled = true;
     const auto found = decimal(value);
     if (!found) damage = fmt::format("has the {} \"{}\"", DcmTag(tag).getTagName(), value);
     number = found.value_or(number);
@@ -220,6 +225,8 @@ PixelFormat read_format(DcmItem& data_set) {
   format.bits_stored = number(DCM_BitsStored, format.bits_allocated);
   format.high_bit = number(DCM_HighBit, format.bits_stored - 1);
   format.is_signed = number(DCM_PixelRepresentation, 0) == 1;
+  const std::string meaning = text(data_set, DCM_PhotometricInterpretation);
+  format.is_grey = format.samples == 1 && (meaning.empty() || meaning.starts_with("MONOCHROME"));
   return format;
 }
 
@@ -240,7 +247,7 @@ constexpr const char* cut_or_damaged = "is cut short or damaged";
 
 /// "" when all pixels are there. Those of compressed images show on decoding.
 std::string fault_of_pixels(DcmElement& pixels, DcmXfer syntax, const PixelFormat& format, std::size_t frames) {
-  if (syntax.isEncapsulated()) return "";
+  if (syntax.isEncapsulated() || syntax.getXfer() == EXS_Unknown) return "";
   const std::uint64_t expected = static_cast<std::uint64_t>(format.rows) * static_cast<std::uint64_t>(format.columns) *
                                  static_cast<std::uint64_t>(format.samples * format.bits_allocated / 8) * frames;
   return pixels.getLength() < expected ? cut_or_damaged : "";
@@ -260,8 +267,14 @@ void read_pixel_facts(DcmDataset& data_set, DicomFile& file) {
   const std::string frame_count = text(data_set, DCM_NumberOfFrames);
   const auto frames = frame_count.empty() ? 1 : parse_number<std::uint32_t>(frame_count).value_or(0);
   file.damage = fault_of(file.format);
+  const std::string modality = file.attribute("Modality");
+  if (!file.damage.empty() && !modality.empty() && modality != "CT") {
+    file.damage.clear();  // a segmentation, e.g., has pixels of one bit: it is only listed
+    return;
+  }
   if (file.damage.empty() && frames == 0) file.damage = fmt::format("has {} frames", frame_count);
-  if (file.damage.empty()) file.damage = fault_of_pixels(*pixels, data_set.getOriginalXfer(), file.format, frames);
+  const DcmXfer syntax(file.transfer_syntax.c_str());
+  if (file.damage.empty()) file.damage = fault_of_pixels(*pixels, syntax, file.format, frames);
   if (file.damage.empty()) file.images = read_images(data_set, frames, file.damage);
 }
 
@@ -296,13 +309,20 @@ std::string find_value(DcmItem& data_set, const DcmTagKey& tag) {
   return "";
 }
 
+/// DCMTK reads one that it does not know as if it were not compressed.
+std::string transfer_syntax_of(DcmFileFormat& format) {
+  const std::string named = text(*format.getMetaInfo(), DCM_TransferSyntaxUID);
+  if (!named.empty() && DcmXfer(named.c_str()).getXfer() == EXS_Unknown) return named;
+  return DcmXfer(format.getDataset()->getOriginalXfer()).getXferID();
+}
+
 void read_facts(DcmFileFormat& format, DicomFile& file) {
   DcmDataset& data_set = *format.getDataset();
   file.sop_class_uid = text(data_set, DCM_SOPClassUID);
   if (file.sop_class_uid.empty()) file.sop_class_uid = text(*format.getMetaInfo(), DCM_MediaStorageSOPClassUID);
   file.sop_instance_uid = text(data_set, DCM_SOPInstanceUID);
   file.series_uid = text(data_set, DCM_SeriesInstanceUID);
-  file.transfer_syntax = DcmXfer(data_set.getOriginalXfer()).getXferID();
+  file.transfer_syntax = transfer_syntax_of(format);
   file.image_type = parts(text(data_set, DCM_ImageType));
   for (const auto& [keyword, tag] : wanted_attributes()) {
     std::string value = utf8(data_set, find_value(data_set, tag));
@@ -344,7 +364,9 @@ void prepare_dcmtk() {
 std::optional<DicomFile> read_dicom_file(const fs::path& path, const std::string& name) {
   prepare_dcmtk();
   std::array<char, 132> begin{};
-  std::ifstream(path, std::ios::binary).read(begin.data(), begin.size());
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) throw Error(fmt::format("{}: cannot be read: {}", name, std::strerror(errno)));
+  stream.read(begin.data(), begin.size());
   const bool marked = std::string_view(begin.data() + 128, 4) == "DICM";
   const bool begins_with_group_2_or_8 = (begin[0] == 2 || begin[0] == 8) && begin[1] == 0;
   if (!marked && !begins_with_group_2_or_8) return std::nullopt;

@@ -45,7 +45,7 @@ void add_folder(const fs::path& folder, const std::string& name, Files& found) {
   for (auto entry = fs::recursive_directory_iterator(folder); entry != fs::recursive_directory_iterator(); ++entry) {
     if (is_hidden(entry->path()))
       entry.disable_recursion_pending();
-    else if (entry->is_regular_file())
+    else if (entry->is_regular_file() || (entry->is_symlink() && !entry->exists()))  // a link to nowhere is an error
       paths.push_back(entry->path());
   }
   std::ranges::sort(paths);
@@ -107,7 +107,7 @@ std::pair<DicomSeriesKind, std::string> judge(const DicomFile& file) {
   const std::string modality = file.attribute("Modality");
   if (!file.has_pixels) return {other, object_name(file)};
   if (!modality.empty() && modality != "CT") return {other, "modality " + modality};
-  if (file.format.samples != 1) return {other, "colour images"};
+  if (!file.format.is_grey) return {other, "colour images"};
   if (has_image_type(file, "LOCALIZER")) return {other, "localizer"};
   if (file.sop_class_uid.starts_with(secondary_capture) && !is_placed(file)) return {other, "secondary capture"};
   if (file.images.size() > 1 && !is_placed(file)) return {other, "frames without positions"};
@@ -163,9 +163,10 @@ std::vector<DicomSeries> group(const std::vector<std::shared_ptr<const DicomFile
   std::map<std::tuple<std::string, DicomSeriesKind, std::string>, DicomSeries> groups;
   for (const auto& header : headers) {
     const auto [kind, why_not] = judge(*header);
-    DicomSeries& series = groups[{header->series_uid, kind, why_not}];
+    // The image types of a derived series may differ from slice to slice.
+    DicomSeries& series = groups[{header->series_uid, kind, kind == DicomSeriesKind::other ? why_not : ""}];
     series.kind = kind;
-    series.why_not = why_not;
+    if (series.why_not.empty()) series.why_not = why_not;
     series.series_uid = header->series_uid;
     series.headers.push_back(header);
     series.files.push_back(header->path);

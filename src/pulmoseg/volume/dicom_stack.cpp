@@ -41,7 +41,7 @@ std::vector<DicomSlice> all_slices(std::span<const std::shared_ptr<const DicomFi
 
 void check_image(const DicomSlice& slice, bool alone) {
   const DicomFile& file = *slice.file;
-  if (file.format.samples != 1)
+  if (!file.format.is_grey)
     refuse(file.name, "is a colour image", "grey values of a CT; choose another series or remove the file");
   if (file.has_modality_lut)
     refuse(file.name, "has a Modality LUT", "RescaleSlope and RescaleIntercept; export the series again with them");
@@ -85,6 +85,11 @@ void check_one_stack(const std::vector<DicomSlice>& slices) {
       refuse(slice.name(), "has another size, pixel spacing or orientation than " + first.name(), expected);
     if (slice.file->attribute("FrameOfReferenceUID") != frame_of_reference)
       refuse(slice.name(), "has another frame of reference than " + first.name(), expected);
+    if (slice.image.is_rescaled != first.image.is_rescaled) {
+      refuse((slice.image.is_rescaled ? first : slice).name(),
+             "has no RescaleSlope and RescaleIntercept as others have",
+             "them in all slices or in none; export the series again with them");
+    }
     if (slice.image.stack != first.image.stack)
       refuse(slice.file->name, "holds several stacks of slices", "one; export them as series of their own");
     if (slice.image.temporal_position != first.image.temporal_position)
@@ -94,6 +99,15 @@ void check_one_stack(const std::vector<DicomSlice>& slices) {
 
 std::string place(const DicomSlice& slice, const Vector3& normal) {
   return fmt::format("{} at {:.6g} mm", slice.name(), dot(*slice.image.position, normal));
+}
+
+/// Why there may be two images in one place: " (AcquisitionNumber 1 and 2)". "" when the headers tell no reason.
+std::string difference(const DicomFile& a, const DicomFile& b) {
+  for (const char* keyword : {"TemporalPositionIdentifier", "AcquisitionNumber", "AcquisitionTime"}) {
+    const std::string one = a.attribute(keyword), other = b.attribute(keyword);
+    if (one != other && !one.empty() && !other.empty()) return fmt::format(" ({} {} and {})", keyword, one, other);
+  }
+  return "";
 }
 
 /// One of those that are there twice is kept.
@@ -106,9 +120,9 @@ void drop_duplicates(std::vector<DicomSlice>& slices,
       const std::string both = fmt::format("{} and {}", kept.back().name(), slice.name());
       if (!equal(kept.back(), slice)) {
         throw Error(
-            fmt::format("{} are two different images in one place, expected one CT volume; remove one of them, or "
+            fmt::format("{} are two different images in one place{}, expected one CT volume; remove one of them, or "
                         "give each stack a folder of its own",
-                        both));
+                        both, difference(*kept.back().file, *slice.file)));
       }
       if (example.empty()) example = both;
       continue;

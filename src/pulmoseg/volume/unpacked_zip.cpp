@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fmt/format.h>
+#include <locale.h>
 #include <stdlib.h>
 
 #include <algorithm>
@@ -43,6 +44,21 @@ class Limits {
  private:
   const fs::path& archive_;
   std::uint64_t size_, files_ = 0, bytes_ = 0;
+};
+
+/// While it lives, this thread has a locale of UTF-8: in the plain one libarchive loses names with letters beyond ASCII.
+class Utf8Locale {
+ public:
+  Utf8Locale() : own_(newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{})), before_(uselocale(own_)) {}
+  ~Utf8Locale() {
+    uselocale(before_);
+    if (own_) freelocale(own_);
+  }
+  Utf8Locale(const Utf8Locale&) = delete;
+  Utf8Locale& operator=(const Utf8Locale&) = delete;
+
+ private:
+  locale_t own_, before_;  // without one of its own the thread keeps what it has
 };
 
 class Reader {
@@ -107,15 +123,23 @@ void write_entry(Reader& reader, const fs::path& target, const fs::path& archive
 }
 
 bool is_hidden(const fs::path& name) {
-  return std::ranges::any_of(name, [](const fs::path& part) { return part.string().starts_with('.') && part != ".."; });
+  return std::ranges::any_of(
+      name, [](const fs::path& part) { return part.string().starts_with('.') && part != "." && part != ".."; });
+}
+
+std::string name_of(archive_entry* entry, const fs::path& archive) {
+  const char* const name = archive_entry_pathname(entry);
+  if (!name) refuse(archive, "holds a file whose name cannot be read", "names in UTF-8; unpack it yourself");
+  return name;
 }
 
 void unpack(const fs::path& archive, const fs::path& folder) {
+  const Utf8Locale locale;
   Limits limits(archive);
   Reader reader(archive);
   while (archive_entry* const entry = reader.next()) {
-    const char* const name = archive_entry_pathname(entry);
-    if (!name || archive_entry_filetype(entry) != AE_IFREG) continue;
+    if (archive_entry_filetype(entry) != AE_IFREG) continue;
+    const std::string name = name_of(entry, archive);
     const fs::path path = inside(folder, name, archive);
     if (is_hidden(name)) continue;
     limits.add_file();
