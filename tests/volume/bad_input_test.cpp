@@ -1,6 +1,7 @@
 // Every refusal with its exact words: they are what the user has to go by.
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cmath>
 #include <limits>
@@ -33,6 +34,9 @@ class BadInput : public testing::Test {
 TEST_F(BadInput, MissingEmptyOrNoImage) {
   const std::string missing = (folder_ / "no such file.nii").string();
   EXPECT_EQ(test::reading_error(missing), missing + ": no such file or folder");
+  const std::string pipe = (folder_ / "pipe.nii").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(test::reading_error(pipe), pipe + ": is not an ordinary file");
   EXPECT_EQ(said(""), "is empty, expected a NIfTI, NRRD or DICOM image");
   const std::string no_image =
       "is not an image that pulmoseg reads, expected NIfTI, NRRD or DICOM (a file, a folder with a series, a ZIP, a "

@@ -149,6 +149,16 @@ TEST_F(Dicom, OneSliceAloneNeedsNoPlace) {
   EXPECT_EQ(reader.geometry().spacing[0], 0.5);
 }
 
+/// Volumes in ml are not known then (quantify::known_spacing).
+TEST_F(Dicom, OneSliceWithoutThicknessHasTwoDimensions) {
+  write(1);
+  EXPECT_EQ(VolumeReader::open(folder_.path()).source().dimensions, 3);
+  for (const char* thickness : {"", "0", "thin"}) {
+    replace(0, test::ct_slice(0).put(0x00180050, "DS", thickness));
+    EXPECT_EQ(VolumeReader::open(folder_.path()).source().dimensions, 2) << thickness;
+  }
+}
+
 TEST_F(Dicom, RefusesASliceThatIsCutShort) {
   write(3);
   const std::string whole = test::ct_slice(2).bytes();
@@ -220,7 +230,7 @@ TEST_F(Dicom, ValuesDoNotDependOnHowTheyAreShown) {
   EXPECT_EQ(read_volume(folder_.path()).voxels, plain.voxels);
 }
 
-TEST_F(Dicom, RefusesAJpegOfAnotherSizeThanTheHeader) {
+TEST_F(Dicom, RefusesAnImageOfAnotherSizeThanTheHeader) {
   for (const char* name : {"jpeg_lossless", "jpeg_baseline", "jpeg_ls", "rle"}) {
     const auto original = fs::directory_iterator(test::repository_file("tests/data/volume/dicom") / name)->path();
     std::string bytes = test::file_bytes(original);

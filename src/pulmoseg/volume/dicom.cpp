@@ -148,6 +148,7 @@ OpenedImage open_dicom_series(const DicomSeries& series, const std::vector<Dicom
   source.stored_geometry = stack.geometry;
   source.order = canonical_order(stack.geometry);
   source.has_geometry = stack.placed;
+  source.dimensions = stack.is_thick ? 3 : 2;
   source.voxel_type = type_for(stack.slices);
   source.attributes = stack.slices.front().file->attributes;
   source.notes = std::move(stack.notes);

@@ -42,12 +42,14 @@ bool is_hidden(const fs::path& path) { return path.filename().string().starts_wi
 /// Everything in a folder but what is hidden. `name` stands for the folder in the names.
 void add_folder(const fs::path& folder, const std::string& name, Files& found) {
   std::vector<fs::path> paths;
-  for (auto entry = fs::recursive_directory_iterator(folder); entry != fs::recursive_directory_iterator(); ++entry) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error), end; entry != end; entry.increment(error)) {
     if (is_hidden(entry->path()))
       entry.disable_recursion_pending();
     else if (entry->is_regular_file() || (entry->is_symlink() && !entry->exists()))  // a link to nowhere is an error
       paths.push_back(entry->path());
   }
+  if (error) throw Error(fmt::format("{}: cannot be searched: {}", name, error.message()));
   std::ranges::sort(paths);
   for (const fs::path& path : paths)
     found.files.push_back({path, (fs::path(name) / path.lexically_relative(folder)).string()});

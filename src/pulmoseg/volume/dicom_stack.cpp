@@ -199,9 +199,9 @@ void note_tilt(const Vector3& step, const Vector3& normal, std::vector<Note>& no
                                   degrees)});
 }
 
-double thickness(const DicomFile& file) {
+std::optional<double> thickness(const DicomFile& file) {
   const auto number = parse_number<double>(file.attribute("SliceThickness"));
-  return number && *number > 0 && std::isfinite(*number) ? *number : 1;
+  return number && *number > 0 && std::isfinite(*number) ? number : std::nullopt;
 }
 
 Geometry geometry_of(const std::vector<DicomSlice>& slices, const Vector3& third_step) {
@@ -229,7 +229,9 @@ DicomStack stack_slices(std::span<const std::shared_ptr<const DicomFile>> files,
   std::ranges::stable_sort(slices, {}, [&](const DicomSlice& slice) { return dot(*slice.image.position, normal); });
   drop_duplicates(slices, equal, stack.notes);
   if (slices.size() == 1) {
-    stack.geometry = geometry_of(slices, scale(normal, thickness(*slices.front().file)));
+    const auto mm = thickness(*slices.front().file);
+    stack.is_thick = mm.has_value();
+    stack.geometry = geometry_of(slices, scale(normal, mm.value_or(1)));
     return stack;
   }
   check_steps(slices, normal, series);

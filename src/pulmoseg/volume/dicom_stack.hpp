@@ -15,6 +15,7 @@ struct DicomStack {
   std::vector<DicomSlice> slices;  ///< by position along the normal of the image plane
   Geometry geometry;               ///< a tilted series keeps its shear: each slice lies where its own header says
   bool placed = true;              ///< false: one slice that does not say where in the patient it lies
+  bool is_thick = true;            ///< false: one slice that does not say how thick it is; 1 mm stands in the geometry
   std::vector<Note> notes;         ///< "duplicate_slices", "gantry_tilt"
 };
 

@@ -31,19 +31,20 @@ constexpr std::uint64_t most_files = 100'000, most_bytes = 64ULL << 30, most_gro
 /// Counts what was unpacked, so that a small archive cannot fill the disk.
 class Limits {
  public:
-  explicit Limits(const fs::path& archive) : archive_(archive), size_(fs::file_size(archive)) {}
+  explicit Limits(const fs::path& archive)
+      : archive_(archive), most_(std::min(most_bytes, std::max(free_bytes, most_growth * fs::file_size(archive)))) {}
   void add_file() {
     if (++files_ > most_files) refuse(archive_, fmt::format("holds more than {} files", most_files), "a DICOM study");
   }
   void add(std::uint64_t bytes) {
     bytes_ += bytes;
-    if (bytes_ > most_bytes || bytes_ > std::max(free_bytes, most_growth * size_))
-      refuse(archive_, fmt::format("unpacks to more than {} bytes", bytes_ - 1), "a DICOM study; unpack it yourself");
+    if (bytes_ > most_)
+      refuse(archive_, fmt::format("unpacks to more than {} bytes", most_), "a DICOM study; unpack it yourself");
   }
 
  private:
   const fs::path& archive_;
-  std::uint64_t size_, files_ = 0, bytes_ = 0;
+  std::uint64_t most_, files_ = 0, bytes_ = 0;
 };
 
 /// While it lives, this thread has a locale of UTF-8: in the plain one libarchive loses names with letters beyond ASCII.
@@ -148,7 +149,12 @@ void unpack(const fs::path& archive, const fs::path& folder) {
 }
 
 fs::path private_folder() {
-  std::string name = (fs::temp_directory_path() / "pulmoseg-XXXXXX").string();
+  std::error_code error;
+  const fs::path parent = fs::temp_directory_path(error);
+  if (error)
+    throw Error(
+        fmt::format("the folder for temporary files cannot be used: {}; name another in TMPDIR", error.message()));
+  std::string name = (parent / "pulmoseg-XXXXXX").string();
   if (!mkdtemp(name.data())) throw Error(fmt::format("{}: cannot be made: {}", name, std::strerror(errno)));
   return name;
 }
