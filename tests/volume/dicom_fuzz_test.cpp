@@ -83,6 +83,21 @@ TEST(DicomFuzz, DamagedFilesAreVolumesOrErrors) {
   EXPECT_TRUE(volume_or_error(folder.path()));  // all of them together
 }
 
+TEST(DicomFuzz, DamagedDicomdirsAreVolumesOrErrors) {
+  const test::TemporaryFolder folder;
+  fs::copy(test::repository_file("tests/data/volume/dicom/medium"), folder.path(), fs::copy_options::recursive);
+  const std::string original = test::file_bytes(folder / "DICOMDIR");
+  std::mt19937 random(13);
+  std::size_t refused = 0;
+  for (std::size_t i = 0; i < wanted_files(); ++i) {
+    test::save(folder / "DICOMDIR", damaged(original, random));
+    const std::string error = test::reading_error(folder / "DICOMDIR");
+    EXPECT_EQ(error.find('\n'), std::string::npos) << error;
+    refused += !error.empty();
+  }
+  EXPECT_GT(refused, wanted_files() / 4);
+}
+
 /// Refused for `reason` when such bytes stand before the patient.
 void expect_refused(std::string_view bytes, const std::string& reason) {
   const test::TemporaryFolder folder;

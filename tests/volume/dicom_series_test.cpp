@@ -232,6 +232,14 @@ TEST_F(DicomSeriesTest, ADamagedFileOfAnotherSeriesDoesNotMatter) {
   EXPECT_CONTAINS(error(), "cut: is cut short or damaged");
 }
 
+TEST_F(DicomSeriesTest, NoTextOfAFileGivesTheTerminalOrders) {
+  write(3);
+  for (int n = 0; n < 3; ++n) put(fmt::format("other{}", n), other(n, "2.25.80", "4", "\x1b[2JSoft\n"));
+  EXPECT_CONTAINS(error(), "4 \"?[2JSoft?\": 3 slices");
+  put("other1", other(1, "2.25.80", "4", "Soft").put(0x00281053, "DS", "\x1b[2J"));
+  EXPECT_CONTAINS(error("4"), "other1: has the RescaleSlope \"?[2J\"");
+}
+
 TEST_F(DicomSeriesTest, NamesInOtherCharacterSetsBecomeUtf8) {
   for (int n = 0; n < 2; ++n)
     put(test::ct_slice_name(n),

@@ -79,8 +79,15 @@ DcmElement* element(DcmItem& item, const DcmTagKey& tag) {
   return item.findAndGetElement(tag, found).good() && found && found->getLengthField() <= longest ? found : nullptr;
 }
 
-/// "" where it is missing. Padding of either kind (PS3.5, 6.2) is taken off.
-std::string text(DcmItem& item, const DcmTagKey& tag) {
+/// Without what a terminal would take for an order: these texts stand in messages.
+std::string printable(std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
+
+/// As it is encoded in the file; "" where it is missing. Padding of either kind (PS3.5, 6.2) is taken off.
+std::string encoded_text(DcmItem& item, const DcmTagKey& tag) {
   OFString value;
   DcmElement* const found = element(item, tag);
   if (!found || found->getOFStringArray(value).bad()) return "";
@@ -91,6 +98,8 @@ std::string text(DcmItem& item, const DcmTagKey& tag) {
   view.remove_prefix(first);
   return std::string(view.substr(0, view.find_last_not_of(padding) + 1));
 }
+
+std::string text(DcmItem& item, const DcmTagKey& tag) { return printable(encoded_text(item, tag)); }
 
 std::vector<std::string> parts(const std::string& value) {
   std::vector<std::string> found;
@@ -281,29 +290,29 @@ void read_pixel_facts(DcmDataset& data_set, DicomFile& file) {
 /// A value of another character set in UTF-8. What cannot be converted becomes question marks.
 std::string utf8(DcmItem& data_set, const std::string& value) {
   const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
-  if (std::ranges::all_of(value, [&](char c) { return is_ascii(c) && c != '\x1b'; })) return value;
+  if (std::ranges::all_of(value, [&](char c) { return is_ascii(c) && c != '\x1b'; })) return printable(value);
   DcmSpecificCharacterSet converter;
   OFString converted;
   if (converter.selectCharacterSet(data_set).good() &&
       converter.convertString(OFString(value.data(), value.size()), converted, "\\^=").good()) {
-    return {converted.data(), converted.size()};
+    return printable({converted.data(), converted.size()});
   }
   std::string readable = value;
   std::ranges::replace_if(
       readable, [&](char c) { return !is_ascii(c); }, '?');
-  return readable;
+  return printable(readable);
 }
 
 /// Of a multi-frame file also from its shared functional groups, or the first frame's.
 std::string find_value(DcmItem& data_set, const DcmTagKey& tag) {
-  if (std::string found = text(data_set, tag); !found.empty()) return found;
+  if (std::string found = encoded_text(data_set, tag); !found.empty()) return found;
   for (const auto& groups_tag : {DCM_SharedFunctionalGroupsSequence, DCM_PerFrameFunctionalGroupsSequence}) {
     DcmItem* const groups = first_item(&data_set, groups_tag);
     DcmObject* group = nullptr;
     while (groups && (group = groups->nextInContainer(group)) != nullptr) {
       DcmItem* const item = first_item(groups, group->getTag());
       if (!item) continue;
-      if (std::string found = text(*item, tag); !found.empty()) return found;
+      if (std::string found = encoded_text(*item, tag); !found.empty()) return found;
     }
   }
   return "";
