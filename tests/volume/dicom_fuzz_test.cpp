@@ -126,6 +126,14 @@ TEST(DicomFuzz, SequencesInSequencesWithoutEnd) {
     expect_refused(repeated(level, 200000), "holds sequences in sequences without end");
 }
 
+/// Without the mark of DICOM it is any file that begins so.
+TEST(DicomFuzz, WhatOnlyLooksLikeDicomIsLeftAside) {
+  const test::TemporaryFolder folder;
+  test::write_ct_series(folder.path(), 3);
+  test::save(folder / "data.bin", repeated(std::string(sequence).append(item), 200000));
+  EXPECT_EQ(test::reading_error(folder.path()), "");
+}
+
 TEST(DicomFuzz, ElementsWithoutEnd) {
   const std::string_view empty_element("\x08\0\x3e\x10LO\0\0", 8);
   const std::string items =

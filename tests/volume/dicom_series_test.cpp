@@ -165,12 +165,12 @@ TEST_F(DicomSeriesTest, TwoImagesInOnePlaceAreRefused) {
 
 /// A scan without and one with contrast medium, or the phases of a breath, that share a series.
 TEST_F(DicomSeriesTest, SeveralStacksInOnePlaceAreRefusedWithWhatTellsThemApart) {
-  const std::vector<std::pair<std::uint32_t, std::string>> cases{{0x00200100, "TemporalPositionIdentifier"},
-                                                                 {0x00200012, "AcquisitionNumber"}};
+  const std::vector<std::pair<std::uint32_t, std::string>> cases{
+      {0x00200100, "TemporalPositionIdentifier"}, {0x00200012, "AcquisitionNumber"}, {0x00181210, "ConvolutionKernel"}};
   for (const auto& [tag, keyword] : cases) {
     for (int n = 0; n < 4; ++n) {
-      put(test::ct_slice_name(n), test::ct_slice(n).put(tag, "IS", "1"));
-      put(fmt::format("second{}", n), test::ct_slice(n).put(tag, "IS", "2").put(0x00281052, "DS", "-1000"));
+      put(test::ct_slice_name(n), test::ct_slice(n).put(tag, "LO", "1"));
+      put(fmt::format("second{}", n), test::ct_slice(n).put(tag, "LO", "2").put(0x00281052, "DS", "-1000"));
     }
     EXPECT_CONTAINS(error(),
                     " are two different images in one place (" + keyword + " 1 and 2), expected one CT volume");

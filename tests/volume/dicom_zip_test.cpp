@@ -1,5 +1,6 @@
 // A series in a ZIP: whatever its files are called, and what is refused.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -84,6 +85,17 @@ TEST_F(Zip, RefusesWhatIsEncrypted) {
   const std::string slice = test::ct_slice(0).bytes();
   EXPECT_EQ(test::reading_error(zip({{"a.dcm", std::string(12, '\7') + slice}}, {.flags = 1})),
             (folder_ / "study.zip").string() + ": is encrypted, expected a ZIP without a password; unpack it yourself");
+  EXPECT_TRUE(temporary_folder_is_empty());
+}
+
+TEST_F(Zip, RefusesMoreFilesThanAStudyHas) {
+  std::vector<std::pair<std::string, std::string>> files{{"a.dcm", test::ct_slice(0).bytes()}};
+  for (int n = 0; n < 99'999; ++n) files.emplace_back(fmt::format(".{}", n), "");  // hidden ones count, too
+  EXPECT_EQ(test::reading_error(zip(files)), "");
+  files.emplace_back("b", "");
+  EXPECT_EQ(
+      test::reading_error(zip(files)),
+      (folder_ / "study.zip").string() + ": holds more than 100000 files, expected a DICOM study; unpack it yourself");
   EXPECT_TRUE(temporary_folder_is_empty());
 }
 

@@ -384,7 +384,7 @@ std::optional<DicomFile> read_dicom_file(const fs::path& path, const std::string
   file.path = path;
   file.name = name;
   file.damage = reason_not_to_parse(path);
-  if (!file.damage.empty()) return file;
+  if (!file.damage.empty()) return marked ? std::optional(file) : std::nullopt;
   DcmFileFormat format;
   const OFCondition loaded = format.loadFileUntilTag(path.c_str(), EXS_Unknown, EGL_noChange, most_bytes_held,
                                                      ERM_autoDetect, after_the_pixels);

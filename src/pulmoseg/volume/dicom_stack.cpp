@@ -103,7 +103,8 @@ std::string place(const DicomSlice& slice, const Vector3& normal) {
 
 /// Why there may be two images in one place: " (AcquisitionNumber 1 and 2)". "" when the headers tell no reason.
 std::string difference(const DicomFile& a, const DicomFile& b) {
-  for (const char* keyword : {"TemporalPositionIdentifier", "AcquisitionNumber", "AcquisitionTime"}) {
+  for (const char* keyword :
+       {"TemporalPositionIdentifier", "AcquisitionNumber", "ConvolutionKernel", "AcquisitionTime"}) {
     const std::string one = a.attribute(keyword), other = b.attribute(keyword);
     if (one != other && !one.empty() && !other.empty()) return fmt::format(" ({} {} and {})", keyword, one, other);
   }

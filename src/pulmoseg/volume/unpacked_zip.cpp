@@ -34,7 +34,8 @@ class Limits {
   explicit Limits(const fs::path& archive)
       : archive_(archive), most_(std::min(most_bytes, std::max(free_bytes, most_growth * fs::file_size(archive)))) {}
   void add_file() {
-    if (++files_ > most_files) refuse(archive_, fmt::format("holds more than {} files", most_files), "a DICOM study");
+    if (++files_ > most_files)
+      refuse(archive_, fmt::format("holds more than {} files", most_files), "a DICOM study; unpack it yourself");
   }
   void add(std::uint64_t bytes) {
     bytes_ += bytes;
@@ -142,8 +143,8 @@ void unpack(const fs::path& archive, const fs::path& folder) {
     if (archive_entry_filetype(entry) != AE_IFREG) continue;
     const std::string name = name_of(entry, archive);
     const fs::path path = inside(folder, name, archive);
-    if (is_hidden(name)) continue;
     limits.add_file();
+    if (is_hidden(name)) continue;
     write_entry(reader, path, archive, limits);
   }
 }
