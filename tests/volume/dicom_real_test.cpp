@@ -105,7 +105,7 @@ TEST_F(RealDicomSeries, ADoubledSliceIsTakenOnce) {
   write_shuffled();
   test::save(folder_ / "again", slices_[17]);
   expect_original();
-  EXPECT_CONTAINS(note("duplicate_slices"), "1 slices are there twice");
+  EXPECT_CONTAINS(note("duplicate_slices"), "1 slice is there twice");
   EXPECT_CONTAINS(note("duplicate_slices"), (folder_ / "again").string());
 }
 

@@ -64,7 +64,7 @@ TEST_F(DicomSeriesTest, LocalizersReportsAndDerivedSeriesAreLeftOutWithAWord) {
   EXPECT_EQ(source().frames.size(), 4U);
   const std::string text = note("series_left_out");
   EXPECT_CONTAINS(text, "5 series left out");
-  EXPECT_CONTAINS(text, "1 \"Topogram\": 1 slices");
+  EXPECT_CONTAINS(text, "1 \"Topogram\": 1 slice,");
   EXPECT_CONTAINS(text, "localizer, 2.25.70");
   EXPECT_CONTAINS(text, "derived (DERIVED\\SECONDARY\\MPR), 2.25.71");
   EXPECT_CONTAINS(text, "modality SEG");

@@ -148,7 +148,7 @@ void set_few_slices_aside(std::vector<DicomSeries>& found) {
   for (auto& series : found) {
     if (series.kind == DicomSeriesKind::other || series.images > 2 || most < 10) continue;
     series.kind = DicomSeriesKind::other;
-    series.why_not = fmt::format("only {} slices", series.images);
+    series.why_not = series.images == 1 ? "only 1 slice" : fmt::format("only {} slices", series.images);
   }
 }
 
@@ -292,7 +292,7 @@ const DicomSeries& choose_dicom_series(const std::vector<DicomSeries>& found, co
 
 std::string describe(const DicomSeries& series) {
   std::string text = series.number ? fmt::format("{} ", *series.number) : "";
-  text += fmt::format("\"{}\": {} slices", series.description, series.images);
+  text += fmt::format("\"{}\": {} {}", series.description, series.images, series.images == 1 ? "slice" : "slices");
   if (series.spacing[0] && series.spacing[1]) {
     const std::string step = series.spacing[2] ? fmt::format("{:.4g}", *series.spacing[2]) : "?";
     text += fmt::format(", {:.4g}x{:.4g}x{} mm", *series.spacing[0], *series.spacing[1], step);

@@ -131,10 +131,9 @@ void drop_duplicates(std::vector<DicomSlice>& slices,
     kept.push_back(std::move(slice));
   }
   if (const std::size_t dropped = slices.size() - kept.size(); dropped > 0) {
-    notes.push_back(
-        {"duplicate_slices", fmt::format("{} slices are there twice, with the same pixels in the same place ({}); "
-                                         "each was taken once",
-                                         dropped, example)});
+    notes.push_back({"duplicate_slices",
+                     fmt::format("{} there twice, with the same pixels in the same place ({}); taken once",
+                                 dropped == 1 ? "1 slice is" : fmt::format("{} slices are", dropped), example)});
   }
   slices = std::move(kept);
 }
