@@ -98,6 +98,20 @@ TEST(DicomFuzz, DamagedDicomdirsAreVolumesOrErrors) {
   EXPECT_GT(refused, wanted_files() / 4);
 }
 
+/// DCMTK throws at this one.
+TEST(DicomFuzz, ADirectoryRecordWhoseTypeIsTooLong) {
+  const test::TemporaryFolder folder;
+  std::string bytes = test::file_bytes(test::repository_file("tests/data/volume/dicom/medium/DICOMDIR"));
+  const std::size_t type =
+      bytes.find(std::string_view("\4\0\x30\x14"
+                                  "CS\x8\0PATIENT ",
+                                  16));
+  ASSERT_NE(type, std::string::npos);
+  bytes[type + 7] = 1;
+  test::save(folder / "DICOMDIR", bytes);
+  EXPECT_CONTAINS(test::reading_error(folder / "DICOMDIR"), "DICOMDIR: is cut short or damaged, expected ");
+}
+
 /// Refused for `reason` when such bytes stand before the patient.
 void expect_refused(std::string_view bytes, const std::string& reason) {
   const test::TemporaryFolder folder;

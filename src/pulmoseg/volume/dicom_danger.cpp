@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ namespace {
 constexpr std::int64_t most_stack_bytes = 1 << 20;
 constexpr std::uint64_t most_reads = 1 << 23;  // tag, length and value of an element are read one by one
 constexpr std::uint64_t most_unpacked_bytes = 1 << 30;
+constexpr const char* cut_or_damaged = "is cut short or damaged";
 constexpr const char* too_much = "unpacks to 1 GiB or more";
 
 /// A file that ends where a limit is reached. DCMTK reads an item inside of an item by a call inside of a call, so the stack
@@ -62,7 +64,11 @@ std::string reason_found_in_parsing(const std::filesystem::path& file) {
   LimitedStream stream(file);
   DcmFileFormat format;
   format.transferInit();
-  format.read(stream, EXS_Unknown, EGL_noChange, most_bytes_held);
+  try {
+    format.read(stream, EXS_Unknown, EGL_noChange, most_bytes_held);
+  } catch (const std::logic_error&) {  // it cuts a text of wrong length at a place that it does not have
+    return cut_or_damaged;
+  }
   format.transferEnd();
   return stream.reached();
 }
@@ -86,7 +92,7 @@ std::string reason_found_in_unpacking(std::istream& packed) {
   }
   inflateEnd(&stream);
   if (state == Z_STREAM_END) return "";
-  return state == Z_OK ? too_much : "is cut short or damaged";
+  return state == Z_OK ? too_much : cut_or_damaged;
 }
 
 /// Where the data set begins: after the group of meta information, whose length stands first (PS3.10, 7.1).

@@ -247,9 +247,11 @@ std::vector<DicomSeries> find_dicom_series(const std::vector<fs::path>& paths) {
     auto header = read_dicom_file(file.path, file.name);
     if (!header)
       left_aside.push_back(file.name);
+    else if (header->sop_class_uid == dicomdir_class)
+      continue;  // its files stand beside it
     else if (!header->damage.empty())
       damaged.emplace_back(header->series_uid, damage_line(*header));
-    else if (header->sop_class_uid != dicomdir_class)
+    else
       headers.push_back(std::make_shared<const DicomFile>(std::move(*header)));
   }
   std::vector<DicomSeries> found = group(headers);
