@@ -83,6 +83,17 @@ TEST(DicomFuzz, DamagedFilesAreVolumesOrErrors) {
   EXPECT_TRUE(volume_or_error(folder.path()));  // all of them together
 }
 
+TEST(DicomFuzz, FilesOfAFewBytes) {
+  const test::TemporaryFolder folder;
+  const std::string whole = test::ct_slice(0).bytes();
+  for (std::size_t size = 0; size < 150; ++size) {
+    for (const char* uid : {"", "1.2.840.10008.1.2.1.99"}) {
+      test::save(folder / "f.dcm", std::string(uid).append(whole.substr(std::string_view(uid).size())).substr(0, size));
+      EXPECT_TRUE(volume_or_error(folder / "f.dcm")) << size;
+    }
+  }
+}
+
 TEST(DicomFuzz, DamagedDicomdirsAreVolumesOrErrors) {
   const test::TemporaryFolder folder;
   fs::copy(test::repository_file("tests/data/volume/dicom/medium"), folder.path(), fs::copy_options::recursive);

@@ -123,6 +123,9 @@ TEST_F(DicomSeriesTest, ALinkToNowhereIsNotPassedOver) {
   write(3);
   fs::create_symlink(folder_ / "gone", folder_ / "slice4.dcm");
   EXPECT_EQ(error(), (folder_ / "slice4.dcm").string() + ": cannot be read: No such file or directory");
+  fs::remove(folder_ / "slice4.dcm");
+  fs::create_symlink(folder_ / "circle", folder_ / "circle");
+  EXPECT_EQ(error(), (folder_ / "circle").string() + ": cannot be read: Too many levels of symbolic links");
 }
 
 TEST_F(DicomSeriesTest, SeriesInFoldersOfTheirOwnAreFound) {

@@ -96,11 +96,11 @@ std::string reason_found_in_unpacking(std::istream& packed) {
 }
 
 /// Where the data set begins: after the group of meta information, whose length stands first (PS3.10, 7.1).
-std::uint32_t end_of_meta(std::string_view begin) {
+std::int64_t end_of_meta(std::string_view begin) {
   std::uint32_t length = 0;
   for (std::size_t i = 0; i < 4; ++i)
     length |= static_cast<std::uint32_t>(static_cast<unsigned char>(begin[140 + i])) << 8 * i;
-  return 144 + length;
+  return 144 + std::int64_t{length};
 }
 
 }  // namespace
@@ -111,7 +111,7 @@ std::string reason_not_to_parse(const std::filesystem::path& file) {
   std::string begin(4096, '\0');
   stream.read(begin.data(), static_cast<std::streamsize>(begin.size()));
   begin.resize(static_cast<std::size_t>(stream.gcount()));
-  if (begin.find("1.2.840.10008.1.2.1.99") != std::string::npos) {
+  if (begin.size() >= 144 && begin.find("1.2.840.10008.1.2.1.99") != std::string::npos) {
     stream.clear();
     stream.seekg(end_of_meta(begin));
     if (std::string reason = reason_found_in_unpacking(stream); !reason.empty()) return reason;

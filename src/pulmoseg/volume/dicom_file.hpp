@@ -57,9 +57,9 @@ struct DicomSlice {
   std::string name() const;  ///< for people: the file, and the frame
 };
 
-/// Nothing for a file that is no DICOM file; Error for one that cannot be read. One without the mark "DICM" (which is allowed to be missing in old files) counts
-/// only when it is whole. Pixels are not read, but it is seen whether all of them are there. In a multi-frame file the functional
-/// groups are read (PS3.3, C.7.6.16): a frame's own, then the shared ones, then the data set itself.
+/// Nothing for a file that is no DICOM file; Error for one that cannot be read. One without the mark "DICM" (which is allowed to be
+/// missing in old files) counts only when it is whole. Pixels are not read, but it is seen whether all of them are there. In a
+/// multi-frame file the functional groups are read (PS3.3, C.7.6.16): a frame's own, then the shared ones, then the data set itself.
 std::optional<DicomFile> read_dicom_file(const std::filesystem::path& file, const std::string& name);
 
 /// The files that a DICOMDIR names (PS3.3, F.3). Error that names it when it is damaged, or names a file that is not there.

@@ -39,14 +39,14 @@ struct Files {
 
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
-/// Everything in a folder but what is hidden. `name` stands for the folder in the names.
+/// Everything in a folder but what is hidden; links to nowhere too, so that they are not passed over. `name` stands for the folder in the names.
 void add_folder(const fs::path& folder, const std::string& name, Files& found) {
   std::vector<fs::path> paths;
-  std::error_code error;
+  std::error_code error, ignored;
   for (fs::recursive_directory_iterator entry(folder, error), end; entry != end; entry.increment(error)) {
     if (is_hidden(entry->path()))
       entry.disable_recursion_pending();
-    else if (entry->is_regular_file() || (entry->is_symlink() && !entry->exists()))  // a link to nowhere is an error
+    else if (entry->is_regular_file(ignored) || (entry->is_symlink(ignored) && !entry->exists(ignored)))
       paths.push_back(entry->path());
   }
   if (error) throw Error(fmt::format("{}: cannot be searched: {}", name, error.message()));
