@@ -32,7 +32,7 @@ OpenedImage open_image(const fs::path& file, const std::string& series) {
   std::error_code error;
   const fs::file_status status = fs::status(file, error);
   if (status.type() == fs::file_type::not_found) throw Error(fmt::format("{}: no such file or folder", file.string()));
-  if (status.type() != fs::file_type::directory && status.type() != fs::file_type::regular)  // a pipe is waited for
+  if (!error && fs::is_other(status))  // a pipe would be waited for
     throw Error(fmt::format("{}: is not an ordinary file, expected an image or a folder", file.string()));
   if (status.type() == fs::file_type::directory || may_hold_dicom(file)) return open_dicom({file}, series);
   InputBytes bytes(file, 0, InputBytes::Packing::by_content);
