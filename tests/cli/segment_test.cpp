@@ -173,7 +173,7 @@ TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
             0)
       << "files of one series";
   const auto resumed = segment({ct, "--format", "dicom-seg", "--new-uids", "--resume"});
-  EXPECT_CONTAINS(resumed.messages, "1 cases are done already");
+  EXPECT_CONTAINS(resumed.messages, "1 case is done already");
 }
 
 TEST_F(SegmentProgram, NoPictureOfBurnedInAnnotation) {
@@ -373,6 +373,9 @@ TEST_F(SegmentProgram, LooksAtTheSlicesThatAreAskedFor) {
   EXPECT_EQ(measurements["notes"].back()["code"], "slices_left_out");
   for (const char* wrong : {"2:1", "a:b", "3", "-1:2"})
     EXPECT_EQ(segment({scan, "--slices", wrong}).exit_code, 2) << wrong;
+  const auto none = segment({scan, "--slices", "5:9", "--overwrite"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_CONTAINS(none.messages, "scan.nii.gz: has slices 0 to 4, --slices asks for others only (5 to 9)");
 }
 
 TEST_F(SegmentProgram, GivesTheSameBytesTwice) {
@@ -534,6 +537,10 @@ TEST_F(SegmentProgram, SaysWhatIsWrongWithTheCall) {
   EXPECT_EQ(segment({a, "--format", "png"}).exit_code, 2);
   EXPECT_EQ(segment({a, "--precision", "bf17"}).exit_code, 2);
   EXPECT_EQ(segment({a, "--threads", "-2"}).exit_code, 2);
+  for (const char* ml : {"nan", "inf", "-1"}) EXPECT_EQ(segment({a, "--speck-ml", ml}).exit_code, 2) << ml;
+  EXPECT_EQ(segment({""}).messages, "pulmoseg: INPUT: is empty, expected a scan\n");
+  EXPECT_EQ(run({"segment", a, "--out", ""}).messages, "pulmoseg: --out: is empty, expected a folder\n");
+  EXPECT_EQ(run({"divide"}).messages, "pulmoseg: 'divide' is no command (see pulmoseg --help)\n");
   const auto no_model = run({"segment", a, "--model", (folder_ / "none").string(), "--out", out});
   EXPECT_EQ(no_model.exit_code, 1);
   EXPECT_CONTAINS(no_model.messages, "does not exist, expected an .onnx file");
@@ -628,6 +635,21 @@ TEST_F(SegmentCohort, SearchesFoldersAndReadsLists) {
   ASSERT_EQ(segment({(scans_ / "list.csv").string()}).exit_code, 0);
   EXPECT_EQ(table(), (std::vector<std::string>{"first", "x"}));
   EXPECT_EQ(bytes().at("x.json"), of_folder.at("x.json"));
+}
+
+TEST_F(SegmentCohort, MasksOfAnEarlierRunAreNoScans) {
+  const auto into_scans = [&](const std::string& how) {
+    return test::run_program({"segment", (scans_ / "b").string(), "--model", model_.string(), "--out",
+                              (scans_ / "b").string(), "--probabilities", how});
+  };
+  ASSERT_EQ(into_scans("--overwrite").exit_code, 0);
+  const auto again = into_scans("--resume");
+  EXPECT_EQ(again.exit_code, 0) << again.messages;
+  EXPECT_CONTAINS(again.messages, "are left out");
+  EXPECT_EQ(read_csv(scans_ / "b/cohort.csv").rows.size(), 3U);
+  fs::copy_file(scans_ / "b/ct.nii.gz", scans_ / "b/deep/z_lesion.nii.gz");  // a scan that is called so
+  ASSERT_EQ(into_scans("--resume").exit_code, 0);
+  EXPECT_EQ(read_csv(scans_ / "b/cohort.csv").rows.size(), 4U);
 }
 
 TEST_F(SegmentCohort, AListMayNameLungMasks) {
