@@ -305,7 +305,8 @@ std::string describe(const DicomSeries& series) {
 
 bool is_dicom_file(const fs::path& file) {
   std::array<char, 132> begin{};
-  std::ifstream(file, std::ios::binary).read(begin.data(), begin.size());
+  std::error_code error;
+  if (fs::is_regular_file(file, error)) std::ifstream(file, std::ios::binary).read(begin.data(), begin.size());
   return std::string_view(begin.data() + 128, 4) == "DICM";
 }
 

@@ -164,7 +164,8 @@ fs::path private_folder() {
 
 bool looks_like_zip(const fs::path& file) {
   std::array<char, 4> begin{};
-  std::ifstream(file, std::ios::binary).read(begin.data(), begin.size());
+  std::error_code error;
+  if (fs::is_regular_file(file, error)) std::ifstream(file, std::ios::binary).read(begin.data(), begin.size());
   return std::string_view(begin.data(), 4) == std::string_view("PK\3\4", 4);
 }
 
