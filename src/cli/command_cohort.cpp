@@ -33,8 +33,12 @@ void run(const Arguments& arguments) {
   }
   const fs::path file = arguments.out.empty() ? arguments.folders.front() / "cohort.csv" : arguments.out;
   const Gathered gathered = gather_cohort(arguments.folders, file);
-  print_line(fmt::format("{}: {} cases", file.string(), gathered.cases));
+  if (gathered.cases > 0) print_line(fmt::format("{}: {} cases", file.string(), gathered.cases));
   if (gathered.failed > 0) throw Error(fmt::format("{} files could not be read as measurements", gathered.failed));
+  if (gathered.cases == 0) {
+    throw Error(fmt::format("{}: holds no measurements (NAME.json of segment or quantify), so no table was written",
+                            arguments.folders.front().string()));
+  }
 }
 
 }  // namespace

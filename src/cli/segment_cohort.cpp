@@ -78,6 +78,8 @@ Gathered gather_cohort(const std::vector<fs::path>& folders, const fs::path& fil
       }
     }
   }
+  gathered.cases = rows.size();
+  if (rows.empty()) return gathered;
   std::ranges::sort(rows);
   for (std::size_t i = 1; i < rows.size(); ++i) {
     if (rows[i].front() == rows[i - 1].front())
@@ -87,7 +89,6 @@ Gathered gather_cohort(const std::vector<fs::path>& folders, const fs::path& fil
   for (const auto& row : rows) text += csv_line(row);
   write_file(file, text);
   report::write_cohort_page(file, folders);
-  gathered.cases = rows.size();
   return gathered;
 }
 

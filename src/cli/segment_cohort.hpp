@@ -31,7 +31,7 @@ struct Gathered {
 };
 
 /// The whole table from the measurements (NAME.json) in some folders, by name: nothing else is asked, so no table can disagree
-/// with them. Replaces `file` and its page (.html). A file that is damaged is logged, and the others go on.
+/// with them. Replaces `file` and its page (.html), unless there is no case. A file that is damaged is logged, and the others go on.
 Gathered gather_cohort(const std::vector<std::filesystem::path>& folders, const std::filesystem::path& file);
 
 }  // namespace pulmoseg::cli

@@ -694,6 +694,10 @@ TEST_F(SegmentCohort, ShardsDoEveryCaseOnceAndShareAFolder) {
   ASSERT_EQ(segment({scans_.string(), "--shard", "2/2"}).exit_code, 0);
   EXPECT_EQ(bytes(), expected);
   EXPECT_FALSE(fs::exists(out_ / "cohort.csv"));
+  const auto none = test::run_program({"cohort", scans_.string()});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_CONTAINS(none.messages, "holds no measurements");
+  EXPECT_FALSE(fs::exists(scans_ / "cohort.csv"));
   ASSERT_EQ(test::run_program({"cohort", out_.string()}).exit_code, 0);
   EXPECT_EQ(table(), (std::vector<std::string>{"ct", "ct_2", "other", "x", "y"}));
   std::multiset<std::string> lines, expected_lines;
