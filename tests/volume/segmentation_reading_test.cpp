@@ -179,7 +179,8 @@ TEST(SegmentationFiles, DamagedOnesAreMasksOrErrors) {
   std::mt19937 random(13);
   const auto below = [&](std::size_t end) { return std::uniform_int_distribution<std::size_t>(0, end - 1)(random); };
   std::size_t refused = 0, tried = 0;
-  for (const json& one : golden()["cases"]) {
+  const json document = golden();
+  for (const json& one : document["cases"]) {
     const std::string name = one["name"], whole = test::file_bytes(file(name));
     for (int i = 0; i < 30; ++i, ++tried) {
       std::string bytes = whole;

@@ -92,6 +92,20 @@ void read_attributes(DcmDataset& data_set, DicomSegmentation& found) {
   found.referenced_series = text(item_of(&data_set, DCM_ReferencedSeriesSequence), DCM_SeriesInstanceUID);
 }
 
+void check(const DicomSegmentation& found) {
+  const PixelFormat& format = found.file->format;
+  const bool numbers = format.is_grey || (found.is_label_map && format.samples == 1);  // a label map may have a palette
+  if (found.file->images.empty() || !numbers)
+    refuse(found, "has no frames that can be read", "frames of 1, 8 or 16 bits; export it again");
+  if (found.segments.empty()) refuse(found, "describes no segments", "its SegmentSequence; export it again");
+  for (const DicomImage& frame : found.file->images) {
+    const auto is_its = [&](const FoundSegment& segment) { return segment.number == frame.segment; };
+    if (found.is_label_map || std::ranges::any_of(found.segments, is_its)) continue;
+    refuse(found, fmt::format("does not describe the segment of its frame {}", frame.frame_number),
+           "a ReferencedSegmentNumber of its SegmentSequence; export it again");
+  }
+}
+
 /// The file was found to be one that DCMTK can be given.
 void read_again(DicomSegmentation& found) {
   constexpr Uint32 most_bytes_held = 4096;
@@ -106,11 +120,7 @@ void read_again(DicomSegmentation& found) {
   } catch (const std::logic_error&) {  // DCMTK cuts a text of wrong length at a place that it does not have
     refuse(found, "is damaged", "a whole one; export it again");
   }
-  if (found.segments.empty()) refuse(found, "describes no segments", "its SegmentSequence; export it again");
-  if (found.file->images.empty() || !found.file->format.is_grey) {
-    const bool palette = found.is_label_map && found.file->format.samples == 1 && !found.file->images.empty();
-    if (!palette) refuse(found, "has no frames that can be read", "frames of 1, 8 or 16 bits; export it again");
-  }
+  check(found);
 }
 
 /// Of all segments in one place.
