@@ -179,7 +179,7 @@ MaskReading visit_mask_on_grid(const std::filesystem::path& file, MaskKind kind,
   // Of a mask that needs resampling any voxel may be asked for, of any other only the slice at hand.
   std::vector<std::uint8_t> labels(fit == MaskFit::resampled ? pixels * static_cast<std::size_t>(grid.size[2])
                                                              : pixels);
-  LabelsSeen seen;
+  LabelsSeen seen{};
   AxialSlice slice;
   while (reader.next(slice)) {
     const std::size_t first = fit == MaskFit::resampled ? static_cast<std::size_t>(slice.index) * pixels : 0;
