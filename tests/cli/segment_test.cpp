@@ -894,7 +894,7 @@ TEST_F(SegmentDicom, SegmentationsAndReportsAreNoScans) {
   ASSERT_EQ(segment({(folder_ / "study/ct").string(), "--format", "dicom-seg"}).exit_code, 0);
   for (const char* kind : {"seg", "sr"}) {
     fs::create_directories(folder_ / "study" / kind);
-    fs::copy(out_ / fmt::format("ct_{}.dcm", kind), folder_ / "study" / kind / "1.dcm");
+    fs::copy(out_ / (std::string("ct_") + kind + ".dcm"), folder_ / "study" / kind / "1.dcm");
   }
   const auto all = segment({(folder_ / "study").string(), "--overwrite"});
   EXPECT_EQ(all.exit_code, 0) << all.messages;
