@@ -899,13 +899,13 @@ TEST_F(SegmentDicom, SegmentationsAndReportsAreNoScans) {
   const auto all = segment({(folder_ / "study").string(), "--overwrite"});
   EXPECT_EQ(all.exit_code, 0) << all.messages;
   EXPECT_CONTAINS(all.messages, "study/seg: is left out: modality SEG");
-  EXPECT_CONTAINS(all.messages, "study/sr: is left out: Comprehensive 3D SR");
+  EXPECT_CONTAINS(all.messages, "study/sr: is left out: Comprehensive3DSR");
   const auto seg = segment({(folder_ / "study/seg/1.dcm").string(), "--overwrite"});
   EXPECT_EQ(seg.exit_code, 1);
   EXPECT_CONTAINS(seg.messages, "1.dcm: is a DICOM Segmentation (modality SEG), expected a CT series; give the scan");
   const auto report = segment({(folder_ / "study/sr").string(), "--overwrite"});
   EXPECT_EQ(report.exit_code, 1);
-  EXPECT_CONTAINS(report.messages, "sr: is a DICOM Comprehensive 3D SR (modality SR), expected a CT series");
+  EXPECT_CONTAINS(report.messages, "sr: is a DICOM Comprehensive3DSR (modality SR), expected a CT series");
   const auto seen = test::run_program({"inspect", (folder_ / "study/seg/1.dcm").string(), "--json"});
   EXPECT_EQ(seen.exit_code, 0) << seen.messages;
   const Json file = Json::parse(seen.output)["files"][0];
