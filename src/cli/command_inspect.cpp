@@ -23,6 +23,7 @@ DICOM (a folder, a ZIP, a DICOMDIR, a file): all series, and of the one CT volum
 A scan or mask (NIfTI, NRRD, DICOM): format, size, spacing, orientation, header codes,
 the range of its numbers and whether they can be Hounsfield units; whether a scan shows a whole chest that lies
 as the header says, and what stands in the way of measuring it (contrast medium, metal, thick slices …).
+A segmentation (DICOM, .seg.nrrd): its segments, with their numbers, names and codes, and its grid.
 A dataset of `pulmoseg prepare`, an array (.npy), a run of `pulmoseg train`, a model (.onnx), weights (.pth,
 .safetensors): shapes, classes, origin.
 

@@ -35,6 +35,8 @@ Images may be NIfTI (.nii, .nii.gz), NRRD or a folder with one DICOM series, in 
 slice is resized (bilinear; masks nearest neighbour) and then scaled to [0, 1] by its own smallest and
 largest pixel; one in Hounsfield units (down to -900 or less) is cut to --hounsfield-window first. A mask
 on another grid than its image is resampled through physical space where both headers say where they lie.
+Masks may also be DICOM Segmentations or 3D Slicer's .seg.nrrd, whose segments are found by their codes and
+names, or chosen by FILE#NAME, as `pulmoseg quantify --help` says.
 
 DATASET becomes a folder with images.npy, lung_masks.npy, lesion_masks.npy (0 and 1), labels.npy (the
 source's own lesion labels), slices.csv and dataset.json. It appears whole or not at all.)";

@@ -10,6 +10,7 @@
 #include "pulmoseg/dataset/dataset.hpp"
 #include "pulmoseg/quantify/inspection.hpp"
 #include "pulmoseg/volume/dicom_series.hpp"
+#include "pulmoseg/volume/segmentation_file.hpp"
 
 namespace pulmoseg::cli {
 namespace {
@@ -119,10 +120,30 @@ std::vector<quantify::Note> dataset_warnings(const dataset::Dataset& data, std::
   return warnings;
 }
 
+InspectedFile inspect_segmentation(const volume::SegmentationFile& found) {
+  InspectedFile result{.kind = "segmentation", .warnings = {}};
+  result.facts = {{"format", found.format},
+                  {"size", found.geometry.size},
+                  {"spacing_mm", found.geometry.spacing},
+                  {"grid", volume::describe(found.geometry)}};
+  for (const auto& segment : found.segments)
+    result.facts["segments"].push_back(
+        {{"number", segment.number},
+         {"name", segment.name},
+         {"code", segment.type.value.empty() ? Json() : Json(segment.type.value)},
+         {"scheme", segment.type.scheme.empty() ? Json() : Json(segment.type.scheme)},
+         {"meaning", segment.type.meaning.empty() ? Json() : Json(segment.type.meaning)}});
+  return result;
+}
+
 }  // namespace
 
 InspectedFile inspect_image(const std::filesystem::path& file, const std::string& series) {
   InspectedFile result;
+  if (std::filesystem::is_regular_file(file)) {
+    const auto found = volume::describe_segmentation(file);
+    if (!found.format.empty()) return inspect_segmentation(found);
+  }
   if (std::filesystem::is_directory(file) || volume::may_hold_dicom(file)) {
     const auto found = volume::find_dicom_series(file);
     for (const auto& one : found) result.facts["series"].push_back(series_facts(one));

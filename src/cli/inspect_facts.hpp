@@ -12,7 +12,7 @@ namespace pulmoseg::cli {
 
 struct InspectedFile {
   std::string
-      kind;  ///< "CT volume", "mask", "DICOM files", "dataset", "training run", "ONNX model", "weights", "NumPy array"
+      kind;  ///< "CT volume", "mask", "segmentation", "DICOM files", "dataset", "training run", "ONNX model", "weights", "NumPy array"
   nlohmann::ordered_json facts =
       nlohmann::ordered_json::object();  ///< values, lists of numbers or objects, or objects of such
   std::vector<quantify::Note> warnings;

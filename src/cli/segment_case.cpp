@@ -206,7 +206,8 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   const volume::SourceInfo& source = scan.source();
   check_slices(work, scan);
   std::optional<masks::RunMask> given_lung;
-  if (planned.lung_mask) given_lung = quantify::read_mask(*planned.lung_mask, scan);
+  std::vector<Note> lung_notes;
+  if (planned.lung_mask) given_lung = quantify::read_mask(*planned.lung_mask, volume::MaskKind::lung, scan, lung_notes);
   const bool own_lung = !planned.lung.empty();
   const dicom::Case of = dicom_case(planned, source, work);
   dicom::refuse_burned_in(of);
@@ -229,6 +230,7 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
       .measurements = quantify::measure(scan, {found.lesion, own_lung ? found.lung : std::move(given_lung)}, show),
       .provenance = provenance_of(planned, of, work)};
   result.measurements.expected_dice = found.expected_dice.value();
+  std::ranges::move(lung_notes, std::back_inserter(result.measurements.notes));
   std::ranges::move(notes_on(found, work, scan.geometry().size), std::back_inserter(result.measurements.notes));
   if (planned.deidentify) leave_out_names(result.measurements.notes, source);
   const CaseFacts facts{planned.name, result.measurements, result.provenance, source, planned.deidentify};

@@ -74,13 +74,16 @@ bool is_collection(const std::vector<fs::path>& content) {
          std::ranges::all_of(content, is_folder);
 }
 
-/// Why a folder of DICOM files is no scan, by the first of them: media have a folder for each series. "" for a scan.
-std::string why_no_scan(const std::vector<fs::path>& content) {
+/// Why a folder of DICOM files is no scan: media have a folder for each series. "" for a scan. Where the first of them may be one,
+/// the others are not looked at yet.
+std::string why_no_scan(const fs::path& folder, const std::vector<fs::path>& content) {
+  using volume::DicomSeriesKind;
   const auto first = std::ranges::find_if(content, is_dicom_slice);
   if (first == content.end()) return "";
   try {
-    const auto series = volume::find_dicom_series(*first);
-    return series.front().kind == volume::DicomSeriesKind::other ? series.front().why_not : "";
+    if (volume::find_dicom_series(*first).front().kind != DicomSeriesKind::other) return "";
+    const auto all = volume::find_dicom_series(folder);  // volumes come first
+    return all.front().kind == DicomSeriesKind::other ? all.front().why_not : "";
   } catch (const Error&) {
     return "";  // it is damaged: told when the scan is read
   }
@@ -90,7 +93,7 @@ std::string why_no_scan(const std::vector<fs::path>& content) {
 void search(const fs::path& folder, const fs::path& results, bool named, std::vector<SegmentInput>& found) {
   const auto content = content_of(folder, results);
   if (!is_collection(content)) {
-    const std::string reason = named ? "" : why_no_scan(content);
+    const std::string reason = named ? "" : why_no_scan(folder, content);
     if (reason.empty())
       found.push_back({folder, volume::scan_name(folder)});
     else

@@ -13,6 +13,7 @@
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/own_name.hpp"
 #include "pulmoseg/volume/dicom_series.hpp"
+#include "pulmoseg/volume/mask.hpp"
 #include "pulmoseg/volume/scan_name.hpp"
 
 namespace pulmoseg::cli {
@@ -31,7 +32,7 @@ std::set<fs::path> identify_inputs(const std::vector<SegmentInput>& inputs) {
     throw UsageError(fmt::format("{}: is named twice among the inputs", input.scan.string()));
   }
   for (const auto& input : inputs) {
-    if (input.lung_mask) known.insert(identity(*input.lung_mask));
+    if (input.lung_mask) known.insert(identity(volume::mask_file(*input.lung_mask)));
     for (const auto& file : input.files) known.insert(identity(file));
   }
   return known;

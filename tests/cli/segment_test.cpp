@@ -860,6 +860,64 @@ TEST_F(SegmentDicom, AMediumWithAFolderForEachSeries) {
   EXPECT_TRUE(fs::exists(out_ / "SER2.json"));
 }
 
+/// What `pulmoseg quantify` measures, but for the names of the files.
+Json quantified(const fs::path& scan, const fs::path& lesion, const fs::path& lung) {
+  const auto result = test::run_program(
+      {"quantify", scan.string(), "--lesion-mask", lesion.string(), "--lung-mask", lung.string(), "--json"});
+  EXPECT_EQ(result.exit_code, 0) << result.messages;
+  Json json = Json::parse(result.output);
+  json.erase("lesion_mask");
+  json.erase("lung_mask");
+  return json;
+}
+
+TEST_F(SegmentDicom, SegmentationsMeasureAsTheMasksDo) {
+  onnx::write(test::lung_and_lesion_network(), model_);
+  test::write_ct_series(folder_ / "ct", 5);
+  const fs::path ct = folder_ / "ct";
+  for (const char* format : {"nii.gz", "seg.nrrd", "dicom-seg"}) {
+    const auto result = segment({ct.string(), "--format", format, "--as-found", "--overwrite"});
+    ASSERT_EQ(result.exit_code, 0) << result.messages;
+    if (std::string(format) == "nii.gz") {
+      fs::create_directories(folder_ / "masks");
+      for (const char* name : {"ct_lesion.nii.gz", "ct_lung.nii.gz"}) fs::copy(out_ / name, folder_ / "masks" / name);
+    } else {
+      const auto file = format == std::string("seg.nrrd") ? "ct.seg.nrrd" : "ct_seg.dcm";
+      fs::copy(out_ / file, folder_ / "masks" / file);
+    }
+  }
+  const Json expected = quantified(ct, folder_ / "masks/ct_lesion.nii.gz", folder_ / "masks/ct_lung.nii.gz");
+  EXPECT_GT(expected["lesion"]["voxels"], 0);
+  EXPECT_GT(expected["lung"]["voxels"], expected["lesion"]["voxels"]);
+  for (const char* name : {"masks/ct.seg.nrrd", "masks/ct_seg.dcm"})
+    EXPECT_EQ(quantified(ct, folder_ / name, folder_ / name), expected) << name;
+}
+
+TEST_F(SegmentDicom, SegmentationsAndReportsAreNoScans) {
+  test::write_ct_series(folder_ / "study/ct", 5);
+  ASSERT_EQ(segment({(folder_ / "study/ct").string(), "--format", "dicom-seg"}).exit_code, 0);
+  for (const char* kind : {"seg", "sr"}) {
+    fs::create_directories(folder_ / "study" / kind);
+    fs::copy(out_ / (std::string("ct_") + kind + ".dcm"), folder_ / "study" / kind / "1.dcm");
+  }
+  const auto all = segment({(folder_ / "study").string(), "--overwrite"});
+  EXPECT_EQ(all.exit_code, 0) << all.messages;
+  EXPECT_CONTAINS(all.messages, "study/seg: is left out: modality SEG");
+  EXPECT_CONTAINS(all.messages, "study/sr: is left out: Comprehensive3DSR");
+  const auto seg = segment({(folder_ / "study/seg/1.dcm").string(), "--overwrite"});
+  EXPECT_EQ(seg.exit_code, 1);
+  EXPECT_CONTAINS(seg.messages, "1.dcm: is a DICOM Segmentation (modality SEG), expected a CT series; give the scan");
+  const auto report = segment({(folder_ / "study/sr").string(), "--overwrite"});
+  EXPECT_EQ(report.exit_code, 1);
+  EXPECT_CONTAINS(report.messages, "sr: is a DICOM Comprehensive3DSR (modality SR), expected a CT series");
+  const auto seen = test::run_program({"inspect", (folder_ / "study/seg/1.dcm").string(), "--json"});
+  EXPECT_EQ(seen.exit_code, 0) << seen.messages;
+  const Json file = Json::parse(seen.output)["files"][0];
+  EXPECT_EQ(file["kind"], "segmentation");
+  EXPECT_EQ(file["segments"][0]["name"], "Lesion");
+  EXPECT_EQ(file["segments"][0]["code"], "52988006");
+}
+
 TEST_F(SegmentDicom, OfARealScannerIsReadAsTheSameVolume) {
   PULMOSEG_REQUIRE_DATA("dicom/chest-64");
   PULMOSEG_REQUIRE_DATA("hu/ct-64.nrrd");

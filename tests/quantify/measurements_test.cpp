@@ -194,8 +194,9 @@ struct Files {
 Measurements measure_files(const std::filesystem::path& image, const std::filesystem::path& lesion,
                            const std::optional<std::filesystem::path>& lung, const OnMeasuredSlice& on_slice = {}) {
   auto scan = volume::VolumeReader::open(image);
-  ScanMasks masks{read_mask(lesion, scan), {}};
-  if (lung) masks.lung = read_mask(*lung, scan);
+  std::vector<Note> notes;
+  ScanMasks masks{read_mask(lesion, volume::MaskKind::lesion, scan, notes), {}};
+  if (lung) masks.lung = read_mask(*lung, volume::MaskKind::lung, scan, notes);
   return measure(scan, std::move(masks), on_slice);
 }
 

@@ -32,7 +32,7 @@ class Masks : public testing::Test {
 
   Labels on_image(const std::string& bytes) {
     test::save(folder_ / "mask.nii", bytes);
-    Labels mask = read_mask_on_grid(folder_ / "mask.nii", image_, grid_);
+    Labels mask = read_mask_on_grid(folder_ / "mask.nii", MaskKind::lesion, image_, grid_);
     expect_the_same_slice_by_slice(mask);
     return mask;
   }
@@ -40,7 +40,8 @@ class Masks : public testing::Test {
   void expect_the_same_slice_by_slice(const Labels& mask) {
     std::vector<std::int64_t> seen;
     visit_mask_on_grid(
-        folder_ / "mask.nii", image_, grid_, [&](std::int64_t index, std::span<const std::uint8_t> labels) {
+        folder_ / "mask.nii", MaskKind::lesion, image_, grid_,
+        [&](std::int64_t index, std::span<const std::uint8_t> labels) {
           seen.push_back(index);
           EXPECT_TRUE(std::ranges::equal(labels, std::span(mask).subspan(16 * static_cast<std::size_t>(index), 16)))
               << index;
@@ -165,7 +166,8 @@ TEST(ResampledMask, TakesTheVoxelInWhichTheCentreLies) {
   const Geometry grid{.size = {7, 1, 1}, .spacing = {0.7, 1, 1}, .origin = {-0.6, 0.3, -0.3}};
   SourceInfo image;
   image.stored_geometry = grid;
-  EXPECT_EQ(read_mask_on_grid(folder / "mask.nii", image, grid), (std::vector<std::uint8_t>{0, 1, 2, 3, 3, 4, 0}));
+  EXPECT_EQ(read_mask_on_grid(folder / "mask.nii", MaskKind::lesion, image, grid),
+            (std::vector<std::uint8_t>{0, 1, 2, 3, 3, 4, 0}));
 }
 
 }  // namespace

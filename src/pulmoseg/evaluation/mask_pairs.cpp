@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/mask.hpp"
 #include "pulmoseg/volume/scan_name.hpp"
 
 namespace pulmoseg::evaluation {
@@ -56,14 +57,14 @@ MaskPairs match(const std::map<std::string, fs::path>& predictions, const std::m
 
 MaskPairs pair_masks(const fs::path& prediction, const fs::path& reference) {
   for (const auto& path : {prediction, reference}) {
-    if (!fs::exists(path)) throw Error(fmt::format("{}: no such file or folder", path.string()));
+    if (!fs::exists(volume::mask_file(path))) throw Error(fmt::format("{}: no such file or folder", path.string()));
   }
   const bool folders = fs::is_directory(prediction);
   if (folders != fs::is_directory(reference)) {
     throw Error(fmt::format("{} is a {} and {} a {}, expected two masks or two folders of masks", prediction.string(),
                             folders ? "folder" : "file", reference.string(), folders ? "file" : "folder"));
   }
-  if (!folders) return {{{volume::scan_name(reference), prediction, reference}}, {}};
+  if (!folders) return {{{volume::scan_name(volume::mask_file(reference)), prediction, reference}}, {}};
   const auto predictions = masks_in(prediction), references = masks_in(reference);
   MaskPairs result = match(predictions, references);
   if (result.pairs.empty()) {

@@ -15,24 +15,31 @@ namespace {
 
 using volume::AxialSlice, volume::VolumeReader;
 
+/// `label`: which one means lesion, or the number of the segment that does; nullopt: what the file says, else every label.
+VolumeReader open_mask(const std::filesystem::path& file, const std::optional<std::int64_t>& label,
+                       const volume::SourceInfo* other = nullptr) {
+  const auto chosen = label ? std::filesystem::path(fmt::format("{}#{}", file.string(), *label)) : file;
+  return VolumeReader::open_mask(chosen, volume::MaskKind::lesion, other);
+}
+
 /// Opens the prediction so that its slices lie on those of the reference, or refuses.
-VolumeReader open_on(const VolumeReader& reference, const std::filesystem::path& file) {
-  VolumeReader prediction = VolumeReader::open(file);
+VolumeReader open_on(const VolumeReader& reference, const std::filesystem::path& file,
+                     const std::optional<std::int64_t>& label) {
+  VolumeReader prediction = open_mask(file, label, &reference.source());
   const auto &own = prediction.source(), &other = reference.source();
   if (volume::same_grid(prediction.geometry(), reference.geometry())) return prediction;
   if ((!own.has_geometry || !other.has_geometry) && own.stored_geometry.size == other.stored_geometry.size) {
     spdlog::warn("{}: its header or that of {} declares no position; they are compared voxel by voxel", file.string(),
                  other.file.string());
-    return VolumeReader::open_on_grid_of(other, file);
+    return VolumeReader::open_on_grid_of(other, std::move(prediction));
   }
   throw Error(fmt::format("{}: its grid ({}) is not that of {} ({}); bring one onto the other's grid first",
                           file.string(), volume::describe(prediction.geometry()), other.file.string(),
                           volume::describe(reference.geometry())));
 }
 
-/// 1 where the label means lesion.
-std::vector<std::uint8_t> binary(const AxialSlice& slice, const std::optional<std::int64_t>& label,
-                                 const std::filesystem::path& file) {
+/// 1 inside.
+std::vector<std::uint8_t> binary(const AxialSlice& slice, const std::filesystem::path& file) {
   std::vector<std::uint8_t> mask(slice.pixels.size());
   for (std::size_t i = 0; i < mask.size(); ++i) {
     const float value = slice.pixels[i], whole = std::round(value);
@@ -42,18 +49,18 @@ std::vector<std::uint8_t> binary(const AxialSlice& slice, const std::optional<st
                       "a probability map",
                       file.string(), slice.index, value));
     }
-    mask[i] = label ? whole == static_cast<float>(*label) : whole != 0;
+    mask[i] = whole != 0;
   }
   return mask;
 }
 
 /// A whole mask, slice after slice.
-std::vector<std::uint8_t> read_mask(VolumeReader& reader, const std::optional<std::int64_t>& label) {
+std::vector<std::uint8_t> read_mask(VolumeReader& reader) {
   const auto& size = reader.geometry().size;
   const std::int64_t pixels = size[0] * size[1];
   std::vector<std::uint8_t> mask(static_cast<std::size_t>(pixels * size[2]));
   for (AxialSlice slice; reader.next(slice);) {
-    std::ranges::copy(binary(slice, label, reader.source().file), mask.begin() + slice.index * pixels);
+    std::ranges::copy(binary(slice, reader.source().file), mask.begin() + slice.index * pixels);
   }
   return mask;
 }
@@ -69,10 +76,10 @@ void warn_about_label(const Score& score, const ScoreOptions& options, const std
 }  // namespace
 
 PairScore score_pair(const MaskPair& pair, const ScoreOptions& options) {
-  VolumeReader reference = VolumeReader::open(pair.reference);
-  VolumeReader prediction = open_on(reference, pair.prediction);
-  const auto truth = read_mask(reference, options.reference_label);
-  const auto found = read_mask(prediction, options.prediction_label);
+  VolumeReader reference = open_mask(pair.reference, options.reference_label);
+  VolumeReader prediction = open_on(reference, pair.prediction, options.prediction_label);
+  const auto truth = read_mask(reference);
+  const auto found = read_mask(prediction);
   const auto& geometry = reference.geometry();
   PairScore score{.slices = {}, .surface = {}, .in_mm = reference.source().has_geometry};
   const auto pixels = static_cast<std::size_t>(geometry.size[0] * geometry.size[1]);

@@ -32,8 +32,9 @@ std::int64_t check_headers(std::span<const CaseSource> cases, const PrepareOptio
   for (const auto& source : cases) {
     const auto image = open_image(source, options);
     total += image.geometry().size[2];
-    volume::fit_of_mask(source.lesion_mask, image.source(), image.geometry());
-    if (source.lung_mask) volume::fit_of_mask(*source.lung_mask, image.source(), image.geometry());
+    volume::fit_of_mask(source.lesion_mask, volume::MaskKind::lesion, image.source(), image.geometry());
+    if (source.lung_mask)
+      volume::fit_of_mask(*source.lung_mask, volume::MaskKind::lung, image.source(), image.geometry());
   }
   return total;
 }
@@ -108,18 +109,19 @@ class Preparation {
 
   void write_masks(const CaseSource& source, const volume::SourceInfo& image, const volume::Geometry& grid,
                    std::vector<std::string>& notes) {
-    const auto visit = [&](const std::filesystem::path& mask, const char* kind, auto&& write) {
-      const auto fit =
-          volume::visit_mask_on_grid(mask, image, grid, [&](std::int64_t index, std::span<const std::uint8_t> labels) {
-            stop_if_asked();
-            write(first_row_ + index, resized(labels, grid));
-          });
-      if (fit != volume::MaskFit::same_grid) notes.push_back(fmt::format("{}: {}", kind, describe(fit)));
+    const auto visit = [&](const std::filesystem::path& mask, volume::MaskKind kind, auto&& write) {
+      const auto take = [&](std::int64_t index, std::span<const std::uint8_t> labels) {
+        stop_if_asked();
+        write(first_row_ + index, resized(labels, grid));
+      };
+      const auto fit = volume::visit_mask_on_grid(mask, kind, image, grid, take).fit;
+      const char* name = kind == volume::MaskKind::lung ? "lung mask" : "lesion mask";
+      if (fit != volume::MaskFit::same_grid) notes.push_back(fmt::format("{}: {}", name, describe(fit)));
     };
-    visit(source.lesion_mask, "lesion mask",
+    visit(source.lesion_mask, volume::MaskKind::lesion,
           [&](std::int64_t row, const auto& labels) { writer_.write_labels(row, labels); });
     if (source.lung_mask) {
-      visit(*source.lung_mask, "lung mask",
+      visit(*source.lung_mask, volume::MaskKind::lung,
             [&](std::int64_t row, const auto& mask) { writer_.write_lung_mask(row, mask); });
     } else {
       notes.push_back("no lung mask");

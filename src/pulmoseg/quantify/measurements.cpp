@@ -306,11 +306,13 @@ Measurements measure(volume::VolumeReader& scan, ScanMasks masks, const OnMeasur
   return measured;
 }
 
-masks::RunMask read_mask(const std::filesystem::path& mask, const volume::VolumeReader& scan) {
+masks::RunMask read_mask(const std::filesystem::path& mask, volume::MaskKind kind, const volume::VolumeReader& scan,
+                         std::vector<Note>& notes) {
   masks::RunMask runs(scan.geometry().size);
-  volume::visit_mask_on_grid(
-      mask, scan.source(), scan.geometry(),
+  const auto reading = volume::visit_mask_on_grid(
+      mask, kind, scan.source(), scan.geometry(),
       [&](std::int64_t index, std::span<const std::uint8_t> labels) { runs.set(index, labels); });
+  notes.insert(notes.end(), reading.notes.begin(), reading.notes.end());
   return runs;
 }
 

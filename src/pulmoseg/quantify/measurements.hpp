@@ -202,8 +202,10 @@ using OnMeasuredSlice = std::function<void(const MeasuredSlice&)>;
 /// since VolumeReader::rewind). What was noticed when it was opened stands first in the notes. Errors: those of VolumeReader.
 Measurements measure(volume::VolumeReader& scan, ScanMasks masks, const OnMeasuredSlice& on_slice = {});
 
-/// A mask from a file, on the grid of `scan` (another grid is brought onto it, see volume::visit_mask_on_grid). Every label but 0
-/// is inside. Errors: those of volume/, among them a mask with values that are no labels.
-masks::RunMask read_mask(const std::filesystem::path& mask, const volume::VolumeReader& scan);
+/// A mask from a file (volume::VolumeReader::open_mask: of a segmentation what is `kind`, or FILE#NAME) on the grid of `scan`;
+/// another grid is brought onto it, see volume::visit_mask_on_grid. Every label of it but 0 is inside. `notes` gets what a reader of
+/// the measurements must know. Errors: those of volume/, among them a mask with values that are no labels.
+masks::RunMask read_mask(const std::filesystem::path& mask, volume::MaskKind kind, const volume::VolumeReader& scan,
+                         std::vector<Note>& notes);
 
 }  // namespace pulmoseg::quantify

@@ -188,6 +188,8 @@ DicomImage read_image(const Places& places, std::string& damage) {
   rescale(DCM_RescaleIntercept, image.intercept);
   if (image.slope == 0) damage = "has the RescaleSlope 0";
   if (places.frame) {
+    image.segment =
+        parse_number<int>(places.value(DCM_SegmentIdentificationSequence, DCM_ReferencedSegmentNumber)).value_or(0);
     image.stack = places.value(DCM_FrameContentSequence, DCM_StackID);
     image.temporal_position = places.value(DCM_FrameContentSequence, DCM_TemporalPositionIndex);
   }
@@ -240,11 +242,12 @@ PixelFormat read_format(DcmItem& data_set) {
 }
 
 /// "" when it is one that can be read.
-std::string fault_of(const PixelFormat& format) {
+std::string fault_of(const PixelFormat& format, bool may_be_bits) {
   if (format.rows < 1 || format.columns < 1 || std::max(format.rows, format.columns) > most_pixels_a_side)
     return fmt::format("has {} rows and {} columns", format.rows, format.columns);
   const bool whole_bytes = format.bits_allocated == 8 || format.bits_allocated == 16 || format.bits_allocated == 32;
-  if (!whole_bytes || format.bits_stored < 1 || format.high_bit >= format.bits_allocated ||
+  const bool bits = may_be_bits && format.bits_allocated == 1;
+  if (!(whole_bytes || bits) || format.bits_stored < 1 || format.high_bit >= format.bits_allocated ||
       format.high_bit + 1 < format.bits_stored) {
     return fmt::format("has pixels of {} bits in {} with {} as the highest", format.bits_stored, format.bits_allocated,
                        format.high_bit);
@@ -257,9 +260,9 @@ constexpr const char* cut_or_damaged = "is cut short or damaged";
 /// "" when all pixels are there. Those of compressed images show on decoding.
 std::string fault_of_pixels(DcmElement& pixels, DcmXfer syntax, const PixelFormat& format, std::size_t frames) {
   if (syntax.isEncapsulated() || syntax.getXfer() == EXS_Unknown) return "";
-  const std::uint64_t expected = static_cast<std::uint64_t>(format.rows) * static_cast<std::uint64_t>(format.columns) *
-                                 static_cast<std::uint64_t>(format.samples * format.bits_allocated / 8) * frames;
-  return pixels.getLength() < expected ? cut_or_damaged : "";
+  const std::uint64_t bits = static_cast<std::uint64_t>(format.rows) * static_cast<std::uint64_t>(format.columns) *
+                             static_cast<std::uint64_t>(format.samples * format.bits_allocated) * frames;
+  return pixels.getLength() < (bits + 7) / 8 ? cut_or_damaged : "";
 }
 
 void read_pixel_facts(DcmDataset& data_set, DicomFile& file) {
@@ -275,10 +278,10 @@ void read_pixel_facts(DcmDataset& data_set, DicomFile& file) {
   file.has_modality_lut = data_set.tagExists(DCM_ModalityLUTSequence);
   const std::string frame_count = text(data_set, DCM_NumberOfFrames);
   const auto frames = frame_count.empty() ? 1 : parse_number<std::uint32_t>(frame_count).value_or(0);
-  file.damage = fault_of(file.format);
+  file.damage = fault_of(file.format, file.is_segmentation());
   const std::string modality = file.attribute("Modality");
   if (!file.damage.empty() && !modality.empty() && modality != "CT") {
-    file.damage.clear();  // a segmentation, e.g., has pixels of one bit: it is only listed
+    file.damage.clear();  // of another kind: it is only listed
     return;
   }
   if (file.damage.empty() && frames == 0) file.damage = fmt::format("has {} frames", frame_count);
@@ -354,6 +357,10 @@ const DcmTagKey after_the_pixels(0x7fe0, 0x0011);
 std::string DicomFile::attribute(const std::string& keyword) const {
   const auto found = attributes.find(keyword);
   return found == attributes.end() ? "" : found->second;
+}
+
+bool DicomFile::is_segmentation() const {
+  return sop_class_uid == "1.2.840.10008.5.1.4.1.1.66.4" || sop_class_uid == "1.2.840.10008.5.1.4.1.1.66.7";
 }
 
 std::string DicomSlice::name() const {

@@ -30,6 +30,7 @@ struct DicomImage {
   std::array<double, 2> spacing{};             ///< mm from column to column and from row to row; 0: not said
   double slope = 1, intercept = 0;             ///< value = slope * stored + intercept
   bool is_rescaled = false;                    ///< its header says slope or intercept
+  int segment = 0;                             ///< of a frame of a Segmentation: ReferencedSegmentNumber; 0: not said
   std::string stack, temporal_position;        ///< of a multi-frame file; "" where it says none
 };
 
@@ -46,6 +47,7 @@ struct DicomFile {
   std::vector<DicomImage> images;                 ///< in the file's order
   std::map<std::string, std::string> attributes;  ///< keyword -> value in UTF-8, of those that it has; see source.hpp
 
+  bool is_segmentation() const;                             ///< a Segmentation (PS3.3, A.51), or one as a label map
   std::string attribute(const std::string& keyword) const;  ///< "" where it has none
 };
 

@@ -69,6 +69,19 @@ void read_by_dcmtk(DcmDataset& data_set, DcmElement& pixels, const DicomSlice& s
   }
 }
 
+/// One bit a pixel, the lowest first, and no gap between frames (PS3.5, 8.1.1; PS3.3, A.51).
+void read_bits(DcmElement& pixels, const DicomSlice& slice, std::span<double> values) {
+  const std::uint64_t first = std::uint64_t{frame_index(slice)} * values.size();
+  const std::uint64_t begin = first / 8, end = (first + values.size() + 7) / 8;
+  std::vector<std::uint8_t> bytes(end - begin);
+  if (pixels.getPartialValue(bytes.data(), static_cast<Uint32>(begin), static_cast<Uint32>(bytes.size())).bad())
+    refuse_undecodable(slice);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::uint64_t bit = first + i - 8 * begin;
+    values[i] = bytes[bit / 8] >> bit % 8 & 1;
+  }
+}
+
 std::vector<std::byte> bytes_of_frame(DcmPixelSequence& sequence, std::uint32_t frame, std::size_t frames) {
   Uint32 first = 0, end = static_cast<Uint32>(sequence.card());
   const auto count = static_cast<Sint32>(frames);
@@ -155,6 +168,10 @@ void DicomPixels::read(const DicomSlice& slice, std::span<double> values) {
   DcmElement* pixels = nullptr;
   if (data_set.findAndGetElement(DCM_PixelData, pixels).bad()) refuse_undecodable(slice);
   const E_TransferSyntax syntax = data_set.getOriginalXfer();
+  if (slice.file->format.bits_allocated == 1) {
+    if (DcmXfer(syntax).isEncapsulated()) refuse_undecodable(slice);  // DCMTK decodes whole bytes
+    return read_bits(*pixels, slice, values);
+  }
   if (is_jpeg2000(syntax)) return read_jpeg2000(*pixels, slice, values);
   if (is_jpeg(syntax)) check_jpeg_size(*pixels, slice);
   read_by_dcmtk(data_set, *pixels, slice, values);

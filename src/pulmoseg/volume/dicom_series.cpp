@@ -234,6 +234,33 @@ std::vector<const DicomSeries*> all_of(const std::vector<DicomSeries>& found) {
   return all;
 }
 
+/// A report, a segmentation …: what nobody can try as a volume.
+bool is_no_image(const DicomSeries& series) {
+  const DicomFile& first = *series.headers.front();
+  return !first.has_pixels || first.is_segmentation();
+}
+
+[[noreturn]] void refuse_no_volume(const std::vector<DicomSeries>& found) {
+  const DicomSeries& first = found.front();
+  if (!std::ranges::all_of(found, is_no_image)) {
+    throw Error(fmt::format("{}: holds no CT volume but {}; name one of them with --series to try it", first.shown,
+                            list(all_of(found))));
+  }
+  const bool alone = found.size() == 1 && first.headers.size() == 1;
+  const DicomFile& header = *first.headers.front();
+  const std::string modality = header.attribute("Modality");
+  const std::string what =
+      alone ? fmt::format("is a DICOM {} (modality {})", object_name(header), modality.empty() ? "not said" : modality)
+            : fmt::format("holds no images but {}", list(all_of(found)));
+  const std::string advice = alone && header.is_segmentation()
+                                 ? fmt::format(
+                                       "give the scan; this is measured with it by `pulmoseg quantify SCAN "
+                                       "--lesion-mask {}`",
+                                       first.shown)
+                                 : "give the folder that holds the slices";
+  throw Error(fmt::format("{}: {}, expected a CT series; {}", first.shown, what, advice));
+}
+
 }  // namespace
 
 std::vector<DicomSeries> find_dicom_series(const std::vector<fs::path>& paths) {
@@ -277,9 +304,7 @@ const DicomSeries& choose_dicom_series(const std::vector<DicomSeries>& found, co
     auto candidates = of_kind(found, DicomSeriesKind::volume);
     if (candidates.empty()) candidates = of_kind(found, DicomSeriesKind::derived);
     if (candidates.size() == 1) return *candidates.front();
-    if (candidates.empty())
-      throw Error(fmt::format("{}: holds no CT volume but {}; name one of them with --series to try it", shown,
-                              list(all_of(found))));
+    if (candidates.empty()) refuse_no_volume(found);
     throw Error(
         fmt::format("{}: holds {} CT series: {}; choose one with --series NUMBER, UID or a part of its description",
                     shown, candidates.size(), list(candidates)));

@@ -1,16 +1,19 @@
 #include "pulmoseg/volume/mask.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/segment_choice.hpp"
 
 namespace pulmoseg::volume {
 namespace {
@@ -92,8 +95,9 @@ struct FittedMask {
   MaskFit fit;
 };
 
-FittedMask open_fitted(const std::filesystem::path& file, const SourceInfo& image, const Geometry& image_grid) {
-  VolumeReader reader = VolumeReader::open(file);
+FittedMask open_fitted(const std::filesystem::path& file, MaskKind kind, const SourceInfo& image,
+                       const Geometry& image_grid) {
+  VolumeReader reader = VolumeReader::open_mask(file, kind, &image);
   const SourceInfo& source = reader.source();
   if (source.has_geometry && image.has_geometry) {
     const bool same = same_grid(reader.geometry(), image_grid);
@@ -103,7 +107,8 @@ FittedMask open_fitted(const std::filesystem::path& file, const SourceInfo& imag
     refuse(source, image, "the sizes differ and a header declares no position in the patient");
   }
   const bool alike = source.has_geometry == image.has_geometry;
-  return {VolumeReader::open_on_grid_of(image, file), alike ? MaskFit::same_grid : MaskFit::voxel_by_voxel};
+  return {VolumeReader::open_on_grid_of(image, std::move(reader)),
+          alike ? MaskFit::same_grid : MaskFit::voxel_by_voxel};
 }
 
 /// A mask that is not on its image's grid may be resampled, unless that loses a label.
@@ -116,7 +121,32 @@ void allow_resampling(std::span<const std::uint8_t> mask, const VolumeReader& re
                describe(image_grid));
 }
 
+using LabelsSeen = std::array<bool, 256>;
+
+/// Which labels stand for the mask together: by name where the file has names, else by number.
+std::vector<Note> notes_on(const SourceInfo& mask, MaskKind kind, const LabelsSeen& seen) {
+  std::vector<Note> notes;
+  std::ranges::copy_if(mask.notes, std::back_inserter(notes),
+                       [](const Note& note) { return note.code == several_labels; });
+  std::vector<int> labels;
+  for (int label = 1; label < 256; ++label) {
+    if (seen[static_cast<std::size_t>(label)]) labels.push_back(label);
+  }
+  if (notes.empty() && labels.size() > 1) {
+    constexpr std::ptrdiff_t most = 12;
+    const bool cut = std::ssize(labels) > most;
+    notes.push_back(
+        {several_labels,
+         fmt::format("the {} mask is {} labels of its file together: {}{}; FILE#NUMBER takes one of them",
+                     kind == MaskKind::lung ? "lung" : "lesion", labels.size(),
+                     fmt::join(labels.begin(), cut ? labels.begin() + most : labels.end(), ", "), cut ? " …" : "")});
+  }
+  return notes;
+}
+
 }  // namespace
+
+std::filesystem::path mask_file(const std::filesystem::path& mask) { return split_mask_name(mask).file; }
 
 void labels_of(const AxialSlice& slice, const std::filesystem::path& mask, std::span<std::uint8_t> labels) {
   for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -131,13 +161,14 @@ void labels_of(const AxialSlice& slice, const std::filesystem::path& mask, std::
   }
 }
 
-MaskFit fit_of_mask(const std::filesystem::path& mask, const SourceInfo& image, const Geometry& image_grid) {
-  return open_fitted(mask, image, image_grid).fit;
+MaskFit fit_of_mask(const std::filesystem::path& mask, MaskKind kind, const SourceInfo& image,
+                    const Geometry& image_grid) {
+  return open_fitted(mask, kind, image, image_grid).fit;
 }
 
-MaskFit visit_mask_on_grid(const std::filesystem::path& file, const SourceInfo& image, const Geometry& image_grid,
-                           const OnMaskSlice& on_slice) {
-  auto [reader, fit] = open_fitted(file, image, image_grid);
+MaskReading visit_mask_on_grid(const std::filesystem::path& file, MaskKind kind, const SourceInfo& image,
+                               const Geometry& image_grid, const OnMaskSlice& on_slice) {
+  auto [reader, fit] = open_fitted(file, kind, image, image_grid);
   if (fit == MaskFit::voxel_by_voxel) {
     spdlog::warn(
         "{}: taken voxel by voxel onto {}, because only one of the two headers declares a position in the patient",
@@ -148,13 +179,17 @@ MaskFit visit_mask_on_grid(const std::filesystem::path& file, const SourceInfo& 
   // Of a mask that needs resampling any voxel may be asked for, of any other only the slice at hand.
   std::vector<std::uint8_t> labels(fit == MaskFit::resampled ? pixels * static_cast<std::size_t>(grid.size[2])
                                                              : pixels);
+  LabelsSeen seen{};
   AxialSlice slice;
   while (reader.next(slice)) {
     const std::size_t first = fit == MaskFit::resampled ? static_cast<std::size_t>(slice.index) * pixels : 0;
-    labels_of(slice, file, std::span(labels).subspan(first, pixels));
+    const auto here = std::span(labels).subspan(first, pixels);
+    labels_of(slice, file, here);
+    for (const std::uint8_t label : here) seen[label] = true;
     if (fit != MaskFit::resampled) on_slice(slice.index, labels);
   }
-  if (fit != MaskFit::resampled) return fit;
+  MaskReading reading{.fit = fit, .notes = notes_on(reader.source(), kind, seen)};
+  if (fit != MaskFit::resampled) return reading;
 
   allow_resampling(labels, reader, image, image_grid);
   const IndexMap map(image_grid, grid);
@@ -163,14 +198,14 @@ MaskFit visit_mask_on_grid(const std::filesystem::path& file, const SourceInfo& 
     resample_slice(labels, grid.size, map, image_grid, k, resampled);
     on_slice(k, resampled);
   }
-  return fit;
+  return reading;
 }
 
-std::vector<std::uint8_t> read_mask_on_grid(const std::filesystem::path& file, const SourceInfo& image,
+std::vector<std::uint8_t> read_mask_on_grid(const std::filesystem::path& file, MaskKind kind, const SourceInfo& image,
                                             const Geometry& image_grid) {
   const auto [columns, rows, slices] = image_grid.size;
   std::vector<std::uint8_t> labels(static_cast<std::size_t>(columns * rows * slices));
-  visit_mask_on_grid(file, image, image_grid, [&](std::int64_t index, std::span<const std::uint8_t> slice) {
+  visit_mask_on_grid(file, kind, image, image_grid, [&](std::int64_t index, std::span<const std::uint8_t> slice) {
     std::ranges::copy(slice, labels.begin() + index * columns * rows);
   });
   return labels;

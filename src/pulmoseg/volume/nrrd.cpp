@@ -7,8 +7,9 @@
 
 namespace pulmoseg::volume {
 
-OpenedImage open_nrrd(const std::filesystem::path& file) {
-  const NrrdFileHeader header = read_nrrd_header(file);
+OpenedImage open_nrrd(const std::filesystem::path& file) { return open_nrrd(file, read_nrrd_header(file), 1); }
+
+OpenedImage open_nrrd(const std::filesystem::path& file, const NrrdFileHeader& header, std::uint64_t layers) {
   const NrrdPlace place = nrrd_place(header.placing, file);
   SourceInfo source{.file = file,
                     .format = "NRRD",
@@ -24,7 +25,7 @@ OpenedImage open_nrrd(const std::filesystem::path& file) {
                     .frames = {},
                     .attributes = header.attributes,
                     .notes = {}};
-  const std::uint64_t needed = voxel_bytes(place.geometry.size, size_of(header.type), file);
+  const std::uint64_t needed = voxel_bytes(place.geometry.size, size_of(header.type) * layers, file);
   std::uint64_t offset = header.data_offset;
   std::uint64_t skip = static_cast<std::uint64_t>(std::max<std::int64_t>(header.byte_skip, 0));
   if (header.byte_skip < 0) {

@@ -1,11 +1,14 @@
 #pragma once
-// Opens NRRD files (raw and gzip encoding, attached and detached header). Internal to volume/.
+// Opens NRRD (.nrrd, .nhdr with raw or gzip data). Internal to volume/.
 
+#include "pulmoseg/volume/nrrd_header.hpp"
 #include "pulmoseg/volume/stored_voxels.hpp"
 
 namespace pulmoseg::volume {
 
-/// Error as read_nrrd_header() and nrrd_place(), and for a file that is shorter than its header says.
 OpenedImage open_nrrd(const std::filesystem::path& file);
+
+/// The same with `layers` values a voxel, the layer fastest, which `header.placing` does not speak of.
+OpenedImage open_nrrd(const std::filesystem::path& file, const NrrdFileHeader& header, std::uint64_t layers);
 
 }  // namespace pulmoseg::volume

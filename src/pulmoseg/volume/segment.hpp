@@ -23,6 +23,17 @@ struct Segment {
   std::array<std::uint8_t, 3> colour{};  ///< sRGB; those of the pictures (report/overlay.cpp)
 };
 
+/// What a mask is asked for.
+enum class MaskKind { lesion, lung };
+
+/// A segment as a file describes it.
+struct FoundSegment {
+  std::int64_t number = 1;  ///< SegmentNumber of a DICOM Segmentation; the label value of a .seg.nrrd
+  std::string name;         ///< SegmentLabel; Name
+  Code type = {};           ///< empty where it has none
+  std::int64_t layer = 0;   ///< of a .seg.nrrd
+};
+
 inline const Code lung_code{"39607008", "SCT", "Lung"};
 
 inline Segment lesion_segment() {

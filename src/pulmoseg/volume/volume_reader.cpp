@@ -12,6 +12,7 @@
 #include "pulmoseg/volume/dicom.hpp"
 #include "pulmoseg/volume/dicom_series.hpp"
 #include "pulmoseg/volume/input_bytes.hpp"
+#include "pulmoseg/volume/mask_image.hpp"
 #include "pulmoseg/volume/nifti.hpp"
 #include "pulmoseg/volume/nifti_header.hpp"
 #include "pulmoseg/volume/nrrd.hpp"
@@ -142,19 +143,31 @@ VolumeReader VolumeReader::open(const fs::path& path, const OpenOptions& options
   return open(std::vector{path}, options);
 }
 
-VolumeReader VolumeReader::open(const std::vector<fs::path>& paths, const OpenOptions& options) {
-  OpenedImage image = paths.size() == 1 ? open_image(paths.front(), options.series) : open_dicom(paths, options.series);
+std::unique_ptr<VolumeReader::State> VolumeReader::state_of(OpenedImage image, std::uint64_t kept_bytes) {
   auto state = std::make_unique<State>();
   state->geometry = reorder(image.source.stored_geometry, image.source.order);
   state->source = std::move(image.source);
   state->voxels = std::move(image.voxels);
-  state->keeps = state->bytes() * (state->stored_axially() ? static_cast<std::uint64_t>(state->slices()) : 1) <=
-                 options.kept_bytes;
-  return VolumeReader(std::move(state));
+  const auto slices = state->stored_axially() ? static_cast<std::uint64_t>(state->slices()) : 1;
+  state->keeps = state->bytes() * slices <= kept_bytes;
+  return state;
+}
+
+VolumeReader VolumeReader::open(const std::vector<fs::path>& paths, const OpenOptions& options) {
+  OpenedImage image = paths.size() == 1 ? open_image(paths.front(), options.series) : open_dicom(paths, options.series);
+  return VolumeReader(state_of(std::move(image), options.kept_bytes));
+}
+
+VolumeReader VolumeReader::open_mask(const fs::path& mask, MaskKind kind, const SourceInfo* scan) {
+  const auto open_other = [](const fs::path& file) { return open_image(file, ""); };
+  return VolumeReader(state_of(open_mask_image(mask, kind, scan, open_other), 0));
 }
 
 VolumeReader VolumeReader::open_on_grid_of(const SourceInfo& grid, const fs::path& file_or_dicom_folder) {
-  VolumeReader reader = open(file_or_dicom_folder);
+  return open_on_grid_of(grid, open(file_or_dicom_folder));
+}
+
+VolumeReader VolumeReader::open_on_grid_of(const SourceInfo& grid, VolumeReader reader) {
   SourceInfo& source = reader.state_->source;
   if (source.stored_geometry.size != grid.stored_geometry.size) {
     throw Error(fmt::format("{}: is {}, expected the size of {}: {}", source.file.string(),

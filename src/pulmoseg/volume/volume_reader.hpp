@@ -10,9 +10,12 @@
 #include <vector>
 
 #include "pulmoseg/volume/geometry.hpp"
+#include "pulmoseg/volume/segment.hpp"
 #include "pulmoseg/volume/source.hpp"
 
 namespace pulmoseg::volume {
+
+struct OpenedImage;
 
 /// One axial slice in canonical orientation: row-major, rows x columns, columns to the patient's left, rows to
 /// posterior.
@@ -47,9 +50,20 @@ class VolumeReader {
   /// Several DICOM files or folders that hold one series together; a single path as above.
   static VolumeReader open(const std::vector<std::filesystem::path>& paths, const OpenOptions& options);
 
+  /// The mask of what is asked for: FILE, or FILE#NAME for a part of it (#NAME#NAME for several, #NUMBER where there are no names).
+  /// - DICOM Segmentations and 3D Slicer's .seg.nrrd name their segments: the one that is chosen, or those that are `kind` by their
+  ///   code or name; a voxel is its segment's number (label), and 0 elsewhere. Where it is several, a note (source().notes) says which.
+  /// - Of any other file the chosen labels, or all that it has, as open() gives them.
+  /// `scan`: what the mask lies on, where that is known: frames that a DICOM Segmentation leaves out are empty slices of it.
+  /// Error that lists the segments when none fits, and all of open(); for a DICOM Segmentation of another frame of reference than
+  /// the scan's.
+  static VolumeReader open_mask(const std::filesystem::path& mask, MaskKind kind, const SourceInfo* scan = nullptr);
+
   /// Opens a file whose voxels lie on the grid of `grid` one by one, whatever its own header says about position.
   /// Error when the two sizes differ.
   static VolumeReader open_on_grid_of(const SourceInfo& grid, const std::filesystem::path& file_or_dicom_folder);
+  static VolumeReader open_on_grid_of(const SourceInfo& grid,
+                                      VolumeReader reader);  ///< the same for one that is open already
 
   VolumeReader(VolumeReader&&) noexcept;
   VolumeReader& operator=(VolumeReader&&) noexcept;
@@ -75,6 +89,7 @@ class VolumeReader {
 
  private:
   struct State;
+  static std::unique_ptr<State> state_of(OpenedImage image, std::uint64_t kept_bytes);
   explicit VolumeReader(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
