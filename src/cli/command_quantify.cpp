@@ -59,8 +59,12 @@ Outputs plan_outputs(const Arguments& arguments) {
 }
 
 quantify::ScanMasks read_masks(const Arguments& arguments, const volume::VolumeReader& scan) {
-  quantify::ScanMasks masks{quantify::read_mask(arguments.lesion_mask, scan), {}};
-  if (!arguments.lung_mask.empty()) masks.lung = quantify::read_mask(arguments.lung_mask, scan);
+  auto lesion = quantify::read_mask(arguments.lesion_mask, scan);
+  quantify::ScanMasks masks{.lesion = std::move(lesion.mask), .lung = {}, .lesion_fit = lesion.fit};
+  if (arguments.lung_mask.empty()) return masks;
+  auto lung = quantify::read_mask(arguments.lung_mask, scan);
+  masks.lung = std::move(lung.mask);
+  masks.lung_fit = lung.fit;
   return masks;
 }
 

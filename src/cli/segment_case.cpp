@@ -150,7 +150,7 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   // Whatever cannot be read or written is to say so before the network has run.
   const volume::SourceInfo& source = scan.source();
   const volume::Geometry& grid = scan.geometry();
-  std::optional<masks::RunMask> given_lung;
+  std::optional<quantify::MaskOnScan> given_lung;
   if (planned.lung_mask) given_lung = quantify::read_mask(*planned.lung_mask, scan);
   const bool own_lung = !planned.lung.empty();
   const dicom::Case of = dicom_case(planned, source, work);
@@ -173,9 +173,13 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
     stop_if_asked();
     pictures.add(slice);
   };
-  SegmentedCase result{
-      .measurements = quantify::measure(scan, {found.lesion, own_lung ? found.lung : std::move(given_lung)}, show),
-      .provenance = work.model.get()};
+  quantify::ScanMasks masks{found.lesion, {}};
+  if (own_lung) masks.lung = found.lung;
+  if (given_lung) {
+    masks.lung = std::move(given_lung->mask);
+    masks.lung_fit = given_lung->fit;
+  }
+  SegmentedCase result{.measurements = quantify::measure(scan, std::move(masks), show), .provenance = work.model.get()};
   result.measurements.expected_dice = found.expected_dice.value();
   std::ranges::move(notes_on(found, work, grid.size), std::back_inserter(result.measurements.notes));
   const bool hidden = !planned.fetched.empty() && !planned.source_copies.empty();  // the address is one of the old UIDs

@@ -104,7 +104,7 @@ TEST(GoldenMeasurements, OfMadeUpScansInThreeOrdersAndSpacings) {
       return test::repository_file("tests/data/quantify/" + name + "_" + kind + ".nii.gz");
     };
     auto scan = volume::VolumeReader::open(file("image"));
-    expect_golden(name, measure(scan, {read_mask(file("lesion"), scan), read_mask(file("lung"), scan)}));
+    expect_golden(name, measure(scan, {read_mask(file("lesion"), scan).mask, read_mask(file("lung"), scan).mask}));
   }
 }
 
@@ -112,7 +112,7 @@ TEST(GoldenMeasurements, OfMadeUpScansInThreeOrdersAndSpacings) {
 TEST(GoldenMeasurements, OfARealScanInHounsfieldUnits) {
   PULMOSEG_REQUIRE_DATA("hu/wholeLung-64.nrrd");
   auto scan = volume::VolumeReader::open(test::development_data("hu/ct-64.nrrd"));
-  const auto lung = read_mask(test::development_data("hu/wholeLung-64.nrrd"), scan);
+  const auto lung = read_mask(test::development_data("hu/wholeLung-64.nrrd"), scan).mask;
   masks::RunMask dense(lung.size());
   volume::AxialSlice slice;
   while (scan.next(slice)) {
@@ -131,7 +131,7 @@ TEST(GoldenMeasurements, OfARealCaseThatIsNotInHounsfieldUnits) {
   };
   auto scan = volume::VolumeReader::open(file("rp_im"));
   expect_golden("coronacases_001",
-                measure(scan, {read_mask(file("rp_msk"), scan), read_mask(file("rp_lung_msk"), scan)}));
+                measure(scan, {read_mask(file("rp_msk"), scan).mask, read_mask(file("rp_lung_msk"), scan).mask}));
 }
 
 }  // namespace

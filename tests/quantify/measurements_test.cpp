@@ -194,8 +194,13 @@ struct Files {
 Measurements measure_files(const std::filesystem::path& image, const std::filesystem::path& lesion,
                            const std::optional<std::filesystem::path>& lung, const OnMeasuredSlice& on_slice = {}) {
   auto scan = volume::VolumeReader::open(image);
-  ScanMasks masks{read_mask(lesion, scan), {}};
-  if (lung) masks.lung = read_mask(*lung, scan);
+  auto of_lesion = read_mask(lesion, scan);
+  ScanMasks masks{.lesion = std::move(of_lesion.mask), .lung = {}, .lesion_fit = of_lesion.fit};
+  if (lung) {
+    auto of_lung = read_mask(*lung, scan);
+    masks.lung = std::move(of_lung.mask);
+    masks.lung_fit = of_lung.fit;
+  }
   return measure(scan, std::move(masks), on_slice);
 }
 
@@ -219,6 +224,61 @@ TEST(Measure, AMaskOfAnotherSizeIsRefused) {
   const Files files(folder);
   test::write_nifti(folder / "other.nii", {.size = {5, 4, 3}, .with_geometry = false, .voxels = {}});
   EXPECT_THROW(measure_files(files.image, folder / "other.nii", std::nullopt), Error);
+}
+
+std::string text_of(const Measurements& measured, std::string_view code) {
+  for (const auto& note : measured.notes) {
+    if (note.code == code) return note.text;
+  }
+  return {};
+}
+
+TEST(Measure, WhatBroughtAMaskOntoTheGridIsSaid) {
+  const test::TemporaryFolder folder;
+  const Files files(folder);
+  for (const char* code : {"mask_resampled", "mask_taken_voxel_by_voxel"})
+    EXPECT_FALSE(has_note(measure_files(files.image, files.lesion, files.lung), code));
+
+  test::write_nifti(folder / "fine.nii",
+                    {.size = {8, 4, 3}, .spacing = {0.25, 2, 3}, .voxels = std::vector<float>(96, 1)});
+  const auto fine = measure_files(files.image, folder / "fine.nii", files.lung);
+  EXPECT_TRUE(text_of(fine, "mask_resampled").starts_with("the lesion mask was")) << text_of(fine, "mask_resampled");
+  const auto both = measure_files(files.image, folder / "fine.nii", folder / "fine.nii");
+  EXPECT_TRUE(text_of(both, "mask_resampled").starts_with("the masks were"));
+
+  test::write_nifti(folder / "nowhere.nii", {.with_geometry = false, .voxels = std::vector<float>(48, 1)});
+  const auto nowhere = measure_files(files.image, files.lesion, folder / "nowhere.nii");
+  EXPECT_TRUE(text_of(nowhere, "mask_taken_voxel_by_voxel").starts_with("the lung mask was"));
+  EXPECT_FALSE(has_note(nowhere, "mask_resampled"));
+}
+
+TEST(Measure, APictureThatContradictsItsHeaderHasNoSidesAndThirds) {
+  const test::TemporaryFolder folder;
+  const auto measured = [&](bool upside_down) {
+    constexpr int slices = 20, side = 40;
+    std::vector<float> scan, lung;
+    for (int k = 0; k < slices; ++k) {
+      const int half = 8 + (upside_down ? k : slices - 1 - k) / 2;
+      for (int i = 0; i < side * side; ++i) {
+        const int from_middle = std::abs(i % side - side / 2);
+        lung.push_back(from_middle > 2 && from_middle < half ? 1.0F : 0.0F);
+        scan.push_back(static_cast<float>(i % 256));
+      }
+    }
+    test::write_nifti(folder / "scan.nii", {.size = {side, side, slices}, .spacing = {8, 8, 5}, .voxels = scan});
+    test::write_nifti(folder / "lung.nii", {.size = {side, side, slices}, .spacing = {8, 8, 5}, .voxels = lung});
+    return measure_files(folder / "scan.nii", folder / "lung.nii", folder / "lung.nii");
+  };
+  const Measurements right = measured(false), wrong = measured(true);
+  EXPECT_FALSE(has_note(right, "wrong_orientation"));
+  EXPECT_EQ(right.sides.size(), 2U);
+  EXPECT_EQ(right.thirds.size(), 3U);
+  EXPECT_TRUE(right.lesion_parts.front().side);
+  EXPECT_TRUE(has_note(wrong, "wrong_orientation"));
+  EXPECT_TRUE(wrong.sides.empty());
+  EXPECT_TRUE(wrong.thirds.empty());
+  EXPECT_FALSE(wrong.lesion_parts.front().side);
+  EXPECT_EQ(wrong.percent_affected, right.percent_affected);
 }
 
 TEST(Measure, AScanTakenForAMaskIsRefused) {

@@ -13,7 +13,6 @@
 #include "pulmoseg/quantify/lung_sides.hpp"
 #include "pulmoseg/quantify/quality.hpp"
 #include "pulmoseg/quantify/severity.hpp"
-#include "pulmoseg/volume/mask.hpp"
 
 namespace pulmoseg::quantify {
 namespace {
@@ -53,6 +52,23 @@ void note_spacing(Measurements& measured) {
   }
 }
 
+void note_fits(Measurements& measured, const ScanMasks& masks) {
+  const auto with = [&](volume::MaskFit fit) {
+    const bool lesion = masks.lesion_fit == fit, lung = masks.lung && masks.lung_fit == fit;
+    return lesion && lung ? "the masks were" : lesion ? "the lesion mask was" : lung ? "the lung mask was" : "";
+  };
+  if (const std::string which = with(volume::MaskFit::resampled); !which.empty()) {
+    measured.notes.push_back(
+        {"mask_resampled",
+         which + " on another grid than the scan and resampled onto it: edges are as coarse as the mask's own voxels"});
+  }
+  if (const std::string which = with(volume::MaskFit::voxel_by_voxel); !which.empty()) {
+    measured.notes.push_back({"mask_taken_voxel_by_voxel",
+                              which + " taken voxel by voxel onto the scan, because only one of the headers declares a "
+                                      "position in the patient: if the axes run otherwise, the figures are wrong"});
+  }
+}
+
 void note_lung(Measurements& measured) {
   if (!measured.has_lung_mask) {
     measured.notes.push_back({"no_lung_mask", "no lung mask was given; the percentage of the lung is unknown"});
@@ -71,11 +87,11 @@ void note_lung(Measurements& measured) {
                      "the lesions, or belong to another scan?",
                      part)});
   } else {
+    const bool one = outside == 1;
     measured.notes.push_back(
         {"lesion_outside_lung",
-         fmt::format("{} lesion voxels ({:.2g} %) lie outside of the lung mask and take no part in "
-                     "the percentage",
-                     outside, part)});
+         fmt::format("{} lesion voxel{} ({:.2g} %) {} outside of the lung mask and {} no part in the percentage",
+                     outside, one ? "" : "s", part, one ? "lies" : "lie", one ? "takes" : "take")});
   }
 }
 
@@ -174,6 +190,17 @@ void note_sides(Measurements& measured, const LungSides* sides) {
   }
 }
 
+bool has_note(const Measurements& measured, std::string_view code) {
+  return std::ranges::any_of(measured.notes, [&](const Note& note) { return note.code == code; });
+}
+
+void forget_sides(Measurements& measured) {
+  measured.sides.clear();
+  measured.thirds.clear();
+  measured.lungs_touch = false;
+  for (auto& part : measured.lesion_parts) part.side.reset();
+}
+
 void add_density(Measurements& measured, const ScanFacts& scan, IntensityScale scale,
                  const DensityAccumulator& densities) {
   if (scale == IntensityScale::hounsfield && scan.hounsfield_possible) {
@@ -229,7 +256,8 @@ struct Measurer::State {
 
 Measurer::Measurer(const ScanFacts& scan, ScanMasks masks)
     : state_(std::make_unique<State>(State{.scan = scan, .masks = std::move(masks), .sides = {}})) {
-  const auto& [lesion, lung] = state_->masks;
+  const auto& lesion = state_->masks.lesion;
+  const auto& lung = state_->masks.lung;
   for (const masks::RunMask* mask : {&lesion, lung ? &*lung : &lesion}) {
     const auto& size = mask->size();
     if (size == scan.grid.size) continue;
@@ -246,7 +274,8 @@ Measurer::Measurer(Measurer&&) noexcept = default;
 Measurer::~Measurer() = default;
 
 MeasuredSlice Measurer::add_slice(std::int64_t index, std::span<const float> pixels) {
-  const auto& [lesion, lung] = state_->masks;
+  const auto& lesion = state_->masks.lesion;
+  const auto& lung = state_->masks.lung;
   const std::int64_t slices = lesion.size()[2];
   if (index < 0 || index >= slices)
     throw Error(fmt::format("slice {} was measured, but the scan has slices 0 to {}", index, slices - 1));
@@ -279,6 +308,7 @@ Measurements Measurer::finish() const {
   if (measured.voxel_volume_ml) measured.lesion_sizes = count_sizes(measured.lesion_parts, *measured.voxel_volume_ml);
   if (measured.percent_affected) measured.severity = severity_of(*measured.percent_affected);
   note_spacing(measured);
+  note_fits(measured, masks);
   note_lung(measured);
   note_sides(measured, sides);
   if (masks.lung && any) add_density(measured, scan, intensities.finish().scale, densities);
@@ -298,20 +328,20 @@ Measurements measure(volume::VolumeReader& scan, ScanMasks masks, const OnMeasur
   }
   Measurements measured = measurer.finish();
   for (Note& note : quality.finish(measurer.intensities())) {
-    const auto same = [&](const Note& said) { return said.code == note.code; };
-    if (std::ranges::none_of(measured.notes, same)) measured.notes.push_back(std::move(note));
+    if (!has_note(measured, note.code)) measured.notes.push_back(std::move(note));
   }
+  if (has_note(measured, "wrong_orientation")) forget_sides(measured);
   const auto& noticed = scan.source().notes;
   measured.notes.insert(measured.notes.begin(), noticed.begin(), noticed.end());
   return measured;
 }
 
-masks::RunMask read_mask(const std::filesystem::path& mask, const volume::VolumeReader& scan) {
+MaskOnScan read_mask(const std::filesystem::path& mask, const volume::VolumeReader& scan) {
   masks::RunMask runs(scan.geometry().size);
-  volume::visit_mask_on_grid(
+  const auto fit = volume::visit_mask_on_grid(
       mask, scan.source(), scan.geometry(),
       [&](std::int64_t index, std::span<const std::uint8_t> labels) { runs.set(index, labels); });
-  return runs;
+  return {std::move(runs), fit};
 }
 
 }  // namespace pulmoseg::quantify

@@ -8,7 +8,7 @@
 // outside of the lung mask takes no part in it and is counted by itself.
 // What is not known is absent (std::nullopt, an empty list), never 0: lung figures without a lung mask, percent of an empty lung
 // mask, every ml and mm² when the header does not tell the spacing, every ml of a 2-D slice, which has no thickness, sides and
-// thirds where the header does not tell which way is left and up, densities of what is not in Hounsfield units.
+// thirds where the header does not tell which way is left and up or the picture contradicts it, densities of what is not in Hounsfield units.
 
 #include <cstdint>
 #include <filesystem>
@@ -23,6 +23,7 @@
 #include "pulmoseg/masks/run_mask.hpp"
 #include "pulmoseg/quantify/intensity.hpp"
 #include "pulmoseg/volume/geometry.hpp"
+#include "pulmoseg/volume/mask.hpp"
 #include "pulmoseg/volume/source.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
 
@@ -144,6 +145,8 @@ ScanFacts facts_of(const volume::VolumeReader& scan);
 struct ScanMasks {
   masks::RunMask lesion;
   std::optional<masks::RunMask> lung;  ///< nullopt: not known
+  /// What brought them onto the grid: a note says so.
+  volume::MaskFit lesion_fit = volume::MaskFit::same_grid, lung_fit = volume::MaskFit::same_grid;
 };
 
 /// One slice beside its masks.
@@ -199,11 +202,18 @@ double pixel_area_mm2(const volume::Geometry& grid);
 using OnMeasuredSlice = std::function<void(const MeasuredSlice&)>;
 
 /// The one way in which a scan's slices and its finished masks come together. `scan`: nothing of it was handed out yet (or not
-/// since VolumeReader::rewind). What was noticed when it was opened stands first in the notes. Errors: those of VolumeReader.
+/// since VolumeReader::rewind). What was noticed when it was opened stands first in the notes. Where the picture contradicts its
+/// header (wrong_orientation), sides and thirds are not known. Errors: those of VolumeReader.
 Measurements measure(volume::VolumeReader& scan, ScanMasks masks, const OnMeasuredSlice& on_slice = {});
 
-/// A mask from a file, on the grid of `scan` (another grid is brought onto it, see volume::visit_mask_on_grid). Every label but 0
-/// is inside. Errors: those of volume/, among them a mask with values that are no labels.
-masks::RunMask read_mask(const std::filesystem::path& mask, const volume::VolumeReader& scan);
+/// A mask from a file, on the grid of its scan.
+struct MaskOnScan {
+  masks::RunMask mask;
+  volume::MaskFit fit;  ///< what brought it there
+};
+
+/// See volume::visit_mask_on_grid. Every label but 0 is inside. Errors: those of volume/, among them a mask with values that are no
+/// labels.
+MaskOnScan read_mask(const std::filesystem::path& mask, const volume::VolumeReader& scan);
 
 }  // namespace pulmoseg::quantify
