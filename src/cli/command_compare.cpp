@@ -21,12 +21,13 @@ constexpr const char* manual = R"(  pulmoseg compare april/scan.json may/scan.js
 
 EARLIER and LATER are measurements (NAME.json) that segment or quantify wrote, or folders that hold those of one
 scan. Each figure is given for both dates with its change: later minus earlier, of percentages in percentage
-points. That both are of one patient you must know: measurements hold no name. Notes say what stands in the way
-of reading a change: dates that are unknown or in the wrong order, different models, lung volumes, voxel sizes or
-kernels, and how far a model's percentage may be off.
+points, of ml, g and counts also relative to the earlier. That both are of one patient you must know: measurements
+hold no name. Notes say what stands in the way of reading a change: dates that are unknown or in the wrong order,
+different models or settings, lungs that were not measured whole, other lung volumes, slices, voxels, kernels or
+contrast medium, and how much of a change may be the model's error.
 
-With --out, FOLDER gets comparison.json and comparison.csv; it must be another folder than those of the results,
-which `pulmoseg cohort` reads.
+With --out, FOLDER gets comparison.html, a page to read and print, comparison.json and comparison.csv; it must be
+another folder than those of the results, which `pulmoseg cohort` reads.
 
 Research use only. Not a medical device.)";
 
@@ -41,12 +42,14 @@ void write(const report::Comparison& comparison, const std::string& json, const 
     if (fs::equivalent(fs::absolute(compared->file).parent_path(), arguments.out))
       throw UsageError(fmt::format("{}: holds results; choose another folder for --out", arguments.out.string()));
   }
-  const fs::path json_file = arguments.out / "comparison.json", csv_file = arguments.out / "comparison.csv";
-  for (const auto& file : {json_file, csv_file}) {
+  const fs::path json_file = arguments.out / "comparison.json", csv_file = arguments.out / "comparison.csv",
+                 page = arguments.out / "comparison.html";
+  for (const auto& file : {json_file, csv_file, page}) {
     if (!arguments.overwrite && fs::exists(file))
       throw Error(fmt::format("{}: is there already; choose another folder or add --overwrite", file.string()));
   }
   write_file(csv_file, report::comparison_csv(comparison));
+  write_file(page, report::comparison_html(comparison, PULMOSEG_VERSION));
   write_file(json_file, json);
 }
 
@@ -67,7 +70,7 @@ void add_compare_command(CLI::App& app) {
   command->footer(manual);
   command->add_option("EARLIER", arguments->earlier, "measurements of the first date")->required();
   command->add_option("LATER", arguments->later, "measurements of the second date")->required();
-  command->add_option("--out", arguments->out, "folder for comparison.json and comparison.csv");
+  command->add_option("--out", arguments->out, "folder for comparison.html, comparison.json and comparison.csv");
   command->add_flag("--overwrite", arguments->overwrite, "replace a comparison that is there already");
   command->add_flag("--json", arguments->json, "print the comparison as JSON");
   command->callback([arguments] { run(*arguments); });

@@ -183,7 +183,7 @@ void take_over(const std::vector<SegmentCase>& done, const report::Provenance& m
     }
     if (cohort && !cohort->has(planned.name)) cohort->add(stored.row);
   }
-  if (!done.empty()) spdlog::info("{} cases are done already", done.size());
+  if (!done.empty()) spdlog::info("{} case{} done already", done.size(), done.size() == 1 ? " is" : "s are");
 }
 
 /// Files that a killed run of these cases left half-written, and scans that it had fetched.
@@ -231,6 +231,8 @@ void run_alone(const SegmentArguments& arguments, const std::vector<SegmentInput
   const FolderLock lock = lock_for(plan);
   plan.lung = inference::classes_of(files.front()).has_lung();
   const PlannedCases cases = plan_cases(inputs, plan);
+  std::optional<CohortTable> cohort;  // jobs that share the folder leave the table to `pulmoseg cohort`
+  if (plan.shard.count == 1) cohort.emplace(plan.folder / "cohort.csv");
   sweep(plan.folder, cases);
   // A scan is fetched and unpacked, and the model's hash computed, while the model is loaded.
   auto hashes = std::async(parallel, [&] {
@@ -244,8 +246,6 @@ void run_alone(const SegmentArguments& arguments, const std::vector<SegmentInput
   const std::shared_future model =
       std::async(std::launch::deferred, [&] { return describe(engine, files, hashes.get(), arguments.engine.mirror); });
 
-  std::optional<CohortTable> cohort;  // jobs that share the folder leave the table to `pulmoseg cohort`
-  if (plan.shard.count == 1) cohort.emplace(plan.folder / "cohort.csv");
   if (!cases.done.empty()) take_over(cases.done, model.get(), cohort ? &*cohort : nullptr);
   const SegmentWork work{.engine = engine,
                          .model = model,

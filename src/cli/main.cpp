@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <new>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -28,12 +29,21 @@ void configure(CLI::App& app) {
       "`pulmoseg COMMAND --help` is the manual of a command.");
 }
 
+/// The name of a command, if one stands there: no option in front of it takes a value.
+std::optional<std::string_view> first_word(std::span<char*> words) {
+  const auto word = std::ranges::find_if(words, [](const char* text) { return text[0] != '-'; });
+  return word == words.end() ? std::nullopt : std::optional<std::string_view>(*word);
+}
+
+bool has_command(const CLI::App& app, std::string_view name) {
+  return !app.get_subcommands([&](const CLI::App* command) { return command->get_name() == name; }).empty();
+}
+
 #ifdef PULMOSEG_TRAINING
 /// Whether the first word is the name of a command of `app`, or asks for none.
 bool needs_no_other(const CLI::App& app, std::span<char*> words) {
-  const auto name = std::ranges::find_if(words, [](const char* word) { return word[0] != '-'; });
-  if (name == words.end()) return std::ranges::find(words, std::string_view("--version")) != words.end();
-  return !app.get_subcommands([&](const CLI::App* command) { return command->get_name() == *name; }).empty();
+  if (const auto name = first_word(words)) return has_command(app, *name);
+  return std::ranges::find(words, std::string_view("--version")) != words.end();
 }
 
 /// Those that need LibTorch, unless another one is called: it would only be loaded for nothing.
@@ -65,8 +75,11 @@ int main(int argument_count, char** arguments) {
   CLI::App app;
   configure(app);
   pulmoseg::cli::add_commands(app);
+  const auto words = std::span(arguments, static_cast<std::size_t>(argument_count)).subspan(1);
   try {
-    add_torch_commands(app, std::span(arguments, static_cast<std::size_t>(argument_count)).subspan(1));
+    add_torch_commands(app, words);
+    if (const auto name = first_word(words); name && !has_command(app, *name))
+      return report(wrong_usage, fmt::format("'{}' is no command (see pulmoseg --help)", *name));
     app.parse(argument_count, arguments);
     return done;
   } catch (const CLI::Success& help_or_version) {

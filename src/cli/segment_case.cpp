@@ -84,6 +84,17 @@ Found find(volume::VolumeReader& scan, const SegmentWork& work, ResultVolumes& v
   return found;
 }
 
+/// What is measured: with the network's own lung, or one that was given.
+quantify::ScanMasks masks_of(const Found& found, bool own_lung, std::optional<quantify::MaskOnScan> given_lung) {
+  quantify::ScanMasks masks{.lesion = found.lesion, .lung = {}};
+  if (own_lung) masks.lung = found.lung;
+  if (given_lung) {
+    masks.lung = std::move(given_lung->mask);
+    masks.lung_fit = given_lung->fit;
+  }
+  return masks;
+}
+
 /// What a reader must know when the scan does not look like what the model was trained on.
 std::optional<quantify::Note> unfamiliarity(const Found& found, const masks::Size& grid,
                                             const inference::Engine& engine) {
@@ -117,6 +128,16 @@ std::vector<quantify::Note> notes_on(const Found& found, const SegmentWork& work
   return notes;
 }
 
+/// What was noticed on opening a scan may name files and other series: of that its kind only.
+void leave_out_names(std::vector<quantify::Note>& notes, const volume::SourceInfo& source) {
+  for (auto& note : notes) {
+    const auto same = [&](const quantify::Note& opening) { return opening.code == note.code; };
+    if (std::ranges::none_of(source.notes, same)) continue;
+    note.text = note.code + ": no more is said of a de-identified scan";
+    std::ranges::replace(note.text, '_', ' ');
+  }
+}
+
 /// Of a DICOM series, for objects that are made of it.
 dicom::Case dicom_case(const SegmentCase& planned, const volume::SourceInfo& source, const SegmentWork& work) {
   dicom::Case of{.source = source, .algorithm = {}, .anonymity = {}};
@@ -143,64 +164,89 @@ report::Study study_of(const dicom::Case& of) {
   return study;
 }
 
+report::Provenance provenance_of(const SegmentCase& planned, const dicom::Case& of, const SegmentWork& work) {
+  report::Provenance provenance = work.model.get();
+  const bool hidden = !planned.fetched.empty() && !planned.source_copies.empty();  // the address is one of the old UIDs
+  provenance.image = hidden ? std::filesystem::path(planned.name) : planned.input;
+  provenance.study = study_of(of);
+  provenance.lesion_mask = planned.mask;
+  if (!planned.lung.empty()) provenance.lung_mask = planned.lung;
+  if (planned.lung_mask) provenance.lung_mask = *planned.lung_mask;
+  return provenance;
+}
+
+/// Error when `--slices` names none of the scan's.
+void check_slices(const SegmentWork& work, const volume::VolumeReader& scan) {
+  const std::int64_t slices = scan.geometry().size[2];
+  if (work.wanted.first < slices) return;
+  throw Error(fmt::format("{}: has slices 0 to {}, --slices asks for others only ({} to {})",
+                          scan.source().file.string(), slices - 1, work.wanted.first, work.wanted.last));
+}
+
+void put_right(Found& found, const volume::VolumeReader& scan, const masks::RefineOptions& refinement) {
+  const bool has_volume = quantify::known_spacing(scan.source()) == quantify::KnownSpacing::complete;
+  masks::refine(found.lesion, found.lung ? &*found.lung : nullptr,
+                has_volume ? volume::voxel_volume_mm3(scan.geometry()) / 1000 : 0, refinement);
+}
+
+struct Pages {
+  std::string png, html;
+};
+
+/// Stopped in here, no measurements, picture or report of an earlier run stands beside a new mask.
+void write_results(const SegmentCase& planned, const dicom::Case& of, const SegmentedCase& result,
+                   ResultVolumes& volumes, const Pages& pages) {
+  for (const auto& old : {planned.measurements, planned.picture, planned.report, planned.structured_report})
+    std::filesystem::remove(old);
+  volumes.commit();
+  if (!planned.source_copies.empty()) dicom::write_source_copies(of, planned.source_copies, stop_if_asked);
+  if (const auto* segmentation = volumes.segmentation()) {
+    dicom::write_structured_report(planned.structured_report, of, result.measurements, *segmentation,
+                                   !planned.lung.empty());
+  }
+  write_file(planned.picture, pages.png);
+  write_file(planned.report, pages.html);
+  report::write_measurements_json(result.measurements, result.provenance, planned.measurements);
+}
+
 }  // namespace
 
 SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan, const SegmentWork& work,
                            const CaseEvents& events) {
   // Whatever cannot be read or written is to say so before the network has run.
   const volume::SourceInfo& source = scan.source();
-  const volume::Geometry& grid = scan.geometry();
+  check_slices(work, scan);
   std::optional<quantify::MaskOnScan> given_lung;
   if (planned.lung_mask) given_lung = quantify::read_mask(*planned.lung_mask, scan);
   const bool own_lung = !planned.lung.empty();
   const dicom::Case of = dicom_case(planned, source, work);
+  dicom::refuse_burned_in(of);
   ResultVolumes volumes(planned, of);
 
   Found found = find(scan, work, volumes, events);
   scan.rewind();
   events.on_found();
-  if (work.refinement) {
-    const bool has_volume = quantify::known_spacing(source) == quantify::KnownSpacing::complete;
-    masks::refine(found.lesion, found.lung ? &*found.lung : nullptr,
-                  has_volume ? volume::voxel_volume_mm3(grid) / 1000 : 0, *work.refinement);
-  }
+  if (work.refinement) put_right(found, scan, *work.refinement);
 
   // To pack two masks, a picture and a report takes as long as many a slice in the network: at the same time, then.
   auto packed =
       std::async(parallel, [&] { volumes.write_masks(found.lesion, own_lung ? &*found.lung : nullptr, found.order); });
-  CasePictures pictures(grid);
+  CasePictures pictures(scan.geometry());
   const auto show = [&](const quantify::MeasuredSlice& slice) {
     stop_if_asked();
     pictures.add(slice);
   };
-  quantify::ScanMasks masks{found.lesion, {}};
-  if (own_lung) masks.lung = found.lung;
-  if (given_lung) {
-    masks.lung = std::move(given_lung->mask);
-    masks.lung_fit = given_lung->fit;
-  }
-  SegmentedCase result{.measurements = quantify::measure(scan, std::move(masks), show), .provenance = work.model.get()};
+  SegmentedCase result{.measurements = quantify::measure(scan, masks_of(found, own_lung, std::move(given_lung)), show),
+                       .provenance = provenance_of(planned, of, work)};
   result.measurements.expected_dice = found.expected_dice.value();
-  std::ranges::move(notes_on(found, work, grid.size), std::back_inserter(result.measurements.notes));
-  const bool hidden = !planned.fetched.empty() && !planned.source_copies.empty();  // the address is one of the old UIDs
-  result.provenance.image = hidden ? std::filesystem::path(planned.name) : planned.input;
-  result.provenance.study = study_of(of);
-  result.provenance.lesion_mask = planned.mask;
-  if (own_lung) result.provenance.lung_mask = planned.lung;
-  if (planned.lung_mask) result.provenance.lung_mask = *planned.lung_mask;
+  std::ranges::move(notes_on(found, work, scan.geometry().size), std::back_inserter(result.measurements.notes));
+  if (planned.deidentify) leave_out_names(result.measurements.notes, source);
   const CaseFacts facts{planned.name, result.measurements, result.provenance, source, planned.deidentify};
   auto picture = std::async(parallel, [&] { return pictures.png(facts, planned.picture); });
-  const std::string html = pictures.html(facts), png = picture.get();
+  const std::string html = pictures.html(facts);
+  const Pages pages{picture.get(), html};
   packed.get();
-  // Stopped from here on, no measurements, picture or report of an earlier run stands beside this mask.
-  for (const auto& old : {planned.measurements, planned.picture, planned.report}) std::filesystem::remove(old);
-  volumes.commit();
-  if (!planned.source_copies.empty()) dicom::write_source_copies(of, planned.source_copies, stop_if_asked);
-  if (const auto* segmentation = volumes.segmentation())
-    dicom::write_structured_report(planned.structured_report, of, result.measurements, *segmentation, own_lung);
-  write_file(planned.picture, png);
-  write_file(planned.report, html);
-  report::write_measurements_json(result.measurements, result.provenance, planned.measurements);
+  write_results(planned, of, result, volumes, pages);
   return result;
 }
 

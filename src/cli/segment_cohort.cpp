@@ -40,8 +40,10 @@ CohortTable::CohortTable(fs::path file) : file_(std::move(file)) {
   if (const auto last = text.rfind('\n'); last + 1 < text.size()) write_file(file_, text.substr(0, last + 1));
   const CsvTable table = read_csv(file_);
   if (table.columns != report::cohort_columns()) {
-    throw Error(fmt::format("{}: has other columns than this version writes; move it or choose another folder",
-                            file_.string()));
+    throw Error(
+        fmt::format("{}: has other columns than this version writes, as those of earlier versions have; `pulmoseg "
+                    "cohort {}` makes it anew from the results beside it, or choose another folder",
+                    file_.string(), file_.parent_path().string()));
   }
   for (const auto& row : table.rows) names_.insert(row.front());
 }
@@ -77,6 +79,10 @@ Gathered gather_cohort(const std::vector<fs::path>& folders, const fs::path& fil
     }
   }
   std::ranges::sort(rows);
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i].front() == rows[i - 1].front())
+      spdlog::warn("{}: is the name of several cases; the page links to none of their reports", rows[i].front());
+  }
   std::string text = csv_line(report::cohort_columns());
   for (const auto& row : rows) text += csv_line(row);
   write_file(file, text);

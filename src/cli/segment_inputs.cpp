@@ -4,7 +4,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
+#include <fstream>
 #include <map>
+#include <string_view>
 
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/error.hpp"
@@ -28,12 +31,38 @@ bool is_dicom_slice(const fs::path& path) {
 
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
-std::vector<fs::path> content_of(const fs::path& folder, const fs::path& left_out) {
-  std::vector<fs::path> content;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    std::error_code ignored;
-    if (!is_hidden(entry.path()) && !fs::equivalent(entry.path(), left_out, ignored)) content.push_back(entry.path());
+bool holds_measurements(const fs::path& json) {
+  std::array<char, 100> begin{};
+  if (fs::is_regular_file(json)) std::ifstream(json).read(begin.data(), begin.size());
+  return std::string_view(begin.data(), begin.size()).find("\"pulmoseg.measurements/") != std::string_view::npos;
+}
+
+/// A mask or a map that a run left beside the measurements of its case.
+bool is_own_result(const fs::path& file) {
+  const std::string name = volume::scan_name(file);
+  for (const std::string_view ending : {"_lesion", "_lung", "_lesion_probability", "_uncertainty", ".seg"}) {
+    if (!name.ends_with(ending)) continue;
+    const std::string of_case = name.substr(0, name.size() - ending.size());
+    if (holds_measurements(file.parent_path() / (of_case + ".json"))) return true;
   }
+  return false;
+}
+
+std::vector<fs::path> content_of(const fs::path& folder, const fs::path& left_out) {
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  if (error) throw Error(fmt::format("{}: cannot be looked into: {}", folder.string(), error.message()));
+  std::vector<fs::path> content;
+  std::size_t results = 0;
+  for (const auto& entry : entries) {
+    std::error_code ignored;
+    if (is_hidden(entry.path()) || fs::equivalent(entry.path(), left_out, ignored)) continue;
+    if (is_own_result(entry.path()))
+      ++results;
+    else
+      content.push_back(entry.path());
+  }
+  if (results > 0) spdlog::info("{}: {} masks of an earlier run are left out", folder.string(), results);
   std::ranges::sort(content);
   return content;
 }

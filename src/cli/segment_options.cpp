@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "pulmoseg/base/error.hpp"
@@ -19,9 +21,9 @@ const std::string manual = fmt::format(R"(  pulmoseg segment SCAN.nii.gz --out F
   pulmoseg segment SCANS/ LIST.csv --out FOLDER --workers 4 --resume
 
 Each INPUT is a NIfTI or NRRD file (3-D, or one 2-D slice) or DICOM (a folder, a ZIP, a DICOMDIR; files of one
-folder are one scan), of any size, spacing and orientation; or a folder that holds many of these; or a study in
-a picture archive, SERVER/studies/UID or SERVER/studies/UID/series/UID; or a list, a .csv with the column image,
-and if wanted case (its name) and lung_mask. Of DICOM the CT volume is taken, and localizers, reports and derived
+folder are one scan), of any size, spacing and orientation; or a folder that holds many of these, results of
+an earlier run left out; or a study in a picture archive, SERVER/studies/UID or SERVER/studies/UID/series/UID; or
+a list, a .csv with the column image, and if wanted case (its name) and lung_mask. Of DICOM the CT volume is taken, and localizers, reports and derived
 series are left out; where there are several volumes, --series says which one.
 Without --model, the one that ships with the program finds lung and lesion: what it is worth, and its licence
 (CC BY-NC-SA 4.0), stand in models/README.md. For an input called NAME, FOLDER gets
@@ -49,10 +51,11 @@ lies on it, and the figures into a Structured Report (TID 1500), in place of the
   NAME_pushed.csv                   with --push: what the archive has taken of these
 
 They carry the scan's patient and study. --deidentify leaves out who that is, after the Basic Profile of DICOM
-PS3.15, Annex E, and keeps the UIDs (Retain UIDs Option), so that results still lie on their scan. --new-uids
-replaces these too. Which new one stands for which old one depends on a key, FOLDER/uids.key, that is made if it
-is missing: who has it can find out whether a known UID is meant, so do not hand it on with the results. NAME
-itself is the input's name, which is then to be chosen so that it says nothing: of a study in an archive, in a list.
+PS3.15, Annex E, and keeps the UIDs (Retain UIDs Option), so that results still lie on their scan; a scan that
+says that annotation is burned into its pixels is refused. --new-uids replaces the UIDs too. Which new one stands
+for which old one depends on a key, FOLDER/uids.key, that is made if it is missing: who has it can find out
+whether a known UID is meant, so do not hand it on with the results. NAME itself is the input's name, which is
+then to be chosen so that it says nothing: of a study in an archive, in a list.
 
 Picture archives: of a study, the CT series are fetched when its turn is near, into FOLDER/.NAME.fetched, which
 goes with the case; NAME is the last UID of the address. --push, said behind the inputs, chooses --format
@@ -90,6 +93,15 @@ inference::SliceRange parse_range(const std::string& text) {
   throw UsageError(fmt::format("--slices {}: expected FIRST:LAST, counted from 0, from below", text));
 }
 
+/// What the command line's own checks let through.
+void check_values(const SegmentArguments& arguments) {
+  if (arguments.plan.folder.empty()) throw UsageError("--out: is empty, expected a folder");
+  if (std::ranges::any_of(arguments.inputs, &std::filesystem::path::empty))
+    throw UsageError("INPUT: is empty, expected a scan");
+  if (const double ml = arguments.refinement.speck_ml; !std::isfinite(ml) || ml < 0)
+    throw UsageError(fmt::format("--speck-ml {}: expected millilitres, 0 or more", ml));
+}
+
 /// Each once.
 std::vector<pacs::Server> servers_of(const std::vector<SegmentInput>& inputs, const SegmentArguments& arguments) {
   std::set<std::string> addresses{arguments.plan.push.value_or("")};
@@ -125,10 +137,10 @@ void add_segment_options(CLI::App& command, SegmentArguments& arguments) {
       "--series", arguments.plan.series,
       "which DICOM series, where an input holds several: its number, its UID or a part of its description");
   command.add_flag("--probabilities", arguments.plan.probabilities, "write the probability of lesion too");
-  command.add_flag("--uncertainty", arguments.plan.uncertainty, "write how uncertain each voxel is too");
+  command.add_flag("--uncertainty", arguments.plan.uncertainty,
+                   "write how uncertain each voxel is too; not with dicom-seg");
   command.add_option("--speck-ml", arguments.refinement.speck_ml, "smallest part of lesion that is kept, in ml")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->capture_default_str();
   command.add_flag("--as-found", arguments.as_found, "leave the masks as the network says");
   command.add_option("--format", arguments.format, "of masks and probabilities; with --push dicom-seg")
       ->default_str("nii.gz")
@@ -169,6 +181,7 @@ void add_segment_options(CLI::App& command, SegmentArguments& arguments) {
 
 std::vector<SegmentInput> settle(SegmentArguments& arguments) {
   SegmentPlan& plan = arguments.plan;
+  check_values(arguments);
   plan.shard = Shard::parse(arguments.shard);
   arguments.wanted = parse_range(arguments.slices);
   if (plan.overwrite && plan.resume) throw UsageError("--overwrite and --resume: say one of them");

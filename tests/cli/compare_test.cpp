@@ -38,13 +38,14 @@ class CompareProgram : public testing::Test {
 TEST_F(CompareProgram, PrintsATableAndWritesIt) {
   const auto result = test::run_program({"compare", early_.string(), late_.string(), "--out", out_.string()});
   ASSERT_EQ(result.exit_code, 0) << result.messages;
-  EXPECT_CONTAINS(result.output, "lung affected");
-  EXPECT_CONTAINS(result.output, "+0.00 points");
+  EXPECT_CONTAINS(result.output, "Both lungs\n  affected");
+  EXPECT_CONTAINS(result.output, "0 points");
   EXPECT_CONTAINS(result.output, "note: the voxels differ in size");
   const Json json = Json::parse(read_file(out_ / "comparison.json"));
   EXPECT_EQ(json["schema"], "pulmoseg.comparison/1");
   EXPECT_EQ(json["earlier"]["file"], "plain_image.json");
   EXPECT_EQ(read_csv(out_ / "comparison.csv").rows.size(), json["figures"].size());
+  EXPECT_CONTAINS(read_file(out_ / "comparison.html"), "plain_image");
 
   EXPECT_EQ(test::run_program({"compare", early_.string(), late_.string(), "--out", out_.string()}).exit_code, 1);
   EXPECT_EQ(

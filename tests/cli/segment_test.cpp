@@ -138,6 +138,12 @@ class SegmentProgram : public testing::Test {
 TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
   fs::create_directories(folder_ / "ct");
   test::write_ct_series(folder_ / "ct", 5);
+  test::write_bytes(folder_ / "ct/scout.dcm", test::ct_slice(0)
+                                                  .put(0x00080008, "CS", "ORIGINAL\\PRIMARY\\LOCALIZER")
+                                                  .put(0x0020000e, "UI", "2.25.3")
+                                                  .put(0x00080018, "UI", "2.25.99")
+                                                  .put(0x0008103e, "LO", "Scout of Doe^Jane")
+                                                  .bytes());
   const std::string ct = (folder_ / "ct").string();
   const auto result = segment({ct, "--format", "dicom-seg", "--probabilities", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.messages;
@@ -148,6 +154,7 @@ TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
   const auto files = nlohmann::json::parse(result.output)["cases"][0]["files"];
   EXPECT_EQ(files["structured_report"], (out_ / "ct_sr.dcm").string());
   EXPECT_NE(read_file(out_ / "ct_seg.dcm").find("Doe^Jane"), std::string::npos);
+  EXPECT_CONTAINS(read_file(out_ / "ct.json"), "Scout of Doe^Jane");
 
   EXPECT_EQ(segment({ct, "--format", "dicom-seg"}).exit_code, 1) << "they are there already";
   const std::vector<std::string> anonymous{ct, "--format", "dicom-seg", "--deidentify", "--new-uids", "--overwrite"};
@@ -159,13 +166,24 @@ TEST_F(SegmentProgram, DicomObjectsOfADicomSeries) {
     for (const char* secret : {"Doe^Jane", "19500101", "2024-02-29", "20240229", "Lung 2.5"})
       EXPECT_EQ(bytes.find(secret), std::string::npos) << name << ": " << secret;
   }
+  EXPECT_CONTAINS(read_file(out_ / "ct.json"), "series left out: no more is said");
   ASSERT_EQ(segment({(folder_ / "ct" / test::ct_slice_name(0)).string(),
                      (folder_ / "ct" / test::ct_slice_name(1)).string(), "--format", "dicom-seg", "--overwrite"})
                 .exit_code,
             0)
       << "files of one series";
   const auto resumed = segment({ct, "--format", "dicom-seg", "--new-uids", "--resume"});
-  EXPECT_CONTAINS(resumed.messages, "1 cases are done already");
+  EXPECT_CONTAINS(resumed.messages, "1 case is done already");
+}
+
+TEST_F(SegmentProgram, NoPictureOfBurnedInAnnotation) {
+  fs::create_directories(folder_ / "ct");
+  test::write_ct_series(folder_ / "ct", 2);
+  test::write_bytes(folder_ / "ct" / test::ct_slice_name(1), test::ct_slice(1).put(0x00280301, "CS", "YES").bytes());
+  const auto refused = segment({(folder_ / "ct").string(), "--format", "dicom-seg", "--deidentify"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_CONTAINS(refused.messages, "burned into its pixels");
+  for (const char* name : {"ct_seg.dcm", "ct.png", "ct.html", "ct.json"}) EXPECT_FALSE(fs::exists(out_ / name)) << name;
 }
 
 TEST_F(SegmentProgram, FormatsThatDoNotFit) {
@@ -355,6 +373,9 @@ TEST_F(SegmentProgram, LooksAtTheSlicesThatAreAskedFor) {
   EXPECT_EQ(measurements["notes"].back()["code"], "slices_left_out");
   for (const char* wrong : {"2:1", "a:b", "3", "-1:2"})
     EXPECT_EQ(segment({scan, "--slices", wrong}).exit_code, 2) << wrong;
+  const auto none = segment({scan, "--slices", "5:9", "--overwrite"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_CONTAINS(none.messages, "scan.nii.gz: has slices 0 to 4, --slices asks for others only (5 to 9)");
 }
 
 TEST_F(SegmentProgram, GivesTheSameBytesTwice) {
@@ -431,6 +452,20 @@ TEST_F(SegmentProgram, GivesTwoInputsOfOneNameTwoNames) {
   EXPECT_CONTAINS(twice.messages, "is named twice");
 }
 
+TEST_F(SegmentProgram, ATableOfAnEarlierVersionIsRefusedAndMadeAnew) {
+  write_volume(folder_ / "a.nii", phantom(oblique_grid()));
+  const std::string a = (folder_ / "a.nii").string();
+  ASSERT_EQ(segment({a}).exit_code, 0);
+  const std::string table = read_file(out_ / "cohort.csv");
+  write_file(out_ / "cohort.csv", "case,lesion_ml\na,1\n");
+  const auto refused = segment({a, "--resume"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_CONTAINS(refused.messages, "pulmoseg cohort " + out_.string());
+  ASSERT_EQ(test::run_program({"cohort", out_.string()}).exit_code, 0);
+  EXPECT_EQ(read_file(out_ / "cohort.csv"), table);
+  EXPECT_EQ(segment({a, "--resume"}).exit_code, 0);
+}
+
 TEST_F(SegmentProgram, ReplacesNothingUnlessAsked) {
   write_volume(folder_ / "a.nii", phantom(oblique_grid()));
   write_volume(folder_ / "b.nii", phantom(oblique_grid()));
@@ -502,6 +537,10 @@ TEST_F(SegmentProgram, SaysWhatIsWrongWithTheCall) {
   EXPECT_EQ(segment({a, "--format", "png"}).exit_code, 2);
   EXPECT_EQ(segment({a, "--precision", "bf17"}).exit_code, 2);
   EXPECT_EQ(segment({a, "--threads", "-2"}).exit_code, 2);
+  for (const char* ml : {"nan", "inf", "-1"}) EXPECT_EQ(segment({a, "--speck-ml", ml}).exit_code, 2) << ml;
+  EXPECT_EQ(segment({""}).messages, "pulmoseg: INPUT: is empty, expected a scan\n");
+  EXPECT_EQ(run({"segment", a, "--out", ""}).messages, "pulmoseg: --out: is empty, expected a folder\n");
+  EXPECT_EQ(run({"divide"}).messages, "pulmoseg: 'divide' is no command (see pulmoseg --help)\n");
   const auto no_model = run({"segment", a, "--model", (folder_ / "none").string(), "--out", out});
   EXPECT_EQ(no_model.exit_code, 1);
   EXPECT_CONTAINS(no_model.messages, "does not exist, expected an .onnx file");
@@ -596,6 +635,21 @@ TEST_F(SegmentCohort, SearchesFoldersAndReadsLists) {
   ASSERT_EQ(segment({(scans_ / "list.csv").string()}).exit_code, 0);
   EXPECT_EQ(table(), (std::vector<std::string>{"first", "x"}));
   EXPECT_EQ(bytes().at("x.json"), of_folder.at("x.json"));
+}
+
+TEST_F(SegmentCohort, MasksOfAnEarlierRunAreNoScans) {
+  const auto into_scans = [&](const std::string& how) {
+    return test::run_program({"segment", (scans_ / "b").string(), "--model", model_.string(), "--out",
+                              (scans_ / "b").string(), "--probabilities", how});
+  };
+  ASSERT_EQ(into_scans("--overwrite").exit_code, 0);
+  const auto again = into_scans("--resume");
+  EXPECT_EQ(again.exit_code, 0) << again.messages;
+  EXPECT_CONTAINS(again.messages, "are left out");
+  EXPECT_EQ(read_csv(scans_ / "b/cohort.csv").rows.size(), 3U);
+  fs::copy_file(scans_ / "b/ct.nii.gz", scans_ / "b/deep/z_lesion.nii.gz");  // a scan that is called so
+  ASSERT_EQ(into_scans("--resume").exit_code, 0);
+  EXPECT_EQ(read_csv(scans_ / "b/cohort.csv").rows.size(), 4U);
 }
 
 TEST_F(SegmentCohort, AListMayNameLungMasks) {

@@ -71,6 +71,18 @@ class Objects : public ::testing::Test {
     dicom::write_structured_report(folder_ / "sr.dcm", of, measurements, segmentation, true);
   }
 
+  static void expect_same_voxels(const std::filesystem::path& a, const std::filesystem::path& b) {
+    auto one = volume::VolumeReader::open(a), other = volume::VolumeReader::open(b);
+    EXPECT_TRUE(volume::same_grid(one.geometry(), other.geometry()));
+    volume::AxialSlice slice, its_copy;
+    int read = 0;
+    while (one.next(slice) && other.next(its_copy)) {
+      EXPECT_EQ(slice.pixels, its_copy.pixels);
+      ++read;
+    }
+    EXPECT_EQ(read, slices);
+  }
+
   DcmDataset& load(const std::filesystem::path& file) {
     EXPECT_TRUE(loaded_.loadFile(file.c_str()).good()) << file;
     return *loaded_.getDataset();

@@ -81,6 +81,7 @@ TEST_F(SegmentationTest, ProbabilitiesAreBytes) {
   writer.commit();
   DcmDataset& seg = load(folder_ / "p.dcm");
   EXPECT_EQ(text(seg, DCM_SegmentationFractionalType), "PROBABILITY");
+  EXPECT_EQ(text(seg, DCM_ContentLabel), "LESION_PROBABLE");
   const Uint8* bytes = nullptr;
   unsigned long count = 0;
   ASSERT_TRUE(seg.findAndGetUint8Array(DCM_PixelData, bytes, &count).good());
@@ -102,6 +103,50 @@ TEST_F(SegmentationTest, SaysWhatItCannotLieOn) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "seg.dcm"));
 }
 
+TEST_F(SegmentationTest, RefusesASourceThatItCannotName) {
+  const auto expect_refused = [&](const volume::SourceInfo& from, const char* why) {
+    try {
+      write_segmentation({.source = from, .algorithm = algorithm});
+      FAIL() << why;
+    } catch (const Error& error) {
+      EXPECT_CONTAINS(error.what(), why);
+    }
+  };
+  auto twice = source();
+  twice.frames[3].sop_instance_uid = twice.frames[1].sop_instance_uid;
+  expect_refused(twice, "has the SOPInstanceUID of");
+  auto nameless = source();
+  nameless.frames[3].sop_instance_uid.clear();
+  expect_refused(nameless, "has no SOPInstanceUID");
+  const auto file = folder_ / "ct" / test::ct_slice_name(0);
+  test::write_bytes(file, test::ct_slice(0).remove(0x0020000d).bytes());
+  expect_refused(volume::VolumeReader::open(file).source(), "has no StudyInstanceUID");
+}
+
+TEST_F(SegmentationTest, SaysWhatItsSourceSaysOfItself) {
+  // Lossy, without a ratio; a trial; GB18030, where a sign's second byte may be a backslash, before a blank.
+  const std::string name = "Wang^\x81\x5c  \x81\x5c";
+  auto slice = test::ct_slice(0);
+  test::write_bytes(folder_ / "ct" / test::ct_slice_name(0), slice.put(0x00080005, "CS", "GB18030")
+                                                                 .put(0x00102180, "SH", name)
+                                                                 .put(0x00120020, "LO", "TRIAL-1")
+                                                                 .put(0x00120040, "LO", "Subject 7")
+                                                                 .put(0x00282110, "CS", "01")
+                                                                 .bytes());
+  const auto from = source();
+  dicom::Algorithm of_another_name = algorithm;
+  of_another_name.model = "modèle.onnx";
+  write_segmentation({.source = from, .algorithm = of_another_name});
+  DcmDataset& seg = load(folder_ / "seg.dcm");
+  EXPECT_EQ(text(seg, DCM_SpecificCharacterSet), "GB18030");
+  EXPECT_NE(read_file(folder_ / "seg.dcm").find(name), std::string::npos);
+  EXPECT_EQ(text(seg, DCM_ClinicalTrialProtocolID), "TRIAL-1");
+  EXPECT_EQ(text(seg, DCM_ClinicalTrialSubjectID), "Subject 7");
+  EXPECT_EQ(text(seg, DCM_LossyImageCompression), "01");
+  EXPECT_CONTAINS(text(seg, DCM_AlgorithmParameters), "mod?le.onnx");
+  EXPECT_EQ(text(seg, DCM_ContentLabel), "LESION_LUNG");
+}
+
 TEST_F(SegmentationTest, AMissingSliceLeavesNothing) {
   const auto from = source();
   dicom::SegmentationWriter writer(folder_ / "seg.dcm", {.source = from, .algorithm = algorithm},
@@ -109,6 +154,14 @@ TEST_F(SegmentationTest, AMissingSliceLeavesNothing) {
   writer.write(1, std::vector<std::uint8_t>(12));
   EXPECT_THROW(writer.commit(), Error);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "seg.dcm"));
+}
+
+TEST_F(SegmentationTest, ASingleSliceIsAsThickAsItSays) {
+  const auto from = volume::VolumeReader::open(folder_ / "ct" / test::ct_slice_name(3)).source();
+  write_segmentation({.source = from, .algorithm = algorithm});
+  EXPECT_EQ(text(load(folder_ / "seg.dcm"), DCM_SliceThickness), "2.5");
+  if (!has_dciodvfy()) GTEST_SKIP() << "needs dciodvfy (Debian's dicom3tools)";
+  EXPECT_EQ(errors_by_dciodvfy(folder_ / "seg.dcm", folder_ / "log"), "");
 }
 
 TEST_F(SegmentationTest, DciodvfyFindsNoError) {

@@ -2,9 +2,11 @@
 
 #include <dcmtk/dcmsr/dsrdoc.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "objects.hpp"
+#include "pulmoseg/dicom/report_content.hpp"
 #include "support/contains.hpp"
 
 namespace pulmoseg {
@@ -39,6 +41,20 @@ TEST_F(StructuredReportTest, HoldsTheFigures) {
   EXPECT_CONTAINS(text, name_.sop_instance_uid);
   for (const auto& uid : name_.tracking_uids) EXPECT_CONTAINS(text, uid);
   EXPECT_EQ(text.find("Attenuation"), std::string::npos) << "density is not known";
+}
+
+TEST(ReportContentTest, MeanOfTheLesionIsOfItsSegment) {
+  quantify::Measurements measurements;
+  measurements.density.emplace();
+  measurements.density->mean_hu_of_lesion = -300;  // inside of the lung
+  const auto has_mean = [&] {
+    const auto lesion = dicom::report_figures(measurements, true).front();
+    return std::ranges::any_of(lesion.figures, [](const dicom::Figure& figure) { return figure.value == -300; });
+  };
+  measurements.lesion_outside_lung_voxels = 0;
+  EXPECT_TRUE(has_mean());
+  measurements.lesion_outside_lung_voxels = 1;
+  EXPECT_FALSE(has_mean());
 }
 
 TEST_F(StructuredReportTest, DciodvfyFindsNoError) {

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Opens reports in headless Chromium and fails where one is not what is promised: no error, no message, no request for anything,
-A4 pages (exactly two a case, each with its foot), a cohort that can be sorted and searched.
+A4 pages (exactly two a case, each with its foot; one or two a comparison), a cohort that can be sorted and searched.
 
     python3 tests/oracle/browser.py REPORT.html... [--pictures FOLDER]
 
-Reports are what `pulmoseg segment` and `quantify --out` wrote; a page with a table of cases is taken for a cohort's. Needs
+Reports are what `pulmoseg segment`, `quantify --out` and `compare --out` wrote; a page with a table of cases is taken for a
+cohort's, one with a table of changes for a comparison. Needs
 chromium, pdfinfo, pdftotext and pdftoppm (poppler-utils); tried with Chromium 156 and poppler 22.12. No Python package. It talks
 to the browser over --remote-debugging-pipe (Chrome DevTools Protocol, JSON ended by a zero byte)."""
 
@@ -113,11 +114,13 @@ SORTS = """(() => {
 })()"""
 
 
-def pages_of(pdf, is_cohort):
+def pages_of(pdf, kind):
     info = subprocess.run(["pdfinfo", pdf], capture_output=True, text=True, check=True).stdout
     pages, size = int(re.search(r"Pages:\s+(\d+)", info)[1]), re.search(r"Page size:\s+(.*)", info)[1]
     found = [] if "A4" in size else [f"prints on {size}"]
-    if not is_cohort:
+    if kind == "comparison" and pages > 2:
+        found.append(f"prints on {pages} pages")
+    if kind == "case":
         if pages != 2:
             found.append(f"prints on {pages} pages")
         for page in (1, 2):
@@ -147,8 +150,9 @@ def check(browser, file, folder):
     found = []
     if evaluate(browser, session, "document.documentElement.scrollWidth > innerWidth"):
         found.append("is wider than the window")
-    is_cohort = evaluate(browser, session, "document.getElementById('cases') !== null")
-    if is_cohort:
+    kind = evaluate(browser, session, "document.getElementById('cases') ? 'cohort' : document.querySelector('.compared') ? "
+                    "'comparison' : 'case'")
+    if kind == "cohort":
         sorts = evaluate(browser, session, SORTS)
         facts["cohort"] = sorts
         if not isinstance(sorts, dict) or sorts["cases"] and not (
@@ -157,7 +161,7 @@ def check(browser, file, folder):
     pdf = folder / f"{file.stem}.pdf"
     printed = browser.call("Page.printToPDF", session, preferCSSPageSize=True, printBackground=True)["data"]
     pdf.write_bytes(base64.b64decode(printed))
-    facts["pages"], of_pages = pages_of(pdf, is_cohort)
+    facts["pages"], of_pages = pages_of(pdf, kind)
     subprocess.run(["pdftoppm", "-r", "100", "-png", pdf, folder / f"{file.stem}-page"], check=True)
     found += of_pages + faults(browser.events, page)
     browser.call("Target.closeTarget", targetId=target)

@@ -1,5 +1,6 @@
 #include "pulmoseg/report/case_report.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -55,9 +56,11 @@ class Case : public testing::Test {
                           {"PatientID", "ID-4711"},
                           {"PatientBirthDate", "19580317"},
                           {"PatientSex", "F"},
+                          {"PatientAge", "063Y"},
                           {"StudyDate", "20210331"},
                           {"AccessionNumber", "ACC-1"},
                           {"InstitutionName", "A hospital"},
+                          {"SliceThickness", "1.250000"},
                           {"SeriesDescription", "Doe thorax"}};
     provenance_ = {.version = "1.2.3",
                    .image = source_.file,
@@ -118,9 +121,13 @@ TEST_F(Case, SaysWhoWhenHowMuchAndByWhat) {
                                       "scan_lesion.nii.gz",
                                       "Coronal",
                                       "Sagittal",
-                                      "Lesion map"})
+                                      "Lesion map",
+                                      "1.25 mm",
+                                      "window: level −600, width 1500 HU",
+                                      "through the most lesion"})
     EXPECT_NE(html.find(text), std::string::npos) << text;
   EXPECT_GE(count(html, research_use), 3U);  // at the top, and on each page
+  EXPECT_EQ(count(html, "Jane?</bdi> · <bdi>ID-4711</bdi> · <bdi>2021-03-31"), 2U) << "pages are parted";
   EXPECT_EQ(html.find("/patients"), std::string::npos);
 }
 
@@ -145,9 +152,38 @@ TEST_F(Case, AnonymousNamesNobody) {
   anonymous.anonymous = true;
   const std::string html = case_report_html(anonymous);
   for (const std::string_view text :
-       {"Doe", "Jane", "4711", "1958", "2021", "ACC-1", "A hospital", "scan_lesion", ">scan<"})
+       {"Doe", "Jane", "4711", "1958", "2021", "ACC-1", "A hospital", "scan_lesion", ">scan<", "female", "63 years"})
     EXPECT_EQ(html.find(text), std::string::npos) << text;
-  EXPECT_NE(html.find("female"), std::string::npos);
+}
+
+TEST_F(Case, WithoutLesionItShowsTheMostLung) {
+  CaseReport report = this->report();
+  for (auto& slice : report.slices) std::ranges::fill(slice.lesion, 0);
+  for (auto* slice : {&report.views->coronal.slice, &report.views->sagittal.slice}) std::ranges::fill(slice->lesion, 0);
+  report.slices[1].lung.assign(1200, 1);
+  const std::string html = case_report_html(report);
+  EXPECT_NE(html.find(fmt::format("<b>Axial</b>, slice {}<", report.slices[1].index)), std::string::npos);
+  EXPECT_EQ(html.find("through the most lesion"), std::string::npos);
+  EXPECT_EQ(count(html, "through the most lung, no lesion"), 2U);
+}
+
+TEST_F(Case, WhatIsNotZeroDoesNotLookLikeZero) {
+  measurements_.percent_affected = 0.004;
+  measurements_.lesion_ml = 0.0031;
+  const std::string html = case_report_html(report());
+  EXPECT_NE(html.find("<b>0.004 %</b>"), std::string::npos);
+  EXPECT_NE(html.find("<b>0.003 ml</b>"), std::string::npos);
+}
+
+TEST_F(Case, TheCurveOfManySlicesEndsWhereItsAxisEnds) {
+  measurements_.grid.size[2] = 3000;
+  measurements_.slices.resize(3000, measurements_.slices.front());
+  EXPECT_NE(case_report_html(report()).find("H394.00V"), std::string::npos);
+}
+
+TEST_F(Case, TablesKeepTheirWidth) {
+  measurements_.lung_ml = 6480526752000;
+  EXPECT_NE(case_report_html(report()).find("6.48e+12 ml"), std::string::npos);
 }
 
 TEST_F(Case, WhatIsNotKnownIsSaidOrLeftOut) {

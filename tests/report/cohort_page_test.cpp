@@ -42,6 +42,16 @@ TEST(CohortPage, HoldsTheWholeTable) {
   EXPECT_NE(html.find(research_use), std::string::npos);
 }
 
+TEST(CohortPage, WhatIsNoNumberMakesAColumnOfText) {
+  CsvTable odd = table;
+  for (const char* text : {"nan", "inf", "-", "0x1"}) {
+    odd.rows[0][1] = text;
+    const std::string html = cohort_page_html(odd, [](const auto&) { return std::filesystem::path(); });
+    EXPECT_EQ(data_in(html)["columns"][1]["number"], false) << text;
+    EXPECT_EQ(html.find("histogram: lung affected"), std::string::npos) << text;
+  }
+}
+
 TEST(CohortPage, VoxelsAreLeftOutWhereTheirVolumeIsKnown) {
   CsvTable cases{
       .file = {}, .columns = {"case", "lung_voxels", "lung_ml"}, .rows = {{"a", "10", "1"}, {"b", "20", "2"}}};
@@ -72,6 +82,17 @@ TEST(CohortPage, LinksToTheReportsThatAreThere) {
   EXPECT_EQ(links[1], "./site%20b/b.html");
   EXPECT_EQ(links[2], "./javascript%3Ax.html");
   EXPECT_EQ(links[3], "");
+}
+
+TEST(CohortPage, LinksFromAnotherFolder) {
+  const test::TemporaryFolder folder;
+  for (const char* name : {"a", "b", "page"}) std::filesystem::create_directories(folder / name);
+  write_file(folder / "page" / "all.csv", "case\none\ntwo\n");
+  for (const char* report : {"a/one.html", "a/two.html", "b/two.html"}) write_file(folder / report, "");
+  write_cohort_page(folder / "a/../page/all.csv", {folder / "a", folder / "b"});
+  const auto links = data_in(read_file(folder / "page/all.html"))["links"];
+  EXPECT_EQ(links[0], "./../a/one.html");
+  EXPECT_EQ(links[1], "") << "of two cases of one name";
 }
 
 TEST(CohortPage, AnEmptyCohortHasAPage) {

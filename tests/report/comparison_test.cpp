@@ -95,11 +95,73 @@ TEST_F(Compare, SaysWhatStandsInTheWay) {
   later.model_sha256 = "abc";
   later.study.convolution_kernel = "B70f";
   write_measurements_json(measured(2, 3, false), later, late_);
-  EXPECT_EQ(codes(compare()),
-            (Codes{"dates_in_wrong_order", "same_scan", "models_differ", "measurement_error", "lung_volume_differs",
-                   "spacing_differs", "kernel_differs", "density_of_one_only"}));
+  EXPECT_EQ(codes(compare()), (Codes{"dates_in_wrong_order", "same_scan", "models_differ", "lung_volume_differs",
+                                     "spacing_differs", "kernel_differs", "density_of_one_only", "measurement_error"}));
   write_measurements_json(measured(2), dated("", "1.3"), late_);
   EXPECT_EQ(codes(compare()), Codes{"dates_unknown"});
+}
+
+std::string text_of(const Comparison& comparison, const std::string& code) {
+  const auto found = std::ranges::find(comparison.notes, code, &Note::code);
+  return found == comparison.notes.end() ? "no " + code : found->text;
+}
+
+/// As of the shipped recipe.
+Provenance by_model(const std::string& date, const std::string& series) {
+  Provenance provenance = dated(date, series);
+  provenance.model = "model.onnx";
+  provenance.model_sha256 = "abc";
+  provenance.precision = "int8";
+  provenance.model_metadata = {{"pulmoseg.recipe", "robust"}, {"pulmoseg.classes", "background,lung,lesion"}};
+  return provenance;
+}
+
+TEST_F(Compare, SaysHowMuchMayBeTheModelsError) {
+  write_measurements_json(measured(4), by_model("2020-02-27", "1.1"), early_);
+  write_measurements_json(measured(2), by_model("2020-03-03", "1.2"), late_);
+  EXPECT_CONTAINS(text_of(compare(), "measurement_error"), "-10.0 points, is within that");
+  write_measurements_json(measured(10), by_model("2020-03-03", "1.2"), late_);
+  EXPECT_CONTAINS(text_of(compare(), "measurement_error"), "+30.0 points, is larger");
+  Provenance other = by_model("2020-03-03", "1.2");
+  other.model_metadata["pulmoseg.recipe"] = "original";
+  write_measurements_json(measured(10), other, late_);
+  EXPECT_CONTAINS(text_of(compare(), "measurement_error"), "not known here");
+  Provenance by_hand = dated("2020-03-03", "1.2");
+  write_measurements_json(measured(10), by_model("2020-03-03", "1.2"), late_);
+  write_measurements_json(measured(8), by_hand, early_);
+  EXPECT_CONTAINS(text_of(compare(), "measurement_error"),
+                  "up to 9.5 points may be error alone. The change here, +10.0");
+  write_measurements_json(measured(2), by_hand, early_);
+  write_measurements_json(measured(2), by_hand, late_);
+  EXPECT_EQ(text_of(compare(), "measurement_error"), "no measurement_error");
+}
+
+TEST_F(Compare, SaysWhatOtherScansDoToAModel) {
+  Provenance earlier = by_model("2020-02-27", "1.1"), later = by_model("2020-03-03", "1.2");
+  earlier.study.slice_thickness_mm = 1.25;
+  write_measurements_json(measured(4), earlier, early_);
+  later.study.convolution_kernel = "B70f";
+  later.precision = "fp32";
+  later.study.slice_thickness_mm = 5;
+  later.version = "2";
+  quantify::Measurements changed = measured(4, 2.3);
+  changed.notes = {{"lungs_cut", "the lungs are cut"},
+                   {"equalised", "it was equalised"},
+                   {"unfamiliar_input", "it looks unlike"},
+                   {"contrast_enhanced", "a contrast agent is named"}};
+  write_measurements_json(changed, later, late_);
+  const Comparison comparison = compare();
+  EXPECT_EQ(codes(comparison),
+            (Codes{"settings_differ", "unfamiliar_input", "lungs_incomplete", "thickness_differs", "spacing_differs",
+                   "kernel_differs", "contrast_of_one_only", "measurement_error"}));
+  EXPECT_CONTAINS(text_of(comparison, "settings_differ"),
+                  "precision, equalisation (of the later only), pulmoseg 1 and 2");
+  EXPECT_CONTAINS(text_of(comparison, "lungs_incomplete"), "in the later the lungs were not");
+  EXPECT_CONTAINS(text_of(comparison, "spacing_differs"), "2 × 2 × 4 mm and 2.3 × 2 × 4 mm");
+  EXPECT_CONTAINS(text_of(comparison, "thickness_differs"), "1.25 and 5 mm thick");
+  EXPECT_CONTAINS(text_of(comparison, "thickness_differs"), "three times as thick");
+  EXPECT_CONTAINS(text_of(comparison, "kernel_differs"), "(B30f, B70f)");
+  EXPECT_CONTAINS(comparison_text(comparison), "noted of the later: the lungs are cut");
 }
 
 TEST_F(Compare, TheSameFileTwice) {
@@ -151,9 +213,27 @@ TEST_F(Compare, IsWrittenAsJsonCsvAndText) {
   write_file(folder_ / "comparison.csv", comparison_csv(compare()));
   EXPECT_EQ(read_csv(folder_ / "comparison.csv").rows.size(), json["figures"].size());
   const std::string text = comparison_text(compare());
-  EXPECT_CONTAINS(text, "20.00 %");
-  EXPECT_CONTAINS(text, "-10.00 points");
+  EXPECT_CONTAINS(text, "20.0 %");
+  EXPECT_CONTAINS(text, "-10.0 points");
+  EXPECT_CONTAINS(text, "5 days");
+  EXPECT_CONTAINS(text, "of one patient");
   EXPECT_CONTAINS(text, "Research use only");
+}
+
+TEST_F(Compare, IsAPageWhoseTextsDoNotRun) {
+  Provenance hostile = dated("2020-03-03", "1.2");
+  hostile.image = "<img src=x onerror=alert(1)>.nii";
+  hostile.study.series_description = "</td><script>alert(1)</script>\xff";
+  hostile.study.convolution_kernel = "<b>";
+  quantify::Measurements noted = measured(2);
+  noted.notes.push_back({"odd", "<i>odd</i>"});
+  write_measurements_json(noted, hostile, late_);
+  const std::string html = comparison_html(compare(), "1.2.3");
+  for (const std::string_view text : {"<script", "<img", "<b>&", "<i>"})
+    EXPECT_EQ(html.find(text), std::string::npos) << text;
+  for (const std::string_view text : {"5 days", "−10.0 points", "20.0 % → 10.0 %", "(−50.0 %)", "&lt;script&gt;",
+                                      "Noted of the later", "of one patient", "Thirds of the lungs", "2020-02-27"})
+    EXPECT_NE(html.find(text), std::string::npos) << text;
 }
 
 }  // namespace

@@ -62,6 +62,8 @@ TEST(CaseFacts, NamesAndDates) {
   EXPECT_EQ(person_name("Doe"), "Doe");
   EXPECT_EQ(person_name("^Jane"), "Jane");
   EXPECT_EQ(person_name("Yamada^Tarou=山田^太郎"), "Yamada, Tarou");
+  EXPECT_EQ(person_name("=山田^太郎=やまだ^たろう"), "山田, 太郎");
+  EXPECT_EQ(person_name("=="), "");
   EXPECT_EQ(person_name("Adams^John^^Rev.^B.A."), "Adams, John Rev. B.A.");
   EXPECT_EQ(person_name(""), "");
   EXPECT_EQ(iso_date("20210331"), "2021-03-31");

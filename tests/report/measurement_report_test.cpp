@@ -165,7 +165,8 @@ TEST(StudyOf, SaysWhenAndNotWho) {
   volume::SourceInfo source;
   EXPECT_EQ(study_of(source), Study());
   source.attributes = {{"PatientName", "Doe^Jane"},  {"StudyDate", "20200401"},   {"StudyTime", "134510.25"},
-                       {"SeriesInstanceUID", "1.2"}, {"StudyInstanceUID", "1.1"}, {"ConvolutionKernel", "B70f"}};
+                       {"SeriesInstanceUID", "1.2"}, {"StudyInstanceUID", "1.1"}, {"ConvolutionKernel", "B70f"},
+                       {"SliceThickness", "1.250"}};
   const Study study = study_of(source);
   EXPECT_EQ(study.date, "2020-04-01");
   EXPECT_EQ(study.time, "13:45:10");
@@ -173,6 +174,7 @@ TEST(StudyOf, SaysWhenAndNotWho) {
   dicom.study = study;
   const std::string json = measurements_json(measured(true), dicom);
   EXPECT_EQ(Json::parse(json)["study"]["convolution_kernel"], "B70f");
+  EXPECT_EQ(Json::parse(json)["study"]["slice_thickness_mm"], 1.25);
   EXPECT_EQ(json.find("Doe"), std::string::npos);
   source.attributes["StudyDate"] = "unknown";
   EXPECT_EQ(study_of(source).date, "");

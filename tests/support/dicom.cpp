@@ -25,7 +25,7 @@ std::string element(std::uint32_t tag, std::string_view vr, const std::string& v
   std::string bytes = as_bytes(static_cast<std::uint16_t>(tag >> 16)) + as_bytes(static_cast<std::uint16_t>(tag));
   if (!explicit_vr) return bytes + as_bytes(static_cast<std::uint32_t>(value.size())) + value;
   bytes += vr;
-  const bool is_long = vr == "OB" || vr == "OW";  // PS3.5, 7.1.2
+  const bool is_long = vr == "OB" || vr == "OW" || vr == "SQ" || vr == "UN";  // PS3.5, 7.1.2
   bytes += is_long ? std::string(2, '\0') + as_bytes(static_cast<std::uint32_t>(value.size()))
                    : as_bytes(static_cast<std::uint16_t>(value.size()));
   return bytes + value;
@@ -49,6 +49,12 @@ DicomFile& DicomFile::put(std::uint32_t tag, std::string_view vr, std::string va
 }
 
 DicomFile& DicomFile::put(std::uint32_t tag, std::uint16_t value) { return put(tag, "US", as_bytes(value)); }
+
+DicomFile& DicomFile::put_sequence(std::uint32_t tag, const std::vector<DicomFile>& items) {
+  std::string bytes;
+  for (const DicomFile& item : items) bytes += element(0xfffee000, "", item.data_set(), /*explicit_vr=*/false);
+  return put(tag, "SQ", bytes);
+}
 
 DicomFile& DicomFile::remove(std::uint32_t tag) {
   elements_.erase(tag);

@@ -8,15 +8,19 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace pulmoseg::test {
 
-/// The elements of one little endian file, without sequences. A tag is 0xGGGGEEEE.
+/// The elements of one little endian file. A tag is 0xGGGGEEEE.
 class DicomFile {
  public:
   DicomFile& put(std::uint32_t tag, std::string_view vr, std::string value);
-  DicomFile& put(std::uint32_t tag, std::uint16_t value);  ///< VR US
+  DicomFile& put(std::uint32_t tag, std::uint16_t value);                           ///< VR US
+  DicomFile& put_sequence(std::uint32_t tag, const std::vector<DicomFile>& items);  ///< explicit VR only
   DicomFile& remove(std::uint32_t tag);
+
+  const std::string& value(std::uint32_t tag) const { return elements_.at(tag).second; }
 
   /// All up to the data set: preamble, mark, meta information.
   std::string head(std::string_view transfer_syntax = "1.2.840.10008.1.2.1") const;

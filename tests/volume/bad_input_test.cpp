@@ -1,6 +1,7 @@
 // Every refusal with its exact words: they are what the user has to go by.
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cmath>
 #include <limits>
@@ -41,6 +42,11 @@ TEST_F(BadInput, MissingEmptyOrNoImage) {
   EXPECT_EQ(said(std::string(2000, 'x')), no_image);
   EXPECT_EQ(said(gzip("hello")), no_image);
   EXPECT_EQ(said(gzip("")), "is empty, expected a NIfTI, NRRD or DICOM image");
+  EXPECT_EQ(said(gzip(RawNifti({2, 2, 2}).with(eight)).substr(0, 10)),
+            "is cut short: its gzip stream has no end; copy or download the file again");
+  const std::string pipe = (folder_ / "pipe.nii").string();
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(test::reading_error(pipe), pipe + ": is not an ordinary file, expected an image or a folder");
   const std::string folder = folder_.path().string();
   EXPECT_EQ(test::reading_error(folder),
             folder + ": holds no DICOM files, expected a CT series; give the folder that holds the slices");

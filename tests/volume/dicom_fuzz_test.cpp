@@ -12,8 +12,10 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/volume/volume.hpp"
+#include "support/contains.hpp"
 #include "support/data.hpp"
 #include "support/dicom.hpp"
+#include "support/zip.hpp"
 #include "volume/raw_nifti.hpp"
 
 namespace pulmoseg::volume {
@@ -81,15 +83,98 @@ TEST(DicomFuzz, DamagedFilesAreVolumesOrErrors) {
   EXPECT_TRUE(volume_or_error(folder.path()));  // all of them together
 }
 
-TEST(DicomFuzz, SequencesInSequencesWithoutEnd) {
+TEST(DicomFuzz, FilesOfAFewBytes) {
+  const test::TemporaryFolder folder;
+  const std::string whole = test::ct_slice(0).bytes();
+  for (std::size_t size = 0; size < 150; ++size) {
+    for (const char* uid : {"", "1.2.840.10008.1.2.1.99"}) {
+      test::save(folder / "f.dcm", std::string(uid).append(whole.substr(std::string_view(uid).size())).substr(0, size));
+      EXPECT_TRUE(volume_or_error(folder / "f.dcm")) << size;
+    }
+  }
+}
+
+TEST(DicomFuzz, DamagedDicomdirsAreVolumesOrErrors) {
+  const test::TemporaryFolder folder;
+  fs::copy(test::repository_file("tests/data/volume/dicom/medium"), folder.path(), fs::copy_options::recursive);
+  const std::string original = test::file_bytes(folder / "DICOMDIR");
+  std::mt19937 random(13);
+  std::size_t refused = 0;
+  for (std::size_t i = 0; i < wanted_files(); ++i) {
+    test::save(folder / "DICOMDIR", damaged(original, random));
+    const std::string error = test::reading_error(folder / "DICOMDIR");
+    EXPECT_EQ(error.find('\n'), std::string::npos) << error;
+    refused += !error.empty();
+  }
+  EXPECT_GT(refused, wanted_files() / 4);
+}
+
+/// DCMTK throws at this one.
+TEST(DicomFuzz, ADirectoryRecordWhoseTypeIsTooLong) {
+  const test::TemporaryFolder folder;
+  std::string bytes = test::file_bytes(test::repository_file("tests/data/volume/dicom/medium/DICOMDIR"));
+  const std::size_t type =
+      bytes.find(std::string_view("\4\0\x30\x14"
+                                  "CS\x8\0PATIENT ",
+                                  16));
+  ASSERT_NE(type, std::string::npos);
+  bytes[type + 7] = 1;
+  test::save(folder / "DICOMDIR", bytes);
+  EXPECT_CONTAINS(test::reading_error(folder / "DICOMDIR"), "DICOMDIR: is cut short or damaged, expected ");
+}
+
+/// Refused for `reason` when such bytes stand before the patient.
+void expect_refused(std::string_view bytes, const std::string& reason) {
   const test::TemporaryFolder folder;
   const std::string whole = test::ct_slice(0).bytes();
   const std::size_t at = whole.find(std::string_view("\x10\0\x10\0", 4));
-  std::string deep;
-  for (int i = 0; i < 200000; ++i)
-    deep += std::string_view("\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff", 20);
-  test::save(folder / "deep.dcm", whole.substr(0, at) + deep);
-  EXPECT_TRUE(volume_or_error(folder / "deep.dcm"));
+  test::save(folder / "f.dcm", whole.substr(0, at).append(bytes) + whole.substr(at));
+  EXPECT_TRUE(
+      test::reading_error(folder / "f.dcm").starts_with((folder / "f.dcm").string() + ": " + reason + ", expected "));
+}
+
+std::string repeated(std::string_view bytes, std::size_t times) {
+  std::string all;
+  for (std::size_t i = 0; i < times; ++i) all += bytes;
+  return all;
+}
+
+constexpr std::string_view sequence("\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff", 12),
+    item("\xfe\xff\0\xe0\xff\xff\xff\xff", 8);
+
+/// However they lie about where they end.
+TEST(DicomFuzz, SequencesInSequencesWithoutEnd) {
+  const std::string plain = std::string(sequence).append(item);
+  const std::string short_item = std::string(sequence) + std::string("\xfe\xff\0\xe0\x0c\0\0\0", 8);
+  const std::string ends_in_a_value = std::string("\x08\0\x3e\x10LO\x08\0\xfe\xff\x0d\xe0\0\0\0\0", 16) + plain;
+  for (const auto& level : {plain, short_item, ends_in_a_value})
+    expect_refused(repeated(level, 200000), "holds sequences in sequences without end");
+}
+
+/// Without the mark of DICOM it is any file that begins so.
+TEST(DicomFuzz, WhatOnlyLooksLikeDicomIsLeftAside) {
+  const test::TemporaryFolder folder;
+  test::write_ct_series(folder.path(), 3);
+  test::save(folder / "data.bin", repeated(std::string(sequence).append(item), 200000));
+  EXPECT_EQ(test::reading_error(folder.path()), "");
+}
+
+TEST(DicomFuzz, ElementsWithoutEnd) {
+  const std::string_view empty_element("\x08\0\x3e\x10LO\0\0", 8);
+  const std::string items =
+      repeated(std::string(item).append(empty_element).append("\xfe\xff\x0d\xe0\0\0\0\0", 8), 2000000);
+  expect_refused(std::string(sequence) + items, "has millions of elements");
+}
+
+TEST(DicomFuzz, ADeflatedFileThatWouldTakeAllMemory) {
+  const test::TemporaryFolder folder;
+  auto file = test::ct_slice(0).remove(0x7fe00010);
+  const std::string pixels("\xe0\x7f\x10\0OW\0\0\0\0\0\xff", 12);  // of nearly 4 GiB
+  const std::string zeros = test::deflated_part(std::string(1 << 20, '\0'));
+  const std::string packed = test::deflated_part(file.data_set() + pixels) + repeated(zeros, 4000) + test::deflate_end;
+  EXPECT_LT(packed.size(), 5U << 20);
+  test::save(folder / "bomb.dcm", file.head("1.2.840.10008.1.2.1.99") + packed);
+  EXPECT_CONTAINS(test::reading_error(folder / "bomb.dcm"), "bomb.dcm: unpacks to 1 GiB or more, expected ");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/volume/volume.hpp"
 #include "support/data.hpp"
+#include "volume/raw_nifti.hpp"
 
 namespace pulmoseg::volume {
 namespace {
@@ -104,6 +105,14 @@ TEST(DicomGolden, ADicomdirNamesTheFiles) {
   const fs::path medium = folder() / "medium";
   EXPECT_EQ(VolumeReader::open(medium / "DICOMDIR").geometry().size[2], 4);
   EXPECT_EQ(VolumeReader::open(medium).geometry().size[2], 5);  // the folder has one more
+  const test::TemporaryFolder copy;
+  fs::copy(medium, copy.path(), fs::copy_options::recursive);
+  fs::resize_file(copy / "DICOMDIR", 900);
+  EXPECT_EQ(VolumeReader::open(copy.path()).geometry().size[2], 5);
+  EXPECT_EQ(test::reading_error(copy / "DICOMDIR"),
+            (copy / "DICOMDIR").string() +
+                ": is a DICOMDIR that is cut short or damaged, expected a whole one; give the "
+                "folder that holds the images instead");
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
 #include "pulmoseg/base/error.hpp"
@@ -14,7 +13,6 @@
 #include "support/contains.hpp"
 #include "support/data.hpp"
 #include "support/dicom.hpp"
-#include "support/zip.hpp"
 #include "volume/raw_nifti.hpp"
 
 namespace pulmoseg::volume {
@@ -66,7 +64,7 @@ TEST_F(DicomSeriesTest, LocalizersReportsAndDerivedSeriesAreLeftOutWithAWord) {
   EXPECT_EQ(source().frames.size(), 4U);
   const std::string text = note("series_left_out");
   EXPECT_CONTAINS(text, "5 series left out");
-  EXPECT_CONTAINS(text, "1 \"Topogram\": 1 slices");
+  EXPECT_CONTAINS(text, "1 \"Topogram\": 1 slice,");
   EXPECT_CONTAINS(text, "localizer, 2.25.70");
   EXPECT_CONTAINS(text, "derived (DERIVED\\SECONDARY\\MPR), 2.25.71");
   EXPECT_CONTAINS(text, "modality SEG");
@@ -99,6 +97,35 @@ TEST_F(DicomSeriesTest, ADerivedSeriesIsTakenWhereThereIsNoOther) {
     put(fmt::format("mpr{}", n), test::ct_slice(n).put(0x00080008, "CS", "DERIVED\\SECONDARY\\MPR"));
   EXPECT_EQ(source().frames.size(), 3U);
   EXPECT_CONTAINS(note("not_an_original_volume"), "MPR");
+}
+
+TEST_F(DicomSeriesTest, TheImageTypesOfADerivedSeriesMayDiffer) {
+  for (int n = 0; n < 4; ++n) {
+    const std::string type = fmt::format("DERIVED\\SECONDARY\\AXIAL\\{}", n % 2);
+    put(fmt::format("{}", n), test::ct_slice(n).put(0x00080008, "CS", type));
+  }
+  EXPECT_EQ(source().frames.size(), 4U);
+}
+
+TEST_F(DicomSeriesTest, WhatIsNotReadIsStillListed) {
+  write(3);
+  auto mask = other(0, "2.25.72", "6", "Lesions").put(0x00080060, "CS", "SEG");
+  put("mask", mask.put(0x00280100, 1).put(0x00280101, 1).put(0x00280102, 0).put(0x7fe00010, "OB", "\1\1"));
+  put("palette", other(0, "2.25.75", "9", "Map").put(0x00280004, "CS", "PALETTE COLOR"));
+  EXPECT_EQ(source().frames.size(), 3U);
+  EXPECT_CONTAINS(note("series_left_out"), "6 \"Lesions\": 0 slices, modality SEG, 2.25.72");
+  EXPECT_CONTAINS(note("series_left_out"), "colour images, 2.25.75");
+  EXPECT_CONTAINS(error("Lesions"), "holds no images, expected a CT series");
+  EXPECT_CONTAINS(error("Map"), "palette: is a colour image");
+}
+
+TEST_F(DicomSeriesTest, ALinkToNowhereIsNotPassedOver) {
+  write(3);
+  fs::create_symlink(folder_ / "gone", folder_ / "slice4.dcm");
+  EXPECT_EQ(error(), (folder_ / "slice4.dcm").string() + ": cannot be read: No such file or directory");
+  fs::remove(folder_ / "slice4.dcm");
+  fs::create_symlink(folder_ / "circle", folder_ / "circle");
+  EXPECT_EQ(error(), (folder_ / "circle").string() + ": cannot be read: Too many levels of symbolic links");
 }
 
 TEST_F(DicomSeriesTest, SeriesInFoldersOfTheirOwnAreFound) {
@@ -136,7 +163,21 @@ TEST_F(DicomSeriesTest, TheSameSliceTwiceIsTakenOnce) {
 TEST_F(DicomSeriesTest, TwoImagesInOnePlaceAreRefused) {
   write(4);
   put("copy", test::ct_slice(1).put(0x00281052, "DS", "-1000"));
-  EXPECT_CONTAINS(error(), "IMG8.dcm and " + (folder_ / "copy").string() + " are two different images in one place");
+  EXPECT_CONTAINS(error(), "IMG8.dcm and " + (folder_ / "copy").string() + " are two different images in one place,");
+}
+
+/// A scan without and one with contrast medium, or the phases of a breath, that share a series.
+TEST_F(DicomSeriesTest, SeveralStacksInOnePlaceAreRefusedWithWhatTellsThemApart) {
+  const std::vector<std::pair<std::uint32_t, std::string>> cases{
+      {0x00200100, "TemporalPositionIdentifier"}, {0x00200012, "AcquisitionNumber"}, {0x00181210, "ConvolutionKernel"}};
+  for (const auto& [tag, keyword] : cases) {
+    for (int n = 0; n < 4; ++n) {
+      put(test::ct_slice_name(n), test::ct_slice(n).put(tag, "LO", "1"));
+      put(fmt::format("second{}", n), test::ct_slice(n).put(tag, "LO", "2").put(0x00281052, "DS", "-1000"));
+    }
+    EXPECT_CONTAINS(error(),
+                    " are two different images in one place (" + keyword + " 1 and 2), expected one CT volume");
+  }
 }
 
 TEST_F(DicomSeriesTest, MissingSlicesAreCountedAndPlaced) {
@@ -180,6 +221,7 @@ TEST_F(DicomSeriesTest, SlicesThatDoNotBelongTogetherAreRefused) {
   refused(test::ct_slice(2).put(0x00200037, "DS", "1\\0\\0\\0\\1\\0"),
           "has another size, pixel spacing or orientation");
   refused(test::ct_slice(2).put(0x00280010, 2), "has another size, pixel spacing or orientation");
+  refused(test::ct_slice(2).remove(0x00281052).remove(0x00281053), "has no RescaleSlope and RescaleIntercept");
   refused(test::ct_slice(2).put(0x00281053, "DS", "0"), "has the RescaleSlope 0");
   refused(test::ct_slice(2).put(0x00281052, "DS", "x"), "has the RescaleIntercept \"x\"");
 }
@@ -193,57 +235,19 @@ TEST_F(DicomSeriesTest, ADamagedFileOfAnotherSeriesDoesNotMatter) {
   EXPECT_CONTAINS(error(), "cut: is cut short or damaged");
 }
 
+TEST_F(DicomSeriesTest, NoTextOfAFileGivesTheTerminalOrders) {
+  write(3);
+  for (int n = 0; n < 3; ++n) put(fmt::format("other{}", n), other(n, "2.25.80", "4", "\x1b[2JSoft\n"));
+  EXPECT_CONTAINS(error(), "4 \"?[2JSoft?\": 3 slices");
+  put("other1", other(1, "2.25.80", "4", "Soft").put(0x00281053, "DS", "\x1b[2J"));
+  EXPECT_CONTAINS(error("4"), "other1: has the RescaleSlope \"?[2J\"");
+}
+
 TEST_F(DicomSeriesTest, NamesInOtherCharacterSetsBecomeUtf8) {
   for (int n = 0; n < 2; ++n)
     put(test::ct_slice_name(n),
         test::ct_slice(n).put(0x00080005, "CS", "ISO_IR 100").put(0x00100010, "PN", "M\xfcller^J"));
   EXPECT_EQ(source().attributes.at("PatientName"), "M\xc3\xbcller^J");
-}
-
-class Zip : public DicomSeriesTest {
- protected:
-  /// In the temporary folder while this test runs.
-  Zip() {
-    fs::create_directories(folder_ / "tmp");
-    setenv("TMPDIR", (folder_ / "tmp").c_str(), 1);
-  }
-  ~Zip() override { unsetenv("TMPDIR"); }
-  bool temporary_folder_is_empty() const { return fs::is_empty(folder_ / "tmp"); }
-  fs::path zip(const std::vector<std::pair<std::string, std::string>>& files) {
-    test::save(folder_ / "study.zip", test::zip_bytes(files));
-    return folder_ / "study.zip";
-  }
-};
-
-TEST_F(Zip, IsReadAndItsFilesStayAsLongAsTheyAreNeeded) {
-  std::vector<std::pair<std::string, std::string>> files{{"__MACOSX/._x", "x"}, {"readme.txt", "hello"}};
-  for (int n = 0; n < 4; ++n) files.emplace_back("study/ser/" + test::ct_slice_name(n), test::ct_slice(n).bytes());
-  {
-    VolumeReader reader = VolumeReader::open(zip(files));
-    const SourceInfo source = reader.source();
-    EXPECT_EQ(source.file, folder_ / "study.zip");
-    EXPECT_EQ(read_volume(std::move(reader)).voxels[1], -1022.0F);
-    EXPECT_TRUE(fs::exists(source.frames.front().file));
-    const auto note = std::ranges::find(source.notes, "files_left_out", &Note::code);
-    ASSERT_NE(note, source.notes.end());
-    EXPECT_CONTAINS(note->text, "study.zip/readme.txt");
-  }
-  EXPECT_TRUE(temporary_folder_is_empty());
-}
-
-TEST_F(Zip, ErrorsNameTheArchiveAndLeaveNothingBehind) {
-  const std::string slice = test::ct_slice(0).bytes();
-  const fs::path cut = zip({{"a/cut.dcm", slice.substr(0, 500)}});
-  EXPECT_CONTAINS(test::reading_error(cut), cut.string() + "/a/cut.dcm: is cut short");
-  for (const char* name : {"../out.dcm", "/out.dcm", "a/../../out.dcm"})
-    EXPECT_CONTAINS(test::reading_error(zip({{name, slice}})), "study.zip: holds a file named");
-  EXPECT_CONTAINS(test::reading_error(zip({{"a", slice}, {"a", slice}})), "holds a twice");
-  EXPECT_CONTAINS(test::reading_error(zip({{"notes.txt", "hello"}})), "study.zip: holds no DICOM files");
-  const std::string whole = test::zip_bytes({{"a.dcm", slice}});
-  test::save(folder_ / "study.zip", whole.substr(0, whole.size() / 2));
-  EXPECT_CONTAINS(test::reading_error(folder_ / "study.zip"), "study.zip: is a ZIP that is cut short or damaged");
-  EXPECT_TRUE(temporary_folder_is_empty());
-  EXPECT_FALSE(fs::exists(folder_ / "out.dcm"));
 }
 
 }  // namespace

@@ -54,6 +54,8 @@ TEST(SegmentationNrrdTest, LayersLieSideBySide) {
   EXPECT_CONTAINS(header, "Segment0_Name:=Lesion\n");
   EXPECT_CONTAINS(header, "Segment1_Layer:=1\n");
   EXPECT_CONTAINS(header, "~SCT^52988006^Lesion~^^~Anatomic codes - DICOM master list~SCT^39607008^Lung~^^|");
+  EXPECT_CONTAINS(header, "master list~SCT^123037004^Anatomical Structure~SCT^39607008^Lung~")
+      << "as Slicer's list has it";
   const std::string expected{0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // the upper slice first
                              0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0};
   EXPECT_EQ(inflated(bytes.substr(end + 2), 24), expected);

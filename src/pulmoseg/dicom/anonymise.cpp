@@ -61,8 +61,8 @@ void replace_uids(DcmItem& item, const UidMap& new_uids) {
 }
 
 /// A value of its VR that is nobody's.
-const char* nobody(const DcmElement& element) {
-  switch (const_cast<DcmElement&>(element).ident()) {
+const char* nobody(DcmElement& element) {
+  switch (element.ident()) {
     case EVR_DA: return "19000101";
     case EVR_TM: return "000000";
     case EVR_DT: return "19000101000000";
@@ -70,11 +70,16 @@ const char* nobody(const DcmElement& element) {
   }
 }
 
+/// What is of an unknown VR goes too: nobody can look into it, and it may be a sequence.
+Action action_of(DcmElement& element, bool report) {
+  if (element.ident() == EVR_UN) return Action::remove;
+  return action_on((std::uint32_t{element.getGTag()} << 16) | element.getETag(), report);
+}
+
 void apply_profile(DcmItem& item, bool report) {
   for (unsigned long i = item.card(); i-- > 0;) {
     DcmElement& element = *item.getElement(i);
-    const std::uint32_t tag = (std::uint32_t{element.getGTag()} << 16) | element.getETag();
-    switch (action_on(tag, report)) {
+    switch (action_of(element, report)) {
       case Action::keep: for_each_item(element, [&](DcmItem& nested) { apply_profile(nested, report); }); break;
       case Action::empty: put(item, element.getTag(), ""); break;
       case Action::replace: put(item, element.getTag(), nobody(element)); break;

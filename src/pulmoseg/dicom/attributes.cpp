@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <array>
 #include <ctime>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "pulmoseg/base/error.hpp"
@@ -82,6 +85,30 @@ std::unique_ptr<DcmFileFormat> load_attributes(const std::filesystem::path& file
   if (condition.good()) return loaded;
   throw Error(fmt::format("{}: cannot be read as DICOM ({}), expected the file that was read before", file.string(),
                           condition.text()));
+}
+
+std::string ascii(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> signs{{{"≥", ">="},
+                                                                                        {"≤", "<="},
+                                                                                        {"−", "-"},
+                                                                                        {"–", "-"},
+                                                                                        {"×", "x"},
+                                                                                        {"°", " degrees"},
+                                                                                        {"²", "^2"},
+                                                                                        {"³", "^3"},
+                                                                                        {"±", "+-"},
+                                                                                        {"’", "'"}}};
+  std::string plain;
+  while (!text.empty()) {
+    std::string_view from = text.substr(0, 1), to = static_cast<unsigned char>(text[0]) < 0x80 ? from : "?";
+    for (const auto& [sign, spelt] : signs) {
+      if (text.starts_with(sign)) std::tie(from, to) = std::tie(sign, spelt);
+    }
+    const bool inside_of_sign = (static_cast<unsigned char>(from[0]) & 0xc0) == 0x80;
+    if (!inside_of_sign) plain += to;
+    text.remove_prefix(from.size());
+  }
+  return plain;
 }
 
 Moment now() {

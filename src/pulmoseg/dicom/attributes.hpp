@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "pulmoseg/volume/segment.hpp"
 
@@ -41,6 +42,9 @@ std::optional<std::string> value_of(DcmItem& item, const DcmTagKey& tag);
 
 /// Of a file, without its pixels. Error that names it.
 std::unique_ptr<DcmFileFormat> load_attributes(const std::filesystem::path& file);
+
+/// Signs beyond ASCII as they are written without them, or "?": an object is in its source's character set.
+std::string ascii(std::string_view text);
 
 /// A local time as DICOM writes it.
 struct Moment {

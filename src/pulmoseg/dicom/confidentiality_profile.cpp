@@ -53,16 +53,17 @@ constexpr std::uint32_t kept[] = {
 constexpr std::uint32_t kept_of_report[] = {
     0x0040a010, 0x0040a040, 0x0040a043, 0x0040a050, 0x0040a124, 0x0040a160, 0x0040a168, 0x0040a300, 0x0040a30a,
     0x0040a161, 0x0040a162, 0x0040a163, 0x004008ea, 0x0040a491, 0x0040a493, 0x0040a496, 0x0040a504, 0x0040a730,
-    0x0040a375, 0x0040db00, 0x00081111, 0x00080107, 0x00080110, 0x00080112, 0x00080115, 0x00080116};
+    0x0040a375, 0x0040db00, 0x00081111, 0x00080110, 0x00080112, 0x00080115, 0x00080116};
 
 // Study Date and Time, Accession Number, Referring Physician; Birth Date and Sex; Study ID; Contrast Agent; Content Creator;
 // Acquisition Context; Performed Procedure Code.
 constexpr std::uint32_t emptied[] = {0x00080020, 0x00080030, 0x00080050, 0x00080090, 0x00100030, 0x00100040,
                                      0x00200010, 0x00180010, 0x00700084, 0x00400555, 0x0040a372};
 
-// Patient's Name and ID; Content Date and Time; Acquisition DateTime; Device Serial Number; times of frames.
-constexpr std::uint32_t replaced[] = {0x00100010, 0x00100020, 0x00080023, 0x00080033,
-                                      0x0008002a, 0x00181000, 0x00189074, 0x00189151};
+// Patient's Name and ID; Content Date and Time; Acquisition DateTime; Device Serial Number; times of frames; versions of context
+// groups, which are dates.
+constexpr std::uint32_t replaced[] = {0x00100010, 0x00100020, 0x00080023, 0x00080033, 0x0008002a,
+                                      0x00181000, 0x00189074, 0x00189151, 0x00080106, 0x00080107};
 
 bool holds(const auto& tags, std::uint32_t tag) { return std::ranges::find(tags, tag) != std::end(tags); }
 

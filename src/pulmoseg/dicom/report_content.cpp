@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <string_view>
 #include <utility>
 
 #include "pulmoseg/base/research_use.hpp"
+#include "pulmoseg/dicom/attributes.hpp"
 
 namespace pulmoseg::dicom {
 namespace {
@@ -44,7 +44,9 @@ FigureGroup lesion_group(const quantify::Measurements& m) {
   figures.add(volume_name, m.lesion_ml, millilitre)
       .add(lesion_outside_lung, m.lesion_outside_lung_ml, millilitre)
       .add(number_of_lesions, static_cast<double>(m.lesion_parts.size()), none);
-  if (m.density) figures.add(attenuation, m.density->mean_hu_of_lesion, hounsfield, mean);
+  // The mean is of the lesion inside of the lung: of the segment, where none of it is outside.
+  if (m.density && m.lesion_outside_lung_voxels == 0)
+    figures.add(attenuation, m.density->mean_hu_of_lesion, hounsfield, mean);
   return {.name = "Lesion", .finding = volume::lesion_segment().type, .segment = 0, .figures = figures.take()};
 }
 
@@ -74,31 +76,6 @@ FigureGroup part_of_lung(const quantify::RegionMeasurements& region, std::string
       .add(lesion_in_lung, region.lesion_ml, millilitre)
       .add(percent_affected, region.percent_affected, percent);
   return {.name = std::move(name), .finding = volume::lung_code, .figures = figures.take()};
-}
-
-/// Signs beyond ASCII as they are written without them: the object is in its source's character set.
-std::string ascii(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> signs{{{"≥", ">="},
-                                                                                        {"≤", "<="},
-                                                                                        {"−", "-"},
-                                                                                        {"–", "-"},
-                                                                                        {"×", "x"},
-                                                                                        {"°", " degrees"},
-                                                                                        {"²", "^2"},
-                                                                                        {"³", "^3"},
-                                                                                        {"±", "+-"},
-                                                                                        {"’", "'"}}};
-  std::string plain;
-  while (!text.empty()) {
-    std::string_view from = text.substr(0, 1), to = static_cast<unsigned char>(text[0]) < 0x80 ? from : "?";
-    for (const auto& [sign, spelt] : signs) {
-      if (text.starts_with(sign)) std::tie(from, to) = std::tie(sign, spelt);
-    }
-    const bool inside_of_sign = (static_cast<unsigned char>(from[0]) & 0xc0) == 0x80;
-    if (!inside_of_sign) plain += to;
-    text.remove_prefix(from.size());
-  }
-  return plain;
 }
 
 }  // namespace

@@ -64,11 +64,15 @@ void put_image_pixel(DcmItem& item, const Case& of, SegmentationKind kind, std::
   put(item, DCM_MaximumFractionalValue, std::uint16_t{255});
 }
 
-/// PS3.3, C.7.6.1.1.5: once lossy, always lossy.
+/// A CS: 16 capital letters at most.
+const char* content_label(SegmentationKind kind, std::size_t segments) {
+  if (kind == SegmentationKind::probability) return "LESION_PROBABLE";
+  return segments == 1 ? "LESION" : "LESION_LUNG";
+}
+
+/// PS3.3, C.7.6.1.1.5: once lossy, always lossy, also where the source does not tell how much or by which method.
 void put_lossy_compression(DcmItem& source, DcmItem& item) {
-  const bool lossy = value_of(source, DCM_LossyImageCompression) == "01" &&
-                     value_of(source, DCM_LossyImageCompressionRatio) &&
-                     value_of(source, DCM_LossyImageCompressionMethod);
+  const bool lossy = value_of(source, DCM_LossyImageCompression) == "01";
   put(item, DCM_LossyImageCompression, lossy ? "01" : "00");
   if (!lossy) return;
   for (const DcmTagKey& tag : {DCM_LossyImageCompressionRatio, DCM_LossyImageCompressionMethod})
@@ -90,7 +94,7 @@ void put_algorithm(DcmItem& segment, const Algorithm& algorithm) {
   add_code(identification, DCM_AlgorithmFamilyCodeSequence, artificial_intelligence);
   put(identification, DCM_AlgorithmVersion, algorithm.version);
   put(identification, DCM_AlgorithmParameters,
-      fmt::format("model {}, sha256 {}", algorithm.model, algorithm.model_sha256));
+      fmt::format("model {}, sha256 {}", ascii(algorithm.model), algorithm.model_sha256));
   put(identification, DCM_AlgorithmName, "pulmoseg");
 }
 
@@ -134,12 +138,11 @@ void put_shared_groups(DcmItem& item, const volume::Geometry& grid) {
   DcmItem& shared = add_item(item, DCM_SharedFunctionalGroupsSequence);
   DcmItem& measures = add_item(shared, DCM_PixelMeasuresSequence);
   put_decimals(measures, DCM_PixelSpacing, std::array{grid.spacing[1], grid.spacing[0]});
-  // A voxel of the mask reaches from plane to plane, however thick the slice was that the scanner computed.
-  if (grid.size[2] > 1) {
-    const std::array distance{distance_of_planes(grid)};
-    put_decimals(measures, DCM_SliceThickness, distance);
-    put_decimals(measures, DCM_SpacingBetweenSlices, distance);
-  }
+  // A voxel of the mask reaches from plane to plane, however thick the slice was that the scanner computed; that of a single
+  // slice is as thick as the slice.
+  const std::array distance{distance_of_planes(grid)};
+  put_decimals(measures, DCM_SliceThickness, distance);
+  if (grid.size[2] > 1) put_decimals(measures, DCM_SpacingBetweenSlices, distance);
   const auto& [x, y, z] = grid.direction;
   put_decimals(add_item(shared, DCM_PlaneOrientationSequence), DCM_ImageOrientationPatient,
                std::array{x[0], x[1], x[2], y[0], y[1], y[2]});
@@ -188,7 +191,7 @@ std::unique_ptr<DcmFileFormat> segmentation_attributes(const Case& of, std::span
   copy_study_attributes(source, item);
   copy_frame_of_reference(source, item);
   put_series_and_equipment(item, of, name, kind);
-  put(item, DCM_ContentLabel, kind == SegmentationKind::binary ? "LESION_LUNG" : "LESION_PROBABLE");
+  put(item, DCM_ContentLabel, content_label(kind, segments.size()));
   put(item, DCM_ContentDescription, std::string(research_use));
   put(item, DCM_ContentCreatorName, "");
   put_image_pixel(item, of, kind, segments.size() * of.source.frames.size());

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
@@ -20,6 +22,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// An object names its source by these, and each slice by its own.
+void check_uids(const volume::SourceInfo& source) {
+  const auto refuse = [](const fs::path& file, std::string_view what) {
+    throw Error(fmt::format("{}: {}, so a DICOM segmentation cannot name its source; export the series again",
+                            file.string(), what));
+  };
+  for (const char* uid : {"StudyInstanceUID", "SeriesInstanceUID"}) {
+    if (!source.attributes.contains(uid)) refuse(source.frames.front().file, fmt::format("has no {}", uid));
+  }
+  std::map<std::string, fs::path> files;
+  for (const auto& frame : source.frames) {
+    if (frame.sop_instance_uid.empty()) refuse(frame.file, "has no SOPInstanceUID");
+    const auto& [uid, file] = *files.emplace(frame.sop_instance_uid, frame.file).first;
+    if (file != frame.file) refuse(frame.file, fmt::format("has the SOPInstanceUID of {} too", file.string()));
+  }
+}
+
 void check(const volume::SourceInfo& source) {
   if (source.frames.empty()) {
     throw Error(fmt::format("{}: is {}, expected a DICOM series, on which a DICOM segmentation lies",
@@ -30,6 +49,7 @@ void check(const volume::SourceInfo& source) {
         fmt::format("{}: does not say where in the patient it lies, so a DICOM segmentation cannot say it either",
                     source.file.string()));
   }
+  check_uids(source);
 }
 
 /// Bytes of Pixel Data, padded to an even number (PS3.5, 7.1.1).

@@ -23,8 +23,8 @@ enum class SegmentationKind {
 ///
 /// Memory: as volume::StoredOrder, one byte a voxel. The file appears on commit(), whole; without it nothing is left behind.
 ///
-/// Errors: Error for a source that is no DICOM series or has no position in the patient, a file that cannot be written, more
-/// than 4 GB of frames, a value that is no mask or probability. Threads: one at a time.
+/// Errors: Error for a source that is no DICOM series, has no position in the patient or lacks the UIDs to name it by, a file
+/// that cannot be written, more than 4 GB of frames, a value that is no mask or probability. Threads: one at a time.
 class SegmentationWriter {
  public:
   SegmentationWriter(const std::filesystem::path& file, const Case& of, std::vector<volume::Segment> segments,

@@ -40,6 +40,14 @@ void copy(const fs::path& file, const fs::path& to, const Case& of) {
 
 }  // namespace
 
+void refuse_burned_in(const Case& of) {
+  if (!of.anonymity.deidentify) return;
+  std::set<fs::path> seen;
+  for (const auto& frame : of.source.frames) {
+    if (seen.insert(frame.file).second) refuse_burned_in(*load_attributes(frame.file)->getDataset(), frame.file);
+  }
+}
+
 void write_source_copies(const Case& of, const fs::path& folder, const std::function<void()>& go_on) {
   fs::remove_all(folder);
   fs::create_directories(folder);

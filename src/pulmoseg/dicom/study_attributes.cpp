@@ -102,6 +102,23 @@ const std::array patient_study{
     DCM_PatientSexNeutered,
 };
 
+const std::array clinical_trial{
+    DCM_ClinicalTrialSponsorName,
+    DCM_ClinicalTrialProtocolID,
+    DCM_ClinicalTrialProtocolName,
+    DCM_ClinicalTrialSiteID,
+    DCM_ClinicalTrialSiteName,
+    DCM_ClinicalTrialSubjectID,
+    DCM_ClinicalTrialSubjectReadingID,
+    DCM_ClinicalTrialProtocolEthicsCommitteeName,
+    DCM_ClinicalTrialProtocolEthicsCommitteeApprovalNumber,
+    DCM_ClinicalTrialTimePointID,
+    DCM_ClinicalTrialTimePointDescription,
+    DCM_LongitudinalTemporalOffsetFromEvent,
+    DCM_LongitudinalTemporalEventType,
+    DCM_ConsentForClinicalTrialUseSequence,
+};
+
 const std::array type_2{DCM_PatientName,    DCM_PatientID, DCM_PatientBirthDate,       DCM_PatientSex,
                         DCM_StudyDate,      DCM_StudyTime, DCM_ReferringPhysicianName, DCM_StudyID,
                         DCM_AccessionNumber};
@@ -116,7 +133,9 @@ void clean(DcmItem& item) {
       auto& sequence = dynamic_cast<DcmSequenceOfItems&>(*element);
       for (unsigned long j = 0; j < sequence.card(); ++j) clean(*sequence.getItem(j));
     } else if (element->isaString()) {
-      put(item, element->getTag(), value_of(item, element->getTag()).value_or(""));
+      OFString text;  // bytes of blanks and backslashes may be halves of signs, and are then not to be trimmed
+      element->getOFStringArray(text, !element->isAffectedBySpecificCharacterSet());
+      put(item, element->getTag(), text.c_str());
     }
   }
 }
@@ -134,6 +153,7 @@ void copy_study_attributes(DcmItem& source, DcmItem& object) {
   copy(patient, source, shared);
   copy(study, source, shared);
   copy(patient_study, source, shared);
+  copy(clinical_trial, source, shared);
   clean(shared);
   for (const DcmTagKey& tag : type_2) {
     if (!shared.tagExists(tag)) put(shared, tag, "");

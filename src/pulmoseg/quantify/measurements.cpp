@@ -194,6 +194,15 @@ bool has_note(const Measurements& measured, std::string_view code) {
   return std::ranges::any_of(measured.notes, [&](const Note& note) { return note.code == code; });
 }
 
+void name_source_images(Measurements& measured, const volume::SourceInfo& source) {
+  if (source.frames.size() != measured.slices.size() || source.order.axis[2] != 2) return;
+  for (std::size_t k = 0; k < measured.slices.size(); ++k) {
+    const auto& frame = source.frames[source.order.flipped[2] ? source.frames.size() - 1 - k : k];
+    measured.slices[k].instance_number = frame.instance_number;
+    if (frame.frame_number > 0) measured.slices[k].frame_number = frame.frame_number;
+  }
+}
+
 void forget_sides(Measurements& measured) {
   measured.sides.clear();
   measured.thirds.clear();
@@ -327,6 +336,7 @@ Measurements measure(volume::VolumeReader& scan, ScanMasks masks, const OnMeasur
     if (on_slice) on_slice(measured);
   }
   Measurements measured = measurer.finish();
+  name_source_images(measured, scan.source());
   for (Note& note : quality.finish(measurer.intensities())) {
     if (!has_note(measured, note.code)) measured.notes.push_back(std::move(note));
   }

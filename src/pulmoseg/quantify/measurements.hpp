@@ -33,6 +33,9 @@ using pulmoseg::Note;
 
 struct SliceMeasurements {
   std::int64_t index = 0;  ///< canonical slice, 0 is the lowest (most inferior)
+  /// Where a viewer of the DICOM series shows it: InstanceNumber, and the frame of a multi-frame file, from 1. nullopt: not
+  /// DICOM, not said, or the series is not stored in axial slices.
+  std::optional<std::int64_t> instance_number, frame_number;
   std::int64_t lesion_voxels = 0;
   std::optional<double> lesion_area_mm2;
   std::optional<std::int64_t> lung_voxels;

@@ -36,6 +36,12 @@ std::string age_in_words(std::string_view code) {
   return number && !unit.empty() ? fmt::format("{} {}", *number, unit) : std::string(code);
 }
 
+/// "1.25 mm" for "1.250000".
+std::string thickness_in_words(const std::string& ds) {
+  const auto mm = parse_number<double>(ds);
+  return mm ? fmt::format("{:.3g} mm", *mm) : ds;
+}
+
 std::string grid_in_words(const quantify::Measurements& measurements) {
   const auto& [columns, rows, slices] = measurements.grid.size;
   return fmt::format("{} × {} × {} voxels", columns, rows, slices);
@@ -77,7 +83,8 @@ std::string joined(std::string first, const std::string& second) {
 }  // namespace
 
 std::string person_name(std::string_view pn) {
-  pn = pn.substr(0, pn.find('='));  // the alphabetic one of up to three spellings
+  pn.remove_prefix(std::min(pn.find_first_not_of('='), pn.size()));
+  pn = pn.substr(0, pn.find('='));  // of up to three spellings the first that is there, as a rule the alphabetic one
   std::string family(pn.substr(0, pn.find('^'))), others;
   for (std::size_t at = pn.find('^'); at != std::string_view::npos;) {
     const std::size_t next = pn.find('^', at + 1);
@@ -102,10 +109,8 @@ std::vector<Fact> case_facts(const volume::SourceInfo& source, const quantify::M
     facts.add("Patient", person_name(facts.value("PatientName")));
     facts.add("Patient ID", facts.value("PatientID"));
     facts.add("Born", iso_date(facts.value("PatientBirthDate")));
-  }
-  facts.add("Sex", sex_in_words(facts.value("PatientSex")));
-  facts.add("Age", age_in_words(facts.value("PatientAge")));
-  if (!anonymous) {
+    facts.add("Sex", sex_in_words(facts.value("PatientSex")));
+    facts.add("Age", age_in_words(facts.value("PatientAge")));
     facts.add("Examined", joined(iso_date(facts.value("StudyDate")), iso_time(facts.value("StudyTime"))));
     facts.add("Accession number", facts.value("AccessionNumber"));
     facts.add("Referred by", person_name(facts.value("ReferringPhysicianName")));
@@ -115,6 +120,7 @@ std::vector<Fact> case_facts(const volume::SourceInfo& source, const quantify::M
   }
   facts.add("Scanner", joined(facts.value("Manufacturer"), facts.value("ManufacturerModelName")));
   facts.add("Reconstruction kernel", facts.value("ConvolutionKernel"));
+  facts.add("Slice thickness", thickness_in_words(facts.value("SliceThickness")));
   if (!anonymous && !source.file.empty()) facts.add("Scan", own_name(source.file));
   facts.add("Read as", source.format);
   facts.add("Grid", grid_in_words(measurements));

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/base/research_use.hpp"
 #include "pulmoseg/report/case_facts.hpp"
 #include "pulmoseg/report/figure_tables.hpp"
+#include "pulmoseg/report/figure_text.hpp"
 #include "pulmoseg/report/html.hpp"
 #include "pulmoseg/report/slice_curve.hpp"
 #include "pulmoseg/report/slice_figure.hpp"
@@ -23,14 +25,21 @@ std::string header_of(const CaseReport& report) {
       escaped(report.name), escaped(research_use), escaped(report.provenance.version));
 }
 
-std::string footer_of(const CaseReport& report, int page) {
-  return fmt::format("<footer><span>{}</span><span>{}</span><span>page {} of 2</span></footer>", escaped(report.name),
-                     escaped(research_use), page);
+/// On each page, since pages are parted: whose it is, and when it was made.
+std::string footer_of(const CaseReport& report, const std::vector<Fact>& facts, int page) {
+  std::string whose = escaped(report.name);
+  for (const auto& [what, words] : facts) {
+    if (what == "Patient" || what == "Patient ID" || what == "Examined")
+      whose += fmt::format(" · <bdi>{}</bdi>", escaped(words));
+  }
+  return fmt::format(
+      "<footer><span>{}</span><span class=\"short\">{}</span><span class=\"short\">page {} of 2</span></footer>", whose,
+      escaped(research_use), page);
 }
 
-std::string facts_of(const CaseReport& report) {
+std::string facts_of(const std::vector<Fact>& facts) {
   std::string list = "<dl class=\"facts\">";
-  for (const auto& [what, words] : case_facts(report.source, report.measurements, report.anonymous))
+  for (const auto& [what, words] : facts)
     list += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>", what, escaped(words));
   return list + "</dl>";
 }
@@ -45,10 +54,7 @@ std::string notes_of(const CaseReport& report) {
   if (sentences.empty()) return {};
   std::string list;
   for (std::size_t i = 0; i < std::min(most, sentences.size()); ++i) {
-    auto& sentence = sentences[i];
-    if (!sentence.empty() && sentence[0] >= 'a' && sentence[0] <= 'z')
-      sentence[0] = static_cast<char>(sentence[0] - 32);
-    list += fmt::format("<li>{}</li>", escaped(sentence));
+    list += fmt::format("<li>{}</li>", escaped(capitalised(sentences[i])));
   }
   if (sentences.size() > most)
     list += fmt::format("<li>{} more stand in the JSON file of this case.</li>", sentences.size() - most);
@@ -64,11 +70,14 @@ std::array<std::string, 2> sides_of(const CaseReport& report) {
   return report.source.has_geometry ? std::array<std::string, 2>{"R", "L"} : std::array<std::string, 2>{};
 }
 
+std::int64_t inside(const std::vector<std::uint8_t>& mask) {
+  return std::ranges::count_if(mask, [](std::uint8_t pixel) { return pixel != 0; });
+}
+
+/// The one with the most lesion; without any, with the most lung.
 const GallerySlice* worst_slice(const std::vector<GallerySlice>& slices) {
-  const auto lesion = [](const GallerySlice& slice) {
-    return std::ranges::count_if(slice.lesion, [](std::uint8_t pixel) { return pixel != 0; });
-  };
-  const auto worst = std::ranges::max_element(slices, {}, lesion);
+  const auto worst = std::ranges::max_element(
+      slices, {}, [](const GallerySlice& slice) { return std::pair(inside(slice.lesion), inside(slice.lung)); });
   return worst == slices.end() ? nullptr : &*worst;
 }
 
@@ -80,16 +89,18 @@ std::string figure(const std::string& svg, const std::string& caption, std::stri
 std::string upright_figure(const UprightPlane& plane, const Window& window, const std::array<std::string, 2>& sides,
                            std::string_view name, std::string_view id) {
   const std::vector<GallerySlice> alone{plane.slice};
-  return figure(
-      slice_svg({.slice = plane.slice,
-                 .part = shown_part(alone),
-                 .spacing = plane.spacing,
-                 .window = window,
-                 .sides = sides,
-                 .planes = {},
-                 .description = fmt::format("{} plane with outlines of lung and lesion", name)},
-                std::string(id)),
-      fmt::format("<span><b>{}</b></span><span>through the most lesion, dashed in the axial slice</span>", name));
+  return figure(slice_svg({.slice = plane.slice,
+                           .part = shown_part(alone),
+                           .spacing = plane.spacing,
+                           .window = window,
+                           .sides = sides,
+                           .planes = {},
+                           .description = fmt::format("{} plane with outlines of lung and lesion", name)},
+                          std::string(id)),
+                fmt::format("<span><b>{}</b></span><span>{}, dashed in the axial slice</span>", name,
+                            inside(plane.slice.lesion) > 0 ? "through the most lesion"
+                            : inside(plane.slice.lung) > 0 ? "through the most lung, no lesion"
+                                                           : "through the middle"));
 }
 
 /// Upright pictures of a scan whose spacing is not known would be of no true shape.
@@ -135,10 +146,18 @@ std::string views_of(const CaseReport& report) {
   return fmt::format("<div class=\"views{}\">{}</div>", upright ? "" : " single", figures);
 }
 
-std::string contour_legend(const CaseReport& report) {
+/// The grey of all pictures, as it is set at a workstation.
+std::string window_in_words(const Window& window) {
+  if (window.low != lung_window.low || window.high != lung_window.high) return "grey: smallest to largest value";
+  return with_minus(
+      fmt::format("window: level {:.0f}, width {:.0f} HU", (window.low + window.high) / 2, window.high - window.low));
+}
+
+std::string picture_legend(const CaseReport& report) {
   std::string legend = "<ul class=\"legend\"><li><i class=\"line\" style=\"background:var(--lesion)\"></i>lesion</li>";
   if (report.measurements.has_lung_mask)
     legend += "<li><i class=\"line\" style=\"background:var(--lung)\"></i>lung</li>";
+  if (!report.slices.empty()) legend += fmt::format("<li>{}</li>", window_in_words(common_window(report.slices)));
   return legend + "</ul>";
 }
 
@@ -162,7 +181,7 @@ std::string montage_of(const CaseReport& report) {
   return fmt::format(
       "<section class=\"grow\"><div class=\"head\"><h2>Slices, from the lowest to the highest</h2>{}</div><div "
       "class=\"montage\">{}</div></section>",
-      contour_legend(report), tiles);
+      picture_legend(report), tiles);
 }
 
 std::string curve_of(const CaseReport& report) {
@@ -175,15 +194,16 @@ std::string curve_of(const CaseReport& report) {
 
 std::string case_report_html(const CaseReport& report) {
   const auto& measurements = report.measurements;
-  std::string body = "<main>\n<section class=\"page\">" + header_of(report) + facts_of(report) +
+  const std::vector<Fact> facts = case_facts(report.source, measurements, report.anonymous);
+  std::string body = "<main>\n<section class=\"page\">" + header_of(report) + facts_of(facts) +
                      headline_cards(measurements) + notes_of(report) + region_table(measurements);
-  body += "<div class=\"head\"><h2>Where the lesion lies</h2>" + contour_legend(report) +
+  body += "<div class=\"head\"><h2>Where the lesion lies</h2>" + picture_legend(report) +
           "<label class=\"switch\"><input type=\"checkbox\" id=\"contours\" checked> outlines</label></div>";
-  body += views_of(report) + footer_of(report, 1) + "</section>\n<section class=\"page\">" + montage_of(report);
+  body += views_of(report) + footer_of(report, facts, 1) + "</section>\n<section class=\"page\">" + montage_of(report);
   body += "<div class=\"two\">" + curve_of(report) + "<div>" + size_table(measurements) + density_table(measurements) +
           "</div></div>";
-  body += all_figures(measurements) + provenance_lines(report.provenance, report.anonymous) + footer_of(report, 2) +
-          "</section>\n</main>\n";
+  body += all_figures(measurements) + provenance_lines(report.provenance, report.anonymous) +
+          footer_of(report, facts, 2) + "</section>\n</main>\n";
   return html_page(fmt::format("{} – chest CT, lung lesions – pulmoseg", report.name), body);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -61,7 +62,7 @@ std::optional<std::vector<double>> numbers_in(const CsvTable& table, std::size_t
   for (const auto& row : table.rows) {
     if (row[column].empty()) continue;
     const auto number = parse_number<double>(row[column]);
-    if (!number) return std::nullopt;
+    if (!number || !std::isfinite(*number)) return std::nullopt;
     numbers.push_back(*number);
   }
   return numbers.empty() ? std::nullopt : std::optional(numbers);
@@ -196,8 +197,10 @@ std::string cohort_page_html(const CsvTable& table, const std::function<fs::path
       "<p class=\"pager\"><button type=\"button\" id=\"back\">‹ back</button> <button type=\"button\" id=\"on\">on "
       "›</button></p><noscript>The table needs JavaScript; the same figures stand in the CSV file beside this "
       "page.</noscript>";
-  body += fmt::format("<footer><span>{}</span><span>An empty cell is not known.</span></footer></section></main>",
-                      escaped(research_use));
+  body += fmt::format(
+      "<footer><span>{}</span><span>Percentages are of the volume of "
+      "that part of the lungs. An empty cell is not known.</span></footer></section></main>",
+      escaped(research_use));
   return html_page(
       fmt::format("Cohort of {} cases – pulmoseg", table.rows.size()), body,
       "const data=" + data_of(without_needless_voxels(table), report_of) + ";" + std::string(cohort_script));
@@ -207,13 +210,17 @@ void write_cohort_page(const fs::path& csv, const std::vector<fs::path>& folders
   fs::path page = csv;
   page.replace_extension(".html");
   if (page == csv) page += ".html";
-  const fs::path home = fs::absolute(page).parent_path();
+  const auto whole = [](const fs::path& path) { return fs::absolute(path).lexically_normal(); };
+  const fs::path home = whole(page).parent_path();
   write_file(page, cohort_page_html(read_csv(csv), [&](const std::string& name) {
+               fs::path link;
                for (const auto& folder : folders) {
-                 const fs::path report = fs::absolute(folder) / (name + ".html");
-                 if (fs::exists(report)) return report.lexically_relative(home);
+                 const fs::path report = whole(folder / (name + ".html"));
+                 if (!fs::exists(report)) continue;
+                 if (!link.empty()) return fs::path();  // whose it is, the table does not say
+                 link = report.lexically_relative(home);
                }
-               return fs::path();
+               return link;
              }));
 }
 

@@ -18,7 +18,7 @@ namespace pulmoseg::report {
 std::string cohort_page_html(const CsvTable& table,
                              const std::function<std::filesystem::path(const std::string& name)>& report_of);
 
-/// Writes cohort.html beside cohort.csv (of any name), with links to NAME.html in the first of the folders that has it.
+/// Writes cohort.html beside cohort.csv (of any name), with links to NAME.html in the folder that has it; none where several have.
 /// Error when the table cannot be read.
 void write_cohort_page(const std::filesystem::path& csv, const std::vector<std::filesystem::path>& folders);
 

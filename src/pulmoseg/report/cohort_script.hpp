@@ -16,6 +16,10 @@ inline constexpr std::string_view cohort_script = R"(
   let order = data.rows.map((_, i) => i), sorted = -1, downwards = false, page = 0;
 
   const number = text => text === '' ? NaN : Number(text);
+  function rounded(text, decimals) {
+    const value = number(text), words = value.toFixed(decimals);
+    return value !== 0 && Number(words) === 0 ? value.toPrecision(1) : words;  // what is not 0 never looks like 0
+  }
   function compare(a, b, column) {
     const x = data.rows[a][column], y = data.rows[b][column];
     if (x === '' || y === '') return (x === '') - (y === '');  // unknown comes last, either way
@@ -32,7 +36,7 @@ inline constexpr std::string_view cohort_script = R"(
   function cell(row, column) {
     const td = document.createElement('td'), text = data.rows[row][column], about = data.columns[column];
     if (about.number) td.className = 'n';
-    const words = about.number && text !== '' ? number(text).toFixed(about.decimals) : text;
+    const words = about.number && text !== '' ? rounded(text, about.decimals) : text;
     if (column === data.link && data.links[row]) {
       const a = td.appendChild(document.createElement('a'));
       a.href = data.links[row];

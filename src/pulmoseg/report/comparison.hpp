@@ -3,12 +3,14 @@
 //
 // It reads what segment or quantify wrote (schema "pulmoseg.measurements/1"), also of earlier versions, and gives schema
 // "pulmoseg.comparison/1" (docs/schemas.md). A change is a difference of two measurements and no finding; what stands in the way
-// of reading it is said in the notes. Pure functions on files: safe from any thread.
+// of reading it is said in the notes. Whether both are of one patient the measurements do not tell: they hold no person.
+// Pure functions on files: safe from any thread.
 // Errors: Error naming the file when it is no such JSON, or a damaged one.
 
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pulmoseg/base/note.hpp"
@@ -17,6 +19,7 @@
 namespace pulmoseg::report {
 
 struct ComparedFigure {
+  std::string group;  ///< "Lungs", "Left lung" … "Density of the lung"
   std::string key;    ///< for machines: "percent_affected" …
   std::string label;  ///< for people
   std::string unit;   ///< "ml", "%", "HU", "g"; empty: a number
@@ -31,16 +34,27 @@ struct ComparedCase {
   std::filesystem::path file;
   std::string image;  ///< name of the scan
   Study study;
-  std::vector<std::string> models;  ///< SHA-256; empty: the masks were there already
-  std::string severity;             ///< grade; empty: not known
-  std::vector<std::string> notes;   ///< codes
+  std::optional<std::vector<double>> spacing;  ///< mm, along columns, rows and slices; nullopt: not known
+  std::vector<std::string> models;             ///< SHA-256; empty: the masks were there already
+  std::string recipe, classes;                 ///< of the model, as it says itself
+  std::string precision;                       ///< of its arithmetic; empty: not known
+  bool mirrors = false;                        ///< of slices, averaged too
+  std::string version;                         ///< of the pulmoseg that measured
+  std::string severity;                        ///< grade; empty: not known
+  bool has_density = false;
+  std::vector<Note> notes;  ///< what was noted of this scan by itself
+
+  bool has_note(std::string_view code) const;
 };
 
 struct Comparison {
   ComparedCase earlier, later;
-  std::optional<int> days;  ///< from the earlier study to the later; nullopt: a date is not known
+  bool same_content = false;  ///< of both files
+  std::optional<int> days;    ///< from the earlier study to the later; nullopt: a date is not known
   std::vector<ComparedFigure> figures;
-  std::vector<Note> notes;
+  std::vector<Note> notes;  ///< what stands in the way of reading a change
+
+  const ComparedFigure& figure(std::string_view key) const;  ///< Error when there is none of that name
 };
 
 /// Each is a NAME.json or a folder that holds the measurements of one scan.
@@ -50,5 +64,7 @@ std::string comparison_json(const Comparison& comparison, const std::string& ver
 std::string comparison_csv(
     const Comparison& comparison);  ///< figure, unit, earlier, later, change, relative_change_percent
 std::string comparison_text(const Comparison& comparison);  ///< a table for a terminal
+std::string comparison_html(const Comparison& comparison,
+                            const std::string& version);  ///< one page, made as a case's report (case_report.hpp)
 
 }  // namespace pulmoseg::report

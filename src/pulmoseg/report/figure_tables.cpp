@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pulmoseg/base/own_name.hpp"
+#include "pulmoseg/report/figure_text.hpp"
 #include "pulmoseg/report/html.hpp"
 
 namespace pulmoseg::report {
@@ -16,17 +17,9 @@ namespace {
 using quantify::Measurements;
 using Number = std::optional<double>;
 
-/// Three digits that count, whole numbers from 100 on.
-std::string digits(double value) {
-  const double size = std::abs(value);
-  return fmt::format("{:.{}f}", value, size >= 99.5 || value == 0 ? 0 : size >= 9.95 ? 1 : 2);
-}
-
 std::string with_unit(const Number& value, std::string_view unit) {
   return value ? fmt::format("{} {}", digits(*value), unit) : std::string("unknown");
 }
-
-std::string percent(const Number& value) { return value ? fmt::format("{:.1f} %", *value) : std::string("unknown"); }
 
 std::string cell(const Number& value) { return value ? digits(*value) : std::string("–"); }
 
@@ -50,7 +43,7 @@ std::string volume(std::int64_t voxels, const Number& ml) {
 std::string sides_in_words(const Measurements& measurements) {
   std::string words;
   for (const auto& side : measurements.sides)
-    words += fmt::format("{}{} {}", words.empty() ? "" : ", ", escaped(side.name), percent(side.percent_affected));
+    words += fmt::format("{}{} {}", words.empty() ? "" : ", ", escaped(side.name), percent_text(side.percent_affected));
   return words;
 }
 
@@ -61,7 +54,8 @@ std::string region_rows(const std::vector<quantify::RegionMeasurements>& regions
         "<tr><th scope=\"row\">{} {}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
         "class=\"n\">{}</td>{}</tr>",
         escaped(region.name), what, volume(region.lung_voxels, region.lung_ml),
-        volume(region.lesion_voxels, region.lesion_ml), percent(region.percent_affected), bar(region.percent_affected));
+        volume(region.lesion_voxels, region.lesion_ml), percent_text(region.percent_affected),
+        bar(region.percent_affected));
   }
   return rows;
 }
@@ -77,17 +71,15 @@ std::string region_half(const std::string& rows, std::string_view first) {
 
 std::string range(double from, const Number& to, std::string_view unit) {
   const bool no_end = !to || std::isinf(*to), no_start = std::isinf(from) || (from == 0 && unit == "ml");
-  std::string words = no_end     ? fmt::format("≥ {} {}", from, unit)
-                      : no_start ? fmt::format("&lt; {} {}", *to, unit)
-                                 : fmt::format("{} to {} {}", from, *to, unit);
-  for (std::size_t at = 0; (at = words.find('-', at)) != std::string::npos;) words.replace(at, 1, "−");
-  return words;
+  return with_minus(no_end     ? fmt::format("≥ {} {}", from, unit)
+                    : no_start ? fmt::format("&lt; {} {}", *to, unit)
+                               : fmt::format("{} to {} {}", from, *to, unit));
 }
 
 using Row = std::pair<std::string, std::string>;
 
 std::vector<Row> lesion_rows(const Measurements& m) {
-  std::vector<Row> rows{{"Lung affected", percent(m.percent_affected)},
+  std::vector<Row> rows{{"Lung affected", percent_text(m.percent_affected)},
                         {"Lesion volume", with_unit(m.lesion_ml, "ml")},
                         {"Lesion voxels", fmt::format("{}", m.lesion_voxels)},
                         {"Slices with lesion", fmt::format("{} of {}", m.lesion_slices, m.grid.size[2])}};
@@ -110,7 +102,7 @@ std::vector<Row> lung_rows(const Measurements& m) {
       {"Pixel area", m.pixel_area_mm2 ? fmt::format("{:.4g} mm²", *m.pixel_area_mm2) : std::string("unknown")}};
   if (m.density) {
     const auto hu = [](const Number& value) {
-      return value ? fmt::format("{}{:.0f} HU", *value < 0 ? "−" : "", std::abs(*value)) : std::string("unknown");
+      return value ? with_minus(fmt::format("{:.0f} HU", *value)) : std::string("unknown");
     };
     rows.emplace_back("Mean density of the lung", hu(m.density->mean_hu));
     rows.emplace_back("… of its lesion", hu(m.density->mean_hu_of_lesion));
@@ -131,7 +123,7 @@ std::string table_of(const std::vector<Row>& rows) {
 }  // namespace
 
 std::string headline_cards(const Measurements& m) {
-  std::string cards = card("Lung affected", m.percent_affected ? percent(m.percent_affected) : "unknown",
+  std::string cards = card("Lung affected", m.percent_affected ? percent_text(m.percent_affected) : "unknown",
                            !m.sides.empty()     ? sides_in_words(m)
                            : m.percent_affected ? std::string("of the volume of both lungs")
                                                 : std::string("no lung mask"));
@@ -181,7 +173,7 @@ std::string density_table(const Measurements& m) {
   std::string rows;
   for (const auto& band : bands) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td>{}</tr>",
-                        range(band.from_hu, band.to_hu, "HU"), cell(band.ml), percent(band.percent_of_lung),
+                        range(band.from_hu, band.to_hu, "HU"), cell(band.ml), percent_text(band.percent_of_lung),
                         bar(band.percent_of_lung, "#0072b2"));
   }
   return fmt::format(

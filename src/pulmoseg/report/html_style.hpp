@@ -74,6 +74,7 @@ main:has(#contours:not(:checked)) .contours{display:none}
 .small b{color:var(--ink);font-weight:600}
 footer{display:flex;justify-content:space-between;gap:16px;border-top:1px solid var(--rule);margin-top:14px;padding-top:6px;font-size:.8em;color:var(--faint)}
 footer span{overflow-wrap:anywhere}
+footer .short{flex:none}
 button{font:inherit;color:var(--brand);background:none;border:0;padding:0;cursor:pointer;text-align:inherit}
 button:hover{text-decoration:underline}button:disabled{color:#7c8894;cursor:default;text-decoration:none}
 button:focus-visible,input:focus-visible,a:focus-visible{outline:2px solid #0072b2;outline-offset:2px}
@@ -91,6 +92,7 @@ input[type=search]{font:inherit;padding:3px 8px;border:1px solid #9aa7b3;border-
 #cases th{vertical-align:bottom;white-space:normal}
 #cases th button{font-weight:600}
 th[aria-sort=ascending] button::after{content:" ▲"}th[aria-sort=descending] button::after{content:" ▼"}
+.group th{color:var(--brand);font-weight:600;padding-top:6px}
 .pager{margin-top:8px;display:flex;gap:18px}
 @media screen and (max-width:760px){.facts,.cards,.two,.views,.montage{grid-template-columns:1fr 1fr}.two,.views{grid-template-columns:1fr}.two>.wide{grid-column:auto}.page{padding:16px}.notes ul{columns:1}}
 @page{size:A4 portrait;margin:0}
@@ -108,6 +110,8 @@ body{background:#fff;font-size:9pt;line-height:1.3}
 .montage figure>svg{height:0}
 .views.single .contours .lesion{stroke-width:1.6px}.views.single .contours .lung{stroke-width:1.2px}.views.single .contours .edge{stroke-width:2.6px}
 .contours .lesion{stroke-width:.8px}.contours .lung{stroke-width:.6px}.contours .edge{stroke-width:1.4px}
+@page flow{size:A4 portrait;margin:11mm 14mm 9mm}
+.page.flow{page:flow;display:block;width:auto;height:auto;padding:0;break-inside:auto}.flow .notes,.flow tr{break-inside:avoid}.compared{font-size:.84em}.compared tbody th{white-space:nowrap}
 @page cohort{size:A4 landscape;margin:0}
 .page.cohort{page:cohort;display:block;width:auto;height:auto;padding:11mm 12mm;break-inside:auto}
 #cases td:not(.n):last-child{min-width:36mm}#cases td:first-child{min-width:20mm}.scroll{overflow:visible}

@@ -1,14 +1,12 @@
 #include "pulmoseg/report/measurement_report.hpp"
 
-#include <fmt/format.h>
-
-#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <span>
 
-#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/base/own_name.hpp"
 #include "pulmoseg/base/research_use.hpp"
 
 namespace pulmoseg::report {
@@ -21,11 +19,9 @@ Json value_or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
-Json name_or_null(const std::filesystem::path& file) {
-  // A trailing slash (a DICOM folder) leaves an empty last part.
-  const auto name = file.has_filename() ? file.filename() : file.parent_path().filename();
-  return name.empty() ? Json(nullptr) : Json(name.string());
-}
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json name_or_null(const std::filesystem::path& file) { return file.empty() ? Json(nullptr) : Json(own_name(file)); }
 
 Json grid_json(const quantify::Measurements& measurements) {
   const auto& grid = measurements.grid;
@@ -38,14 +34,13 @@ Json grid_json(const quantify::Measurements& measurements) {
       {"pixel_area_mm2", value_or_null(measurements.pixel_area_mm2)}};
 }
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
 Json study_json(const Study& study) {
   if (study == Study()) return nullptr;
   return {{"date", text_or_null(study.date)},
           {"time", text_or_null(study.time)},
           {"series_description", text_or_null(study.series_description)},
           {"convolution_kernel", text_or_null(study.convolution_kernel)},
+          {"slice_thickness_mm", value_or_null(study.slice_thickness_mm)},
           {"study_instance_uid", text_or_null(study.study_instance_uid)},
           {"series_instance_uid", text_or_null(study.series_instance_uid)}};
 }
@@ -120,6 +115,8 @@ Json severity_json(const std::optional<quantify::Severity>& severity) {
 
 Json slice_json(const quantify::SliceMeasurements& slice) {
   return {{"index", slice.index},
+          {"instance_number", value_or_null(slice.instance_number)},
+          {"frame_number", value_or_null(slice.frame_number)},
           {"lesion_voxels", slice.lesion_voxels},
           {"lesion_area_mm2", value_or_null(slice.lesion_area_mm2)},
           {"lesion_outside_lung_voxels", value_or_null(slice.lesion_outside_lung_voxels)},
@@ -135,12 +132,9 @@ Json model_json(const Provenance& provenance) {
   Json further = Json::array();
   for (const auto& [file, sha256] : provenance.further_models)
     further.push_back({{"file", name_or_null(file)}, {"sha256", sha256}});
-  return {{"file", name_or_null(provenance.model)},
-          {"sha256", provenance.model_sha256.empty() ? Json(nullptr) : Json(provenance.model_sha256)},
-          {"mirrors_averaged", provenance.mirrors},
-          {"averaged_with", further},
-          {"precision", provenance.precision.empty() ? Json(nullptr) : Json(provenance.precision)},
-          {"metadata", metadata}};
+  return {{"file", name_or_null(provenance.model)},          {"sha256", text_or_null(provenance.model_sha256)},
+          {"mirrors_averaged", provenance.mirrors},          {"averaged_with", further},
+          {"precision", text_or_null(provenance.precision)}, {"metadata", metadata}};
 }
 
 Json to_json(const quantify::Measurements& measurements, const Provenance& provenance) {
@@ -177,84 +171,10 @@ Json to_json(const quantify::Measurements& measurements, const Provenance& prove
           {"slices", slices}};
 }
 
-/// The columns of a cohort's table between the case and its notes, and where they stand in a case's JSON.
-constexpr std::array<std::pair<const char*, const char*>, 19> cohort_cells{
-    {{"study_date", "/study/date"},
-     {"slices", "/grid/size/2"},
-     {"lesion_slices", "/lesion/slices"},
-     {"lesion_voxels", "/lesion/voxels"},
-     {"lesion_ml", "/lesion/volume_ml"},
-     {"lesion_parts", "/lesion/parts/count"},
-     {"lung_voxels", "/lung/voxels"},
-     {"lung_ml", "/lung/volume_ml"},
-     {"lesion_outside_lung_voxels", "/lesion/outside_lung_voxels"},
-     {"percent_affected", "/percent_affected"},
-     {"severity", "/severity/grade"},
-     {"left_percent_affected", "/sides/left/percent_affected"},
-     {"right_percent_affected", "/sides/right/percent_affected"},
-     {"upper_percent_affected", "/thirds/upper/percent_affected"},
-     {"middle_percent_affected", "/thirds/middle/percent_affected"},
-     {"lower_percent_affected", "/thirds/lower/percent_affected"},
-     {"mean_hu", "/density/mean_hu"},
-     {"mass_g", "/density/mass_g"},
-     {"expected_dice", "/lesion/expected_dice"}}};
-
-std::string cell(const Json& json, const char* pointer) {
-  const Json value = json.value(Json::json_pointer(pointer), Json());
-  if (value.is_null()) return {};
-  if (value.is_string()) return value.get<std::string>();
-  return value.is_number_integer() ? fmt::format("{}", value.get<std::int64_t>())
-                                   : fmt::format("{}", value.get<double>());
-}
-
-std::vector<std::string> row_of(const std::string& name, const Json& json) {
-  std::vector<std::string> row{name};
-  for (const auto& [column, pointer] : cohort_cells) row.push_back(cell(json, pointer));
-  std::string notes;
-  for (const Json& note : json.at("notes")) {
-    if (!notes.empty()) notes += ' ';
-    notes += note.at("code").get<std::string>();
-  }
-  row.push_back(notes);
-  return row;
-}
-
 /// "2020-04-01" and "13:45:10" of DICOM's "20200401" and "134510.123"; empty for anything else.
 std::string written_out(const std::string& text, std::size_t first, char separator) {
   if (text.size() < first + 4 || text.find_first_not_of("0123456789") < first + 4) return {};
   return text.substr(0, first) + separator + text.substr(first, 2) + separator + text.substr(first + 2, 2);
-}
-
-std::string percents_text(const char* label, const std::vector<quantify::RegionMeasurements>& regions) {
-  std::string text;
-  for (const auto& region : regions) {
-    if (!text.empty()) text += ", ";
-    text += region.name + (region.percent_affected ? fmt::format(" {:.2f} %", *region.percent_affected) : " no lung");
-  }
-  return text.empty() ? text : fmt::format("{:<18}{}\n", label, text);
-}
-
-/// Severity, sides, thirds, parts, densities: what of them is known.
-std::string details_text(const quantify::Measurements& measurements) {
-  std::string text;
-  if (const auto& severity = measurements.severity)
-    text += fmt::format("severity          {}: {} (MosMedData's cut-offs)\n", severity->grade, severity->meaning);
-  text += percents_text("by side", measurements.sides);
-  text += percents_text("by third", measurements.thirds);
-  if (const auto& parts = measurements.lesion_parts; !parts.empty()) {
-    const auto& largest = parts.front();
-    text += fmt::format("lesion parts      {}, the largest {}\n", parts.size(),
-                        largest.ml ? fmt::format("{:.1f} ml", *largest.ml) : fmt::format("{} voxels", largest.voxels));
-  }
-  if (const auto& density = measurements.density; density && density->mean_hu) {
-    text += fmt::format("lung density      {:.0f} HU on average", *density->mean_hu);
-    text += density->mass_g ? fmt::format(", {:.0f} g\n", *density->mass_g) : "\n";
-  }
-  return text;
-}
-
-std::string volume_text(std::int64_t voxels, const std::optional<double>& ml) {
-  return ml ? fmt::format("{:.1f} ml ({} voxels)", *ml, voxels) : fmt::format("{} voxels", voxels);
 }
 
 }  // namespace
@@ -280,71 +200,8 @@ Study study_of(const volume::SourceInfo& source) {
           .series_description = value("SeriesDescription"),
           .convolution_kernel = value("ConvolutionKernel"),
           .study_instance_uid = value("StudyInstanceUID"),
-          .series_instance_uid = value("SeriesInstanceUID")};
-}
-
-std::vector<std::string> cohort_columns() {
-  std::vector<std::string> columns{"case"};
-  for (const auto& [column, pointer] : cohort_cells) columns.emplace_back(column);
-  columns.emplace_back("notes");
-  return columns;
-}
-
-std::vector<std::string> cohort_row(const std::string& name, const quantify::Measurements& measurements,
-                                    const Provenance& provenance) {
-  return row_of(name, to_json(measurements, provenance));
-}
-
-StoredCase read_case(const std::filesystem::path& measurements_json) {
-  try {
-    const Json json = Json::parse(read_file(measurements_json));
-    if (json.at("schema") != "pulmoseg.measurements/1")
-      throw Error(fmt::format("{}: has schema {}, expected pulmoseg.measurements/1", measurements_json.string(),
-                              json.at("schema").dump()));
-    const Json& model = json.at("model");
-    std::vector<std::string> models;
-    if (!model.is_null()) {
-      models.push_back(model.at("sha256").get<std::string>());
-      for (const Json& further : model.at("averaged_with")) models.push_back(further.at("sha256").get<std::string>());
-    }
-    for (const char* part : {"grid", "lesion", "lung", "percent_affected"}) (void)json.at(part);
-    return {row_of(measurements_json.stem().string(), json), models,
-            !model.is_null() && model.at("mirrors_averaged").get<bool>()};
-  } catch (const Json::exception& error) {
-    throw Error(fmt::format("{}: is not what segment or quantify wrote ({}); run the case again with --overwrite",
-                            measurements_json.string(), error.what()));
-  }
-}
-
-std::string measurements_text(const quantify::Measurements& measurements) {
-  std::string text = fmt::format("lesion            {} in {} of {} slices\n",
-                                 volume_text(measurements.lesion_voxels, measurements.lesion_ml),
-                                 measurements.lesion_slices, measurements.grid.size[2]);
-  text += measurements.lung_voxels
-              ? fmt::format("lung              {}\n", volume_text(*measurements.lung_voxels, measurements.lung_ml))
-              : std::string("lung              unknown\n");
-  text += measurements.percent_affected ? fmt::format("percent affected  {:.2f} %\n", *measurements.percent_affected)
-                                        : std::string("percent affected  unknown\n");
-  text += details_text(measurements);
-  if (measurements.expected_dice)
-    text += fmt::format("expected Dice     {:.2f} (by the network's own probabilities)\n", *measurements.expected_dice);
-  for (const auto& note : measurements.notes) text += fmt::format("note              {}\n", note.text);
-  return text;
-}
-
-std::vector<std::string> measurement_facts(const quantify::Measurements& measurements) {
-  std::vector<std::string> facts;
-  if (measurements.percent_affected)
-    facts.push_back(fmt::format("{:.1f} % of the lung affected", *measurements.percent_affected));
-  facts.push_back(fmt::format("lesion {} in {} of {} slices",
-                              measurements.lesion_ml ? fmt::format("{:.1f} ml", *measurements.lesion_ml)
-                                                     : fmt::format("{} voxels", measurements.lesion_voxels),
-                              measurements.lesion_slices, measurements.grid.size[2]));
-  if (measurements.lung_ml) facts.push_back(fmt::format("lung {:.0f} ml", *measurements.lung_ml));
-  for (const auto& note : measurements.notes) {
-    if (note.code == "spacing_is_default") facts.push_back("spacing 1 x 1 x 1 mm may not be true");
-  }
-  return facts;
+          .series_instance_uid = value("SeriesInstanceUID"),
+          .slice_thickness_mm = parse_number<double>(value("SliceThickness"))};
 }
 
 PixelSpacing pixel_spacing(const volume::Geometry& grid) { return {grid.spacing[0], grid.spacing[1]}; }

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@ namespace pulmoseg::report {
 /// When and how a scan was made, as its DICOM header says; empty: not said. Nothing of the person.
 struct Study {
   std::string date{}, time{}, series_description{}, convolution_kernel{}, study_instance_uid{}, series_instance_uid{};
+  std::optional<double> slice_thickness_mm{};  ///< not the distance of slices, which may overlap
   bool operator==(const Study&) const = default;
 };
 

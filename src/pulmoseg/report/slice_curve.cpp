@@ -20,7 +20,8 @@ std::string area(const std::vector<double>& values, const Axis& y, std::string_v
   std::string path = fmt::format("M{:.1f} {:.1f}", left, top + plot_height);
   const double step = plot_width / static_cast<double>(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
-    fmt::format_to(std::back_inserter(path), "V{:.1f}h{:.3f}", top + plot_height * (1 - y.position(values[i])), step);
+    fmt::format_to(std::back_inserter(path), "V{:.1f}H{:.2f}", top + plot_height * (1 - y.position(values[i])),
+                   left + step * static_cast<double>(i + 1));
   }
   return fmt::format("<path fill=\"{}\" d=\"{}V{:.1f}z\"/>", colour, path, top + plot_height);
 }

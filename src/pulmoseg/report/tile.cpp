@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "pulmoseg/report/figure_text.hpp"
+
 namespace pulmoseg::report {
 
 Part shown_part(std::span<const GallerySlice> slices) {
@@ -39,9 +41,9 @@ std::string extent(const GallerySlice& slice, const std::optional<double>& pixel
     lung += in_lung;
     both += in_lung && slice.lesion[i] != 0;
   }
-  if (lung > 0) return fmt::format("{:.1f} % of lung", 100.0 * static_cast<double>(both) / static_cast<double>(lung));
+  if (lung > 0) return percent_text(100.0 * static_cast<double>(both) / static_cast<double>(lung)) + " of lung";
   if (lesion == 0) return "no lesion";
-  if (pixel_area_mm2) return fmt::format("{:.1f} cm²", static_cast<double>(lesion) * *pixel_area_mm2 / 100);
+  if (pixel_area_mm2) return digits(static_cast<double>(lesion) * *pixel_area_mm2 / 100) + " cm²";
   return fmt::format("{} pixels", lesion);
 }
 

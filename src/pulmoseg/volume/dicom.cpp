@@ -111,8 +111,12 @@ void note_left_out(const DicomSeries& series, const std::vector<DicomSeries>& fo
   if (!left_out.empty())
     notes.push_back({"series_left_out", fmt::format("{} series left out: {}", left_out.size(), some_of(left_out))});
   if (!series.left_aside.empty()) {
-    notes.push_back({"files_left_out", fmt::format("{} files are no DICOM files and were left out: {}",
-                                                   series.left_aside.size(), some_of(series.left_aside))});
+    const std::size_t count = series.left_aside.size();
+    notes.push_back(
+        {"files_left_out", fmt::format("{} left out: {}",
+                                       count == 1 ? "1 file is no DICOM file and was"
+                                                  : fmt::format("{} files are no DICOM files and were", count),
+                                       some_of(series.left_aside))});
   }
   if (series.kind != DicomSeriesKind::volume)
     notes.push_back({"not_an_original_volume", "the series is no original CT volume: " + series.why_not});
@@ -132,7 +136,8 @@ DicomFrame frame_of(const DicomSlice& slice, bool placed) {
           .sop_class_uid = slice.file->sop_class_uid,
           .sop_instance_uid = slice.file->sop_instance_uid,
           .frame_number = slice.image.frame_number,
-          .position = placed ? *slice.image.position : Vector3{}};
+          .position = placed ? *slice.image.position : Vector3{},
+          .instance_number = slice.file->instance_number};
 }
 
 }  // namespace
@@ -148,6 +153,7 @@ OpenedImage open_dicom_series(const DicomSeries& series, const std::vector<Dicom
   source.stored_geometry = stack.geometry;
   source.order = canonical_order(stack.geometry);
   source.has_geometry = stack.placed;
+  source.dimensions = stack.is_thick ? 3 : 2;
   source.voxel_type = type_for(stack.slices);
   source.attributes = stack.slices.front().file->attributes;
   source.notes = std::move(stack.notes);

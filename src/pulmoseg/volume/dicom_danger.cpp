@@ -1,98 +1,122 @@
 #include "pulmoseg/volume/dicom_danger.hpp"
 
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dcistrmf.h>
+#include <dcmtk/dcmdata/dctk.h>
+#include <fmt/format.h>
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdint>
-#include <limits>
-#include <optional>
+#include <cstring>
+#include <fstream>
+#include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/dcmtk_log.hpp"
 
 namespace pulmoseg::volume {
 namespace {
 
-constexpr std::size_t most_levels = 64;
+constexpr std::int64_t most_stack_bytes = 1 << 20;
+constexpr std::uint64_t most_reads = 1 << 23;  // tag, length and value of an element are read one by one
+constexpr std::uint64_t most_unpacked_bytes = 1 << 30;
+constexpr const char* cut_or_damaged = "is cut short or damaged";
+constexpr const char* too_much = "unpacks to 1 GiB or more";
 
-/// The items that are open at a place in the file, by where they end. Items and their ends are found by their tags alone
-/// (PS3.5, 7.5), whatever stands between them: at worst an item too many is seen, among pixels that look like one.
-class OpenItems {
+/// A file that ends where a limit is reached. DCMTK reads an item inside of an item by a call inside of a call, so the stack
+/// shows how deep it is, whatever a file says about lengths and ends. Long values are skipped, unless they are deflated.
+class LimitedStream : public DcmInputFileStream {
  public:
-  void enter(std::uint64_t at, std::uint32_t length) {
-    while (!ends_.empty() && ends_.back() <= at) ends_.pop_back();
-    ends_.push_back(length == 0xffffffff ? unknown : at + 8 + length);
+  explicit LimitedStream(const std::filesystem::path& file)
+      : DcmInputFileStream(file.c_str()), begin_of_stack_(stack_address()) {}
+
+  OFBool good() const override { return reached_.empty() && DcmInputFileStream::good(); }
+  OFCondition status() const override { return reached_.empty() ? DcmInputFileStream::status() : EC_CorruptedData; }
+  offile_off_t read(void* buffer, offile_off_t length) override {
+    if (begin_of_stack_ - stack_address() > most_stack_bytes) reached_ = "holds sequences in sequences without end";
+    if (++reads_ > most_reads) reached_ = "has millions of elements";
+    if (!reached_.empty()) return 0;
+    const offile_off_t count = DcmInputFileStream::read(buffer, std::min<offile_off_t>(length, most_unpacked_bytes));
+    bytes_ += static_cast<std::uint64_t>(count);
+    if (bytes_ >= most_unpacked_bytes) reached_ = too_much;
+    return count;
   }
-  void leave() {
-    while (!ends_.empty() && ends_.back() != unknown) ends_.pop_back();
-    if (!ends_.empty()) ends_.pop_back();
-  }
-  std::size_t depth() const { return ends_.size(); }
+
+  const std::string& reached() const { return reached_; }
 
  private:
-  static constexpr std::uint64_t unknown = std::numeric_limits<std::uint64_t>::max();
-  std::vector<std::uint64_t> ends_;
+  static std::int64_t stack_address() { return reinterpret_cast<std::intptr_t>(__builtin_frame_address(0)); }
+
+  std::int64_t begin_of_stack_;
+  std::uint64_t reads_ = 0, bytes_ = 0;
+  std::string reached_;
 };
 
-std::uint32_t number(const char* bytes, bool big_endian) {
-  std::uint32_t value = 0;
-  for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[big_endian ? i : 3 - i]);
-  return value;
-}
-
-bool is_deep(std::string_view bytes, bool big_endian) {
-  const std::string_view group = big_endian ? std::string_view("\xff\xfe\xe0", 3) : std::string_view("\xfe\xff", 2);
-  OpenItems open;
-  for (std::size_t at = 0; (at = bytes.find(group, at)) != std::string_view::npos && at + 8 <= bytes.size(); ++at) {
-    const std::uint32_t element = number(bytes.data() + at, big_endian);
-    const std::uint32_t tag = big_endian ? element : element << 16 | element >> 16;
-    if (tag == 0xfffee000) open.enter(at, number(bytes.data() + at + 4, big_endian));
-    if (tag == 0xfffee00d) open.leave();
-    if (open.depth() > most_levels) return true;
+std::string reason_found_in_parsing(const std::filesystem::path& file) {
+  constexpr Uint32 most_bytes_held = 4096;
+  silence_dcmtk();
+  LimitedStream stream(file);
+  DcmFileFormat format;
+  format.transferInit();
+  try {
+    format.read(stream, EXS_Unknown, EGL_noChange, most_bytes_held);
+  } catch (const std::logic_error&) {  // it cuts a text of wrong length at a place that it does not have
+    return cut_or_damaged;
   }
-  return false;
+  format.transferEnd();
+  return stream.reached();
 }
 
-constexpr std::size_t most_unpacked_bytes = 1ULL << 30;
-
-/// A deflated data set (PS3.5, A.5), or little more than the most that it may become; nothing when it has no end.
-std::optional<std::string> inflated(std::string_view packed) {
+/// Of a deflated data set (PS3.5, A.5), which the stream has before it.
+std::string reason_found_in_unpacking(std::istream& packed) {
   z_stream stream{};
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return std::nullopt;
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
-  stream.avail_in = static_cast<uInt>(packed.size());
-  std::string bytes;
-  std::vector<char> buffer(1 << 16);
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw std::bad_alloc();
+  std::array<char, 1 << 16> in;
+  std::vector<Bytef> out(1 << 16);
   int state = Z_OK;
-  while (state == Z_OK && bytes.size() <= most_unpacked_bytes) {
-    stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
-    stream.avail_out = static_cast<uInt>(buffer.size());
+  while (state == Z_OK && stream.total_out < most_unpacked_bytes) {
+    if (stream.avail_in == 0) {
+      packed.read(in.data(), in.size());
+      stream.next_in = reinterpret_cast<Bytef*>(in.data());
+      stream.avail_in = static_cast<uInt>(packed.gcount());
+    }
+    stream.next_out = out.data();
+    stream.avail_out = static_cast<uInt>(out.size());
     state = inflate(&stream, Z_NO_FLUSH);
-    bytes.append(buffer.data(), buffer.size() - stream.avail_out);
   }
   inflateEnd(&stream);
-  return state == Z_OK || state == Z_STREAM_END ? std::optional(std::move(bytes)) : std::nullopt;
+  if (state == Z_STREAM_END) return "";
+  return state == Z_OK ? too_much : cut_or_damaged;
+}
+
+/// Where the data set begins: after the group of meta information, whose length stands first (PS3.10, 7.1).
+std::int64_t end_of_meta(std::string_view begin) {
+  std::uint32_t length = 0;
+  for (std::size_t i = 0; i < 4; ++i)
+    length |= static_cast<std::uint32_t>(static_cast<unsigned char>(begin[140 + i])) << 8 * i;
+  return 144 + std::int64_t{length};
 }
 
 }  // namespace
 
 std::string reason_not_to_parse(const std::filesystem::path& file) {
-  constexpr const char* deep = "holds sequences in sequences without end";
-  const std::string bytes = read_file(file);
-  const std::string_view meta = std::string_view(bytes).substr(0, 4096);
-  if (meta.find("1.2.840.10008.1.2.1.99") != std::string_view::npos && bytes.size() > 144) {
-    // Where the data set begins: after the group of meta information, whose length stands first (PS3.10, 7.1).
-    const std::uint64_t begin = 144ULL + number(bytes.data() + 140, false);
-    const auto unpacked = inflated(std::string_view(bytes).substr(std::min<std::uint64_t>(begin, bytes.size())));
-    if (!unpacked) return "is cut short or damaged";
-    if (unpacked->size() > most_unpacked_bytes) return "unpacks to more than 1 GiB";
-    return is_deep(*unpacked, false) ? deep : "";
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) throw Error(fmt::format("{}: cannot be read: {}", file.string(), std::strerror(errno)));
+  std::string begin(4096, '\0');
+  stream.read(begin.data(), static_cast<std::streamsize>(begin.size()));
+  begin.resize(static_cast<std::size_t>(stream.gcount()));
+  if (begin.size() >= 144 && begin.find("1.2.840.10008.1.2.1.99") != std::string::npos) {
+    stream.clear();
+    stream.seekg(end_of_meta(begin));
+    if (std::string reason = reason_found_in_unpacking(stream); !reason.empty()) return reason;
   }
-  const bool big_endian = meta.find("1.2.840.10008.1.2.2") != std::string_view::npos;
-  return is_deep(bytes, false) || (big_endian && is_deep(bytes, true)) ? deep : "";
+  return reason_found_in_parsing(file);
 }
 
 }  // namespace pulmoseg::volume

@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <mutex>
 #include <string_view>
@@ -28,8 +30,8 @@ namespace fs = std::filesystem;
 constexpr int most_pixels_a_side = 16384;  // a header that lies shall not take all memory
 constexpr Uint32 most_bytes_held = 4096;   // of a value; longer ones stay in the file until asked for
 
-const std::array<std::pair<const char*, DcmTagKey>, 34>& wanted_attributes() {
-  static const std::array<std::pair<const char*, DcmTagKey>, 34> wanted{{
+const std::array<std::pair<const char*, DcmTagKey>, 36>& wanted_attributes() {
+  static const std::array<std::pair<const char*, DcmTagKey>, 36> wanted{{
       {"ImageType", DCM_ImageType},
       {"SOPClassUID", DCM_SOPClassUID},
       {"StudyDate", DCM_StudyDate},
@@ -38,6 +40,8 @@ const std::array<std::pair<const char*, DcmTagKey>, 34>& wanted_attributes() {
       {"SeriesTime", DCM_SeriesTime},
       {"AcquisitionDate", DCM_AcquisitionDate},
       {"AcquisitionTime", DCM_AcquisitionTime},
+      {"AcquisitionNumber", DCM_AcquisitionNumber},
+      {"TemporalPositionIdentifier", DCM_TemporalPositionIdentifier},
       {"AccessionNumber", DCM_AccessionNumber},
       {"Modality", DCM_Modality},
       {"Manufacturer", DCM_Manufacturer},
@@ -75,8 +79,15 @@ DcmElement* element(DcmItem& item, const DcmTagKey& tag) {
   return item.findAndGetElement(tag, found).good() && found && found->getLengthField() <= longest ? found : nullptr;
 }
 
-/// "" where it is missing. Padding of either kind (PS3.5, 6.2) is taken off.
-std::string text(DcmItem& item, const DcmTagKey& tag) {
+/// Without what a terminal would take for an order: these texts stand in messages.
+std::string printable(std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
+
+/// As it is encoded in the file; "" where it is missing. Padding of either kind (PS3.5, 6.2) is taken off.
+std::string encoded_text(DcmItem& item, const DcmTagKey& tag) {
   OFString value;
   DcmElement* const found = element(item, tag);
   if (!found || found->getOFStringArray(value).bad()) return "";
@@ -87,6 +98,8 @@ std::string text(DcmItem& item, const DcmTagKey& tag) {
   view.remove_prefix(first);
   return std::string(view.substr(0, view.find_last_not_of(padding) + 1));
 }
+
+std::string text(DcmItem& item, const DcmTagKey& tag) { return printable(encoded_text(item, tag)); }
 
 std::vector<std::string> parts(const std::string& value) {
   std::vector<std::string> found;
@@ -166,6 +179,7 @@ DicomImage read_image(const Places& places, std::string& damage) {
   const auto rescale = [&](const DcmTagKey& tag, double& number) {
     const std::string value = places.value(DCM_PixelValueTransformationSequence, tag);
     if (value.empty()) return;
+    image.is_rescaled = true;
     const auto found = decimal(value);
     if (!found) damage = fmt::format("has the {} \"{}\"", DcmTag(tag).getTagName(), value);
     number = found.value_or(number);
@@ -220,6 +234,8 @@ PixelFormat read_format(DcmItem& data_set) {
   format.bits_stored = number(DCM_BitsStored, format.bits_allocated);
   format.high_bit = number(DCM_HighBit, format.bits_stored - 1);
   format.is_signed = number(DCM_PixelRepresentation, 0) == 1;
+  const std::string meaning = text(data_set, DCM_PhotometricInterpretation);
+  format.is_grey = format.samples == 1 && (meaning.empty() || meaning.starts_with("MONOCHROME"));
   return format;
 }
 
@@ -240,7 +256,7 @@ constexpr const char* cut_or_damaged = "is cut short or damaged";
 
 /// "" when all pixels are there. Those of compressed images show on decoding.
 std::string fault_of_pixels(DcmElement& pixels, DcmXfer syntax, const PixelFormat& format, std::size_t frames) {
-  if (syntax.isEncapsulated()) return "";
+  if (syntax.isEncapsulated() || syntax.getXfer() == EXS_Unknown) return "";
   const std::uint64_t expected = static_cast<std::uint64_t>(format.rows) * static_cast<std::uint64_t>(format.columns) *
                                  static_cast<std::uint64_t>(format.samples * format.bits_allocated / 8) * frames;
   return pixels.getLength() < expected ? cut_or_damaged : "";
@@ -260,40 +276,53 @@ void read_pixel_facts(DcmDataset& data_set, DicomFile& file) {
   const std::string frame_count = text(data_set, DCM_NumberOfFrames);
   const auto frames = frame_count.empty() ? 1 : parse_number<std::uint32_t>(frame_count).value_or(0);
   file.damage = fault_of(file.format);
+  const std::string modality = file.attribute("Modality");
+  if (!file.damage.empty() && !modality.empty() && modality != "CT") {
+    file.damage.clear();  // a segmentation, e.g., has pixels of one bit: it is only listed
+    return;
+  }
   if (file.damage.empty() && frames == 0) file.damage = fmt::format("has {} frames", frame_count);
-  if (file.damage.empty()) file.damage = fault_of_pixels(*pixels, data_set.getOriginalXfer(), file.format, frames);
+  const DcmXfer syntax(file.transfer_syntax.c_str());
+  if (file.damage.empty()) file.damage = fault_of_pixels(*pixels, syntax, file.format, frames);
   if (file.damage.empty()) file.images = read_images(data_set, frames, file.damage);
 }
 
 /// A value of another character set in UTF-8. What cannot be converted becomes question marks.
 std::string utf8(DcmItem& data_set, const std::string& value) {
   const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
-  if (std::ranges::all_of(value, [&](char c) { return is_ascii(c) && c != '\x1b'; })) return value;
+  if (std::ranges::all_of(value, [&](char c) { return is_ascii(c) && c != '\x1b'; })) return printable(value);
   DcmSpecificCharacterSet converter;
   OFString converted;
   if (converter.selectCharacterSet(data_set).good() &&
       converter.convertString(OFString(value.data(), value.size()), converted, "\\^=").good()) {
-    return {converted.data(), converted.size()};
+    return printable({converted.data(), converted.size()});
   }
   std::string readable = value;
   std::ranges::replace_if(
       readable, [&](char c) { return !is_ascii(c); }, '?');
-  return readable;
+  return printable(readable);
 }
 
 /// Of a multi-frame file also from its shared functional groups, or the first frame's.
 std::string find_value(DcmItem& data_set, const DcmTagKey& tag) {
-  if (std::string found = text(data_set, tag); !found.empty()) return found;
+  if (std::string found = encoded_text(data_set, tag); !found.empty()) return found;
   for (const auto& groups_tag : {DCM_SharedFunctionalGroupsSequence, DCM_PerFrameFunctionalGroupsSequence}) {
     DcmItem* const groups = first_item(&data_set, groups_tag);
     DcmObject* group = nullptr;
     while (groups && (group = groups->nextInContainer(group)) != nullptr) {
       DcmItem* const item = first_item(groups, group->getTag());
       if (!item) continue;
-      if (std::string found = text(*item, tag); !found.empty()) return found;
+      if (std::string found = encoded_text(*item, tag); !found.empty()) return found;
     }
   }
   return "";
+}
+
+/// DCMTK reads one that it does not know as if it were not compressed.
+std::string transfer_syntax_of(DcmFileFormat& format) {
+  const std::string named = text(*format.getMetaInfo(), DCM_TransferSyntaxUID);
+  if (!named.empty() && DcmXfer(named.c_str()).getXfer() == EXS_Unknown) return named;
+  return DcmXfer(format.getDataset()->getOriginalXfer()).getXferID();
 }
 
 void read_facts(DcmFileFormat& format, DicomFile& file) {
@@ -302,7 +331,8 @@ void read_facts(DcmFileFormat& format, DicomFile& file) {
   if (file.sop_class_uid.empty()) file.sop_class_uid = text(*format.getMetaInfo(), DCM_MediaStorageSOPClassUID);
   file.sop_instance_uid = text(data_set, DCM_SOPInstanceUID);
   file.series_uid = text(data_set, DCM_SeriesInstanceUID);
-  file.transfer_syntax = DcmXfer(data_set.getOriginalXfer()).getXferID();
+  file.instance_number = parse_number<std::int64_t>(text(data_set, DCM_InstanceNumber));
+  file.transfer_syntax = transfer_syntax_of(format);
   file.image_type = parts(text(data_set, DCM_ImageType));
   for (const auto& [keyword, tag] : wanted_attributes()) {
     std::string value = utf8(data_set, find_value(data_set, tag));
@@ -344,7 +374,9 @@ void prepare_dcmtk() {
 std::optional<DicomFile> read_dicom_file(const fs::path& path, const std::string& name) {
   prepare_dcmtk();
   std::array<char, 132> begin{};
-  std::ifstream(path, std::ios::binary).read(begin.data(), begin.size());
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) throw Error(fmt::format("{}: cannot be read: {}", name, std::strerror(errno)));
+  stream.read(begin.data(), begin.size());
   const bool marked = std::string_view(begin.data() + 128, 4) == "DICM";
   const bool begins_with_group_2_or_8 = (begin[0] == 2 || begin[0] == 8) && begin[1] == 0;
   if (!marked && !begins_with_group_2_or_8) return std::nullopt;
@@ -353,7 +385,7 @@ std::optional<DicomFile> read_dicom_file(const fs::path& path, const std::string
   file.path = path;
   file.name = name;
   file.damage = reason_not_to_parse(path);
-  if (!file.damage.empty()) return file;
+  if (!file.damage.empty()) return marked ? std::optional(file) : std::nullopt;
   DcmFileFormat format;
   const OFCondition loaded = format.loadFileUntilTag(path.c_str(), EXS_Unknown, EGL_noChange, most_bytes_held,
                                                      ERM_autoDetect, after_the_pixels);

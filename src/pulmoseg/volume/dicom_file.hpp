@@ -17,6 +17,7 @@ namespace pulmoseg::volume {
 struct PixelFormat {
   int rows = 0, columns = 0;
   int samples = 1;
+  bool is_grey = true;  ///< one sample that is a grey value: neither colours nor places in a palette
   int bits_allocated = 0, bits_stored = 0, high_bit = 0;
   bool is_signed = false;
 };
@@ -28,6 +29,7 @@ struct DicomImage {
   std::optional<std::array<Vector3, 2>> axes;  ///< ImageOrientationPatient: unit vectors along a row and along a column
   std::array<double, 2> spacing{};             ///< mm from column to column and from row to row; 0: not said
   double slope = 1, intercept = 0;             ///< value = slope * stored + intercept
+  bool is_rescaled = false;                    ///< its header says slope or intercept
   std::string stack, temporal_position;        ///< of a multi-frame file; "" where it says none
 };
 
@@ -37,6 +39,7 @@ struct DicomFile {
   std::string
       damage;  ///< what is wrong with it, e.g. "is cut short or damaged"; "": nothing. Else what follows may be missing
   std::string sop_class_uid, sop_instance_uid, series_uid, transfer_syntax;
+  std::optional<std::int64_t> instance_number;  ///< InstanceNumber (0020,0013)
   std::vector<std::string> image_type;
   bool has_pixels = false;
   bool has_modality_lut = false;  ///< in place of slope and intercept
@@ -55,9 +58,9 @@ struct DicomSlice {
   std::string name() const;  ///< for people: the file, and the frame
 };
 
-/// Nothing for a file that is no DICOM file. One without the mark "DICM" (which is allowed to be missing in old files) counts
-/// only when it is whole. Pixels are not read, but it is seen whether all of them are there. In a multi-frame file the functional
-/// groups are read (PS3.3, C.7.6.16): a frame's own, then the shared ones, then the data set itself.
+/// Nothing for a file that is no DICOM file; Error for one that cannot be read. One without the mark "DICM" (which is allowed to be
+/// missing in old files) counts only when it is whole. Pixels are not read, but it is seen whether all of them are there. In a
+/// multi-frame file the functional groups are read (PS3.3, C.7.6.16): a frame's own, then the shared ones, then the data set itself.
 std::optional<DicomFile> read_dicom_file(const std::filesystem::path& file, const std::string& name);
 
 /// The files that a DICOMDIR names (PS3.3, F.3). Error that names it when it is damaged, or names a file that is not there.

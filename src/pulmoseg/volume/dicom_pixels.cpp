@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/jpeg.hpp"
 #include "pulmoseg/volume/jpeg2000.hpp"
 
 namespace pulmoseg::volume {
@@ -68,8 +69,7 @@ void read_by_dcmtk(DcmDataset& data_set, DcmElement& pixels, const DicomSlice& s
   }
 }
 
-/// The bytes of a frame's fragments (PS3.5, A.4). Empty when they are not to be found.
-std::vector<std::byte> compressed_frame(DcmPixelSequence& sequence, std::uint32_t frame, std::size_t frames) {
+std::vector<std::byte> bytes_of_frame(DcmPixelSequence& sequence, std::uint32_t frame, std::size_t frames) {
   Uint32 first = 0, end = static_cast<Uint32>(sequence.card());
   const auto count = static_cast<Sint32>(frames);
   if (DcmCodec::determineStartFragment(frame, count, &sequence, first).bad()) return {};
@@ -86,26 +86,42 @@ std::vector<std::byte> compressed_frame(DcmPixelSequence& sequence, std::uint32_
   return bytes;
 }
 
-void read_jpeg2000(DcmElement& pixels, const DicomSlice& slice, std::span<double> values) {
-  const PixelFormat& format = slice.file->format;
+/// The bytes of a slice's fragments (PS3.5, A.4). Empty when they are not to be found.
+std::vector<std::byte> compressed_bytes(DcmElement& pixels, const DicomSlice& slice) {
   DcmPixelSequence* sequence = nullptr;
   auto* const pixel_data = dynamic_cast<DcmPixelData*>(&pixels);
   E_TransferSyntax syntax = EXS_Unknown;
   const DcmRepresentationParameter* parameter = nullptr;
-  if (!pixel_data) refuse_undecodable(slice);
+  if (!pixel_data) return {};
   pixel_data->getOriginalRepresentationKey(syntax, parameter);
-  if (pixel_data->getEncapsulatedRepresentation(syntax, parameter, sequence).bad()) refuse_undecodable(slice);
-  const auto bytes = compressed_frame(*sequence, frame_index(slice), slice.file->images.size());
+  if (pixel_data->getEncapsulatedRepresentation(syntax, parameter, sequence).bad()) return {};
+  return bytes_of_frame(*sequence, frame_index(slice), slice.file->images.size());
+}
+
+bool is_jpeg(E_TransferSyntax syntax) { return syntax >= EXS_JPEGProcess1 && syntax <= EXS_JPEGProcess14SV1; }
+
+/// DCMTK does not look at the size that a JPEG image has by itself, and leaves zeros where it is less than the header's.
+void check_jpeg_size(DcmElement& pixels, const DicomSlice& slice) {
+  const JpegSize expected{.rows = slice.file->format.rows, .columns = slice.file->format.columns};
+  if (jpeg_size(compressed_bytes(pixels, slice)) != expected) refuse_undecodable(slice);
+}
+
+void read_jpeg2000(DcmElement& pixels, const DicomSlice& slice, std::span<double> values) {
+  const PixelFormat& format = slice.file->format;
   std::vector<std::int32_t> samples(values.size());
-  if (!decode_jpeg2000(bytes, format.rows, format.columns, samples)) refuse_undecodable(slice);
+  if (!decode_jpeg2000(compressed_bytes(pixels, slice), format.rows, format.columns, samples))
+    refuse_undecodable(slice);
   for (std::size_t i = 0; i < values.size(); ++i)
     values[i] = slice.image.slope * number(static_cast<std::uint32_t>(samples[i]), format) + slice.image.intercept;
 }
 
-void check_transfer_syntax(E_TransferSyntax syntax, const DicomSlice& slice) {
-  const DcmXfer xfer(syntax);
-  if (!xfer.isEncapsulated() || syntax == EXS_JPEG2000 || syntax == EXS_JPEG2000LosslessOnly) return;
-  if (DcmCodecList::canChangeCoding(syntax, EXS_LittleEndianExplicit)) return;
+bool is_jpeg2000(E_TransferSyntax syntax) { return syntax == EXS_JPEG2000 || syntax == EXS_JPEG2000LosslessOnly; }
+
+void check_transfer_syntax(const DicomSlice& slice) {
+  const DcmXfer xfer(slice.file->transfer_syntax.c_str());
+  const E_TransferSyntax syntax = xfer.getXfer();
+  const bool is_plain = syntax != EXS_Unknown && !xfer.isEncapsulated();
+  if (is_plain || is_jpeg2000(syntax) || DcmCodecList::canChangeCoding(syntax, EXS_LittleEndianExplicit)) return;
   throw Error(
       fmt::format("{}: is compressed by {} ({}), expected no compression, deflate, RLE, JPEG, JPEG-LS or JPEG 2000; "
                   "convert it first",
@@ -135,14 +151,13 @@ void DicomPixels::read(const DicomSlice& slice, std::span<double> values) {
     *state_ = {slice.file, std::move(format)};
   }
   DcmDataset& data_set = *state_->format->getDataset();
-  const E_TransferSyntax syntax = data_set.getOriginalXfer();
-  check_transfer_syntax(syntax, slice);
+  check_transfer_syntax(slice);
   DcmElement* pixels = nullptr;
   if (data_set.findAndGetElement(DCM_PixelData, pixels).bad()) refuse_undecodable(slice);
-  if (syntax == EXS_JPEG2000 || syntax == EXS_JPEG2000LosslessOnly)
-    read_jpeg2000(*pixels, slice, values);
-  else
-    read_by_dcmtk(data_set, *pixels, slice, values);
+  const E_TransferSyntax syntax = data_set.getOriginalXfer();
+  if (is_jpeg2000(syntax)) return read_jpeg2000(*pixels, slice, values);
+  if (is_jpeg(syntax)) check_jpeg_size(*pixels, slice);
+  read_by_dcmtk(data_set, *pixels, slice, values);
 }
 
 }  // namespace pulmoseg::volume

@@ -39,15 +39,17 @@ struct Files {
 
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
-/// Everything in a folder but what is hidden. `name` stands for the folder in the names.
+/// Everything in a folder but what is hidden; links to nowhere too, so that they are not passed over. `name` stands for the folder in the names.
 void add_folder(const fs::path& folder, const std::string& name, Files& found) {
   std::vector<fs::path> paths;
-  for (auto entry = fs::recursive_directory_iterator(folder); entry != fs::recursive_directory_iterator(); ++entry) {
+  std::error_code error, ignored;
+  for (fs::recursive_directory_iterator entry(folder, error), end; entry != end; entry.increment(error)) {
     if (is_hidden(entry->path()))
       entry.disable_recursion_pending();
-    else if (entry->is_regular_file())
+    else if (entry->is_regular_file(ignored) || (entry->is_symlink(ignored) && !entry->exists(ignored)))
       paths.push_back(entry->path());
   }
+  if (error) throw Error(fmt::format("{}: cannot be searched: {}", name, error.message()));
   std::ranges::sort(paths);
   for (const fs::path& path : paths)
     found.files.push_back({path, (fs::path(name) / path.lexically_relative(folder)).string()});
@@ -107,7 +109,7 @@ std::pair<DicomSeriesKind, std::string> judge(const DicomFile& file) {
   const std::string modality = file.attribute("Modality");
   if (!file.has_pixels) return {other, object_name(file)};
   if (!modality.empty() && modality != "CT") return {other, "modality " + modality};
-  if (file.format.samples != 1) return {other, "colour images"};
+  if (!file.format.is_grey) return {other, "colour images"};
   if (has_image_type(file, "LOCALIZER")) return {other, "localizer"};
   if (file.sop_class_uid.starts_with(secondary_capture) && !is_placed(file)) return {other, "secondary capture"};
   if (file.images.size() > 1 && !is_placed(file)) return {other, "frames without positions"};
@@ -146,7 +148,7 @@ void set_few_slices_aside(std::vector<DicomSeries>& found) {
   for (auto& series : found) {
     if (series.kind == DicomSeriesKind::other || series.images > 2 || most < 10) continue;
     series.kind = DicomSeriesKind::other;
-    series.why_not = fmt::format("only {} slices", series.images);
+    series.why_not = series.images == 1 ? "only 1 slice" : fmt::format("only {} slices", series.images);
   }
 }
 
@@ -163,9 +165,10 @@ std::vector<DicomSeries> group(const std::vector<std::shared_ptr<const DicomFile
   std::map<std::tuple<std::string, DicomSeriesKind, std::string>, DicomSeries> groups;
   for (const auto& header : headers) {
     const auto [kind, why_not] = judge(*header);
-    DicomSeries& series = groups[{header->series_uid, kind, why_not}];
+    // The image types of a derived series may differ from slice to slice.
+    DicomSeries& series = groups[{header->series_uid, kind, kind == DicomSeriesKind::other ? why_not : ""}];
     series.kind = kind;
-    series.why_not = why_not;
+    if (series.why_not.empty()) series.why_not = why_not;
     series.series_uid = header->series_uid;
     series.headers.push_back(header);
     series.files.push_back(header->path);
@@ -244,9 +247,11 @@ std::vector<DicomSeries> find_dicom_series(const std::vector<fs::path>& paths) {
     auto header = read_dicom_file(file.path, file.name);
     if (!header)
       left_aside.push_back(file.name);
+    else if (header->sop_class_uid == dicomdir_class)
+      continue;  // its files stand beside it
     else if (!header->damage.empty())
       damaged.emplace_back(header->series_uid, damage_line(*header));
-    else if (header->sop_class_uid != dicomdir_class)
+    else
       headers.push_back(std::make_shared<const DicomFile>(std::move(*header)));
   }
   std::vector<DicomSeries> found = group(headers);
@@ -289,7 +294,7 @@ const DicomSeries& choose_dicom_series(const std::vector<DicomSeries>& found, co
 
 std::string describe(const DicomSeries& series) {
   std::string text = series.number ? fmt::format("{} ", *series.number) : "";
-  text += fmt::format("\"{}\": {} slices", series.description, series.images);
+  text += fmt::format("\"{}\": {} {}", series.description, series.images, series.images == 1 ? "slice" : "slices");
   if (series.spacing[0] && series.spacing[1]) {
     const std::string step = series.spacing[2] ? fmt::format("{:.4g}", *series.spacing[2]) : "?";
     text += fmt::format(", {:.4g}x{:.4g}x{} mm", *series.spacing[0], *series.spacing[1], step);

@@ -41,7 +41,7 @@ std::vector<DicomSlice> all_slices(std::span<const std::shared_ptr<const DicomFi
 
 void check_image(const DicomSlice& slice, bool alone) {
   const DicomFile& file = *slice.file;
-  if (file.format.samples != 1)
+  if (!file.format.is_grey)
     refuse(file.name, "is a colour image", "grey values of a CT; choose another series or remove the file");
   if (file.has_modality_lut)
     refuse(file.name, "has a Modality LUT", "RescaleSlope and RescaleIntercept; export the series again with them");
@@ -85,6 +85,11 @@ void check_one_stack(const std::vector<DicomSlice>& slices) {
       refuse(slice.name(), "has another size, pixel spacing or orientation than " + first.name(), expected);
     if (slice.file->attribute("FrameOfReferenceUID") != frame_of_reference)
       refuse(slice.name(), "has another frame of reference than " + first.name(), expected);
+    if (slice.image.is_rescaled != first.image.is_rescaled) {
+      refuse((slice.image.is_rescaled ? first : slice).name(),
+             "has no RescaleSlope and RescaleIntercept as others have",
+             "them in all slices or in none; export the series again with them");
+    }
     if (slice.image.stack != first.image.stack)
       refuse(slice.file->name, "holds several stacks of slices", "one; export them as series of their own");
     if (slice.image.temporal_position != first.image.temporal_position)
@@ -94,6 +99,16 @@ void check_one_stack(const std::vector<DicomSlice>& slices) {
 
 std::string place(const DicomSlice& slice, const Vector3& normal) {
   return fmt::format("{} at {:.6g} mm", slice.name(), dot(*slice.image.position, normal));
+}
+
+/// Why there may be two images in one place: " (AcquisitionNumber 1 and 2)". "" when the headers tell no reason.
+std::string difference(const DicomFile& a, const DicomFile& b) {
+  for (const char* keyword :
+       {"TemporalPositionIdentifier", "AcquisitionNumber", "ConvolutionKernel", "AcquisitionTime"}) {
+    const std::string one = a.attribute(keyword), other = b.attribute(keyword);
+    if (one != other && !one.empty() && !other.empty()) return fmt::format(" ({} {} and {})", keyword, one, other);
+  }
+  return "";
 }
 
 /// One of those that are there twice is kept.
@@ -106,9 +121,9 @@ void drop_duplicates(std::vector<DicomSlice>& slices,
       const std::string both = fmt::format("{} and {}", kept.back().name(), slice.name());
       if (!equal(kept.back(), slice)) {
         throw Error(
-            fmt::format("{} are two different images in one place, expected one CT volume; remove one of them, or "
+            fmt::format("{} are two different images in one place{}, expected one CT volume; remove one of them, or "
                         "give each stack a folder of its own",
-                        both));
+                        both, difference(*kept.back().file, *slice.file)));
       }
       if (example.empty()) example = both;
       continue;
@@ -116,10 +131,9 @@ void drop_duplicates(std::vector<DicomSlice>& slices,
     kept.push_back(std::move(slice));
   }
   if (const std::size_t dropped = slices.size() - kept.size(); dropped > 0) {
-    notes.push_back(
-        {"duplicate_slices", fmt::format("{} slices are there twice, with the same pixels in the same place ({}); "
-                                         "each was taken once",
-                                         dropped, example)});
+    notes.push_back({"duplicate_slices",
+                     fmt::format("{} there twice, with the same pixels in the same place ({}); taken once",
+                                 dropped == 1 ? "1 slice is" : fmt::format("{} slices are", dropped), example)});
   }
   slices = std::move(kept);
 }
@@ -185,9 +199,9 @@ void note_tilt(const Vector3& step, const Vector3& normal, std::vector<Note>& no
                                   degrees)});
 }
 
-double thickness(const DicomFile& file) {
+std::optional<double> thickness(const DicomFile& file) {
   const auto number = parse_number<double>(file.attribute("SliceThickness"));
-  return number && *number > 0 && std::isfinite(*number) ? *number : 1;
+  return number && *number > 0 && std::isfinite(*number) ? number : std::nullopt;
 }
 
 Geometry geometry_of(const std::vector<DicomSlice>& slices, const Vector3& third_step) {
@@ -215,7 +229,9 @@ DicomStack stack_slices(std::span<const std::shared_ptr<const DicomFile>> files,
   std::ranges::stable_sort(slices, {}, [&](const DicomSlice& slice) { return dot(*slice.image.position, normal); });
   drop_duplicates(slices, equal, stack.notes);
   if (slices.size() == 1) {
-    stack.geometry = geometry_of(slices, scale(normal, thickness(*slices.front().file)));
+    const auto mm = thickness(*slices.front().file);
+    stack.is_thick = mm.has_value();
+    stack.geometry = geometry_of(slices, scale(normal, mm.value_or(1)));
     return stack;
   }
   check_steps(slices, normal, series);

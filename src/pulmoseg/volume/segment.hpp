@@ -37,7 +37,7 @@ inline Segment lesion_segment() {
 /// Both, lesions included.
 inline Segment lung_segment() {
   return {.name = "Lung",
-          .category = {"123037004", "SCT", "Anatomical Structure"},
+          .category = {"91723000", "SCT", "Anatomical Structure"},
           .type = lung_code,
           .type_modifier = Code{"51440002", "SCT", "Right and left"},
           .anatomy = {},

@@ -27,13 +27,19 @@ std::string grid_fields(const Geometry& grid, std::size_t layers) {
 
 std::string code_text(const Code& code) { return fmt::format("{}^{}^{}", code.scheme, code.value, code.meaning); }
 
+/// Slicer's list has kept a code that PS3.16 had for anatomical structures before.
+Code in_slicer_list(Code category) {
+  if (category.value == "91723000") category.value = "123037004";
+  return category;
+}
+
 std::string terminology(const Segment& segment) {
   const Code nothing;
   return fmt::format(
       "TerminologyEntry:Segmentation category and type - DICOM master list~{}~{}~{}~Anatomic codes - DICOM master "
       "list~{}~^^|",
-      code_text(segment.category), code_text(segment.type), code_text(segment.type_modifier.value_or(nothing)),
-      code_text(segment.anatomy.value_or(nothing)));
+      code_text(in_slicer_list(segment.category)), code_text(segment.type),
+      code_text(segment.type_modifier.value_or(nothing)), code_text(segment.anatomy.value_or(nothing)));
 }
 
 std::string segment_fields(const Segment& segment, std::size_t number, const Geometry& grid) {

@@ -52,6 +52,8 @@ struct DicomFrame {
   std::string sop_class_uid, sop_instance_uid;
   int frame_number = 0;  ///< from 1 in a multi-frame file; 0: the file is one image
   Vector3 position{};    ///< its own ImagePositionPatient: the centre of its first pixel
+  std::optional<std::int64_t>
+      instance_number{};  ///< InstanceNumber (0020,0013) of the file, by which viewers count images
 };
 
 struct SourceInfo {
@@ -59,9 +61,9 @@ struct SourceInfo {
   std::string format;                       ///< "NIfTI-1", "NIfTI-2", "NRRD" or "DICOM series"
   VoxelType voxel_type = VoxelType::uint8;  ///< as stored
   double slope = 1, intercept = 0;          ///< value = slope * stored + intercept, applied on reading
-  int dimensions = 3;                       ///< 2: the file declares one slice without a third axis
-  Geometry stored_geometry;                 ///< in the stored axis order
-  AxisOrder order;                          ///< from stored to canonical
+  int dimensions = 3;        ///< 2: the file declares one slice without a third axis (DICOM: without a thickness)
+  Geometry stored_geometry;  ///< in the stored axis order
+  AxisOrder order;           ///< from stored to canonical
   /// false: the header declares no position in the patient (NIfTI with both codes 0, NRRD without space directions).
   /// The axes are then the format's default and mean nothing.
   bool has_geometry = true;

@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fmt/format.h>
+#include <locale.h>
 #include <stdlib.h>
 
 #include <algorithm>
@@ -30,19 +31,36 @@ constexpr std::uint64_t most_files = 100'000, most_bytes = 64ULL << 30, most_gro
 /// Counts what was unpacked, so that a small archive cannot fill the disk.
 class Limits {
  public:
-  explicit Limits(const fs::path& archive) : archive_(archive), size_(fs::file_size(archive)) {}
+  explicit Limits(const fs::path& archive)
+      : archive_(archive), most_(std::min(most_bytes, std::max(free_bytes, most_growth * fs::file_size(archive)))) {}
   void add_file() {
-    if (++files_ > most_files) refuse(archive_, fmt::format("holds more than {} files", most_files), "a DICOM study");
+    if (++files_ > most_files)
+      refuse(archive_, fmt::format("holds more than {} files", most_files), "a DICOM study; unpack it yourself");
   }
   void add(std::uint64_t bytes) {
     bytes_ += bytes;
-    if (bytes_ > most_bytes || bytes_ > std::max(free_bytes, most_growth * size_))
-      refuse(archive_, fmt::format("unpacks to more than {} bytes", bytes_ - 1), "a DICOM study; unpack it yourself");
+    if (bytes_ > most_)
+      refuse(archive_, fmt::format("unpacks to more than {} bytes", most_), "a DICOM study; unpack it yourself");
   }
 
  private:
   const fs::path& archive_;
-  std::uint64_t size_, files_ = 0, bytes_ = 0;
+  std::uint64_t most_, files_ = 0, bytes_ = 0;
+};
+
+/// While it lives, this thread has a locale of UTF-8: in the plain one libarchive loses names with letters beyond ASCII.
+class Utf8Locale {
+ public:
+  Utf8Locale() : own_(newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{})), before_(uselocale(own_)) {}
+  ~Utf8Locale() {
+    uselocale(before_);
+    if (own_) freelocale(own_);
+  }
+  Utf8Locale(const Utf8Locale&) = delete;
+  Utf8Locale& operator=(const Utf8Locale&) = delete;
+
+ private:
+  locale_t own_, before_;  // without one of its own the thread keeps what it has
 };
 
 class Reader {
@@ -107,24 +125,37 @@ void write_entry(Reader& reader, const fs::path& target, const fs::path& archive
 }
 
 bool is_hidden(const fs::path& name) {
-  return std::ranges::any_of(name, [](const fs::path& part) { return part.string().starts_with('.') && part != ".."; });
+  return std::ranges::any_of(
+      name, [](const fs::path& part) { return part.string().starts_with('.') && part != "." && part != ".."; });
+}
+
+std::string name_of(archive_entry* entry, const fs::path& archive) {
+  const char* const name = archive_entry_pathname(entry);
+  if (!name) refuse(archive, "holds a file whose name cannot be read", "names in UTF-8; unpack it yourself");
+  return name;
 }
 
 void unpack(const fs::path& archive, const fs::path& folder) {
+  const Utf8Locale locale;
   Limits limits(archive);
   Reader reader(archive);
   while (archive_entry* const entry = reader.next()) {
-    const char* const name = archive_entry_pathname(entry);
-    if (!name || archive_entry_filetype(entry) != AE_IFREG) continue;
+    if (archive_entry_filetype(entry) != AE_IFREG) continue;
+    const std::string name = name_of(entry, archive);
     const fs::path path = inside(folder, name, archive);
-    if (is_hidden(name)) continue;
     limits.add_file();
+    if (is_hidden(name)) continue;
     write_entry(reader, path, archive, limits);
   }
 }
 
 fs::path private_folder() {
-  std::string name = (fs::temp_directory_path() / "pulmoseg-XXXXXX").string();
+  std::error_code error;
+  const fs::path parent = fs::temp_directory_path(error);
+  if (error)
+    throw Error(
+        fmt::format("the folder for temporary files cannot be used: {}; name another in TMPDIR", error.message()));
+  std::string name = (parent / "pulmoseg-XXXXXX").string();
   if (!mkdtemp(name.data())) throw Error(fmt::format("{}: cannot be made: {}", name, std::strerror(errno)));
   return name;
 }

@@ -32,11 +32,16 @@ OpenedImage open_image(const fs::path& file, const std::string& series) {
   std::error_code error;
   const fs::file_status status = fs::status(file, error);
   if (status.type() == fs::file_type::not_found) throw Error(fmt::format("{}: no such file or folder", file.string()));
+  if (!error && fs::is_other(status))  // a pipe would be waited for
+    throw Error(fmt::format("{}: is not an ordinary file, expected an image or a folder", file.string()));
   if (status.type() == fs::file_type::directory || may_hold_dicom(file)) return open_dicom({file}, series);
   InputBytes bytes(file, 0, InputBytes::Packing::by_content);
   std::array<std::byte, nifti2_header_size> buffer;
   const std::span first(buffer.data(), bytes.read_some(buffer));
-  if (first.empty()) throw Error(fmt::format("{}: is empty, expected a NIfTI, NRRD or DICOM image", file.string()));
+  if (first.empty()) {
+    bytes.finish();  // a cut gzip stream says so
+    throw Error(fmt::format("{}: is empty, expected a NIfTI, NRRD or DICOM image", file.string()));
+  }
   if (looks_like_nifti(first)) return open_nifti(file, first);
   if (looks_like_nrrd(first)) return open_nrrd(file);
   throw Error(fmt::format(
