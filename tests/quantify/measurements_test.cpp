@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <set>
 
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/volume/volume_writer.hpp"
 #include "support/data.hpp"
+#include "support/dicom.hpp"
 #include "support/nifti.hpp"
 
 namespace pulmoseg::quantify {
@@ -279,6 +282,32 @@ TEST(Measure, APictureThatContradictsItsHeaderHasNoSidesAndThirds) {
   EXPECT_TRUE(wrong.thirds.empty());
   EXPECT_FALSE(wrong.lesion_parts.front().side);
   EXPECT_EQ(wrong.percent_affected, right.percent_affected);
+}
+
+TEST(Measure, SlicesOfASeriesAreNamedAsTheirFilesAre) {
+  const test::TemporaryFolder folder;
+  test::write_ct_series(folder.path(), 4);  // its instance numbers run against the slices
+  const auto slices_of = [](const std::filesystem::path& series) {
+    auto scan = volume::VolumeReader::open(series);
+    const auto size = scan.geometry().size;
+    return measure(scan, {masks::RunMask(size), {}}).slices;
+  };
+  const auto slices = slices_of(folder.path());
+  for (std::int64_t k = 0; k < 4; ++k) {
+    EXPECT_EQ(slices[static_cast<std::size_t>(k)].instance_number, 9 - k);
+    EXPECT_FALSE(slices[static_cast<std::size_t>(k)].frame_number);
+  }
+  std::set<std::int64_t> frames;
+  for (const auto& slice : slices_of(test::repository_file("tests/data/volume/dicom/enhanced")))
+    frames.insert(slice.frame_number.value());
+  EXPECT_EQ(frames, (std::set<std::int64_t>{1, 2, 3, 4, 5}));
+}
+
+TEST(Measure, NiftiSlicesHaveNoNumberOfASeries) {
+  const test::TemporaryFolder folder;
+  const Files files(folder);
+  for (const auto& slice : measure_files(files.image, files.lesion, files.lung).slices)
+    EXPECT_FALSE(slice.instance_number || slice.frame_number);
 }
 
 TEST(Measure, AScanTakenForAMaskIsRefused) {
