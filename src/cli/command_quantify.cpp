@@ -73,13 +73,7 @@ Outputs plan_outputs(const Arguments& arguments) {
 
 quantify::Measurements measure(const Arguments& arguments, volume::VolumeReader& scan,
                                const quantify::OnMeasuredSlice& on_slice = {}) {
-  using volume::MaskKind;
-  std::vector<quantify::Note> notes;
-  quantify::ScanMasks masks{quantify::read_mask(arguments.lesion_mask, MaskKind::lesion, scan, notes), {}};
-  if (!arguments.lung_mask.empty()) masks.lung = quantify::read_mask(arguments.lung_mask, MaskKind::lung, scan, notes);
-  auto measurements = quantify::measure(scan, std::move(masks), on_slice);
-  std::ranges::move(notes, std::back_inserter(measurements.notes));
-  return measurements;
+  return quantify::measure(scan, quantify::read_masks(arguments.lesion_mask, arguments.lung_mask, scan), on_slice);
 }
 
 quantify::Measurements measure_with_pictures(const Arguments& arguments, volume::VolumeReader& scan,

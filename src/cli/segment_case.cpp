@@ -84,6 +84,17 @@ Found find(volume::VolumeReader& scan, const SegmentWork& work, ResultVolumes& v
   return found;
 }
 
+/// What is measured: with the network's own lung, or one that was given.
+quantify::ScanMasks masks_of(const Found& found, bool own_lung, std::optional<quantify::MaskOnScan> given_lung) {
+  quantify::ScanMasks masks{.lesion = found.lesion, .lung = {}};
+  if (own_lung) masks.lung = found.lung;
+  if (given_lung) {
+    masks.lung = std::move(given_lung->mask);
+    masks.notes = std::move(given_lung->notes);
+  }
+  return masks;
+}
+
 /// What a reader must know when the scan does not look like what the model was trained on.
 std::optional<quantify::Note> unfamiliarity(const Found& found, const masks::Size& grid,
                                             const inference::Engine& engine) {
@@ -205,9 +216,8 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
   // Whatever cannot be read or written is to say so before the network has run.
   const volume::SourceInfo& source = scan.source();
   check_slices(work, scan);
-  std::optional<masks::RunMask> given_lung;
-  std::vector<Note> lung_notes;
-  if (planned.lung_mask) given_lung = quantify::read_mask(*planned.lung_mask, volume::MaskKind::lung, scan, lung_notes);
+  std::optional<quantify::MaskOnScan> given_lung;
+  if (planned.lung_mask) given_lung = quantify::read_mask(*planned.lung_mask, volume::MaskKind::lung, scan);
   const bool own_lung = !planned.lung.empty();
   const dicom::Case of = dicom_case(planned, source, work);
   dicom::refuse_burned_in(of);
@@ -226,11 +236,9 @@ SegmentedCase segment_case(const SegmentCase& planned, volume::VolumeReader scan
     stop_if_asked();
     pictures.add(slice);
   };
-  SegmentedCase result{
-      .measurements = quantify::measure(scan, {found.lesion, own_lung ? found.lung : std::move(given_lung)}, show),
-      .provenance = provenance_of(planned, of, work)};
+  SegmentedCase result{.measurements = quantify::measure(scan, masks_of(found, own_lung, std::move(given_lung)), show),
+                       .provenance = provenance_of(planned, of, work)};
   result.measurements.expected_dice = found.expected_dice.value();
-  std::ranges::move(lung_notes, std::back_inserter(result.measurements.notes));
   std::ranges::move(notes_on(found, work, scan.geometry().size), std::back_inserter(result.measurements.notes));
   if (planned.deidentify) leave_out_names(result.measurements.notes, source);
   const CaseFacts facts{planned.name, result.measurements, result.provenance, source, planned.deidentify};

@@ -97,13 +97,6 @@ void expect_golden(const std::string& name, const Measurements& found) {
   expect_density(expected.at("density"), found.density);
 }
 
-ScanMasks masks_of(const std::filesystem::path& lesion, const std::filesystem::path& lung,
-                   const volume::VolumeReader& scan) {
-  std::vector<Note> notes;
-  return {read_mask(lesion, volume::MaskKind::lesion, scan, notes),
-          read_mask(lung, volume::MaskKind::lung, scan, notes)};
-}
-
 TEST(GoldenMeasurements, OfMadeUpScansInThreeOrdersAndSpacings) {
   for (const std::string name : {"plain", "permuted", "anisotropic"}) {
     ASSERT_FALSE(golden(name).at("sides").is_null() || golden(name).at("density").is_null());
@@ -111,7 +104,7 @@ TEST(GoldenMeasurements, OfMadeUpScansInThreeOrdersAndSpacings) {
       return test::repository_file("tests/data/quantify/" + name + "_" + kind + ".nii.gz");
     };
     auto scan = volume::VolumeReader::open(file("image"));
-    expect_golden(name, measure(scan, masks_of(file("lesion"), file("lung"), scan)));
+    expect_golden(name, measure(scan, read_masks(file("lesion"), file("lung"), scan)));
   }
 }
 
@@ -119,8 +112,7 @@ TEST(GoldenMeasurements, OfMadeUpScansInThreeOrdersAndSpacings) {
 TEST(GoldenMeasurements, OfARealScanInHounsfieldUnits) {
   PULMOSEG_REQUIRE_DATA("hu/wholeLung-64.nrrd");
   auto scan = volume::VolumeReader::open(test::development_data("hu/ct-64.nrrd"));
-  std::vector<Note> notes;
-  const auto lung = read_mask(test::development_data("hu/wholeLung-64.nrrd"), volume::MaskKind::lung, scan, notes);
+  const auto lung = read_mask(test::development_data("hu/wholeLung-64.nrrd"), volume::MaskKind::lung, scan).mask;
   masks::RunMask dense(lung.size());
   volume::AxialSlice slice;
   while (scan.next(slice)) {
@@ -138,7 +130,7 @@ TEST(GoldenMeasurements, OfARealCaseThatIsNotInHounsfieldUnits) {
     return test::development_data(std::filesystem::path("covid20") / folder / "coronacases_001.nii.gz");
   };
   auto scan = volume::VolumeReader::open(file("rp_im"));
-  expect_golden("coronacases_001", measure(scan, masks_of(file("rp_msk"), file("rp_lung_msk"), scan)));
+  expect_golden("coronacases_001", measure(scan, read_masks(file("rp_msk"), file("rp_lung_msk"), scan)));
 }
 
 }  // namespace

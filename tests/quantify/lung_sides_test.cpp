@@ -142,8 +142,7 @@ RunMask grown(const RunMask& mask, int voxels) {
 TEST(LungSides, RealLungsGrownTogetherAreCutWhereTheyMet) {
   PULMOSEG_REQUIRE_DATA("hu/wholeLung-64.nrrd");
   const auto scan = volume::VolumeReader::open(test::development_data("hu/wholeLung-64.nrrd"));
-  std::vector<Note> notes;
-  const RunMask lung = read_mask(test::development_data("hu/wholeLung-64.nrrd"), volume::MaskKind::lung, scan, notes);
+  const auto lung = read_mask(test::development_data("hu/wholeLung-64.nrrd"), volume::MaskKind::lung, scan).mask;
   const auto truth = tell_sides_apart(lung, scan.geometry());
   ASSERT_FALSE(truth.touch);
   const RunMask joined = grown(lung, 2);

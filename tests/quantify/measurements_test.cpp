@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <set>
 
 #include "pulmoseg/base/csv.hpp"
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/volume/volume_writer.hpp"
 #include "support/data.hpp"
+#include "support/dicom.hpp"
 #include "support/nifti.hpp"
 
 namespace pulmoseg::quantify {
@@ -194,10 +197,7 @@ struct Files {
 Measurements measure_files(const std::filesystem::path& image, const std::filesystem::path& lesion,
                            const std::optional<std::filesystem::path>& lung, const OnMeasuredSlice& on_slice = {}) {
   auto scan = volume::VolumeReader::open(image);
-  std::vector<Note> notes;
-  ScanMasks masks{read_mask(lesion, volume::MaskKind::lesion, scan, notes), {}};
-  if (lung) masks.lung = read_mask(*lung, volume::MaskKind::lung, scan, notes);
-  return measure(scan, std::move(masks), on_slice);
+  return measure(scan, read_masks(lesion, lung.value_or(""), scan), on_slice);
 }
 
 TEST(Measure, ShowsEverySliceWithItsMasks) {
@@ -220,6 +220,87 @@ TEST(Measure, AMaskOfAnotherSizeIsRefused) {
   const Files files(folder);
   test::write_nifti(folder / "other.nii", {.size = {5, 4, 3}, .with_geometry = false, .voxels = {}});
   EXPECT_THROW(measure_files(files.image, folder / "other.nii", std::nullopt), Error);
+}
+
+std::string text_of(const Measurements& measured, std::string_view code) {
+  for (const auto& note : measured.notes) {
+    if (note.code == code) return note.text;
+  }
+  return {};
+}
+
+TEST(Measure, WhatBroughtAMaskOntoTheGridIsSaid) {
+  const test::TemporaryFolder folder;
+  const Files files(folder);
+  for (const char* code : {"mask_resampled", "mask_taken_voxel_by_voxel"})
+    EXPECT_FALSE(has_note(measure_files(files.image, files.lesion, files.lung), code));
+
+  test::write_nifti(folder / "fine.nii",
+                    {.size = {8, 4, 3}, .spacing = {0.25, 2, 3}, .voxels = std::vector<float>(96, 1)});
+  const auto fine = measure_files(files.image, folder / "fine.nii", files.lung);
+  EXPECT_TRUE(text_of(fine, "mask_resampled").starts_with("the lesion mask was")) << text_of(fine, "mask_resampled");
+  const auto both = measure_files(files.image, folder / "fine.nii", folder / "fine.nii");
+  EXPECT_EQ(std::ranges::count(both.notes, "mask_resampled", &Note::code), 2);
+
+  test::write_nifti(folder / "nowhere.nii", {.with_geometry = false, .voxels = std::vector<float>(48, 1)});
+  const auto nowhere = measure_files(files.image, files.lesion, folder / "nowhere.nii");
+  EXPECT_TRUE(text_of(nowhere, "mask_taken_voxel_by_voxel").starts_with("the lung mask was"));
+  EXPECT_FALSE(has_note(nowhere, "mask_resampled"));
+}
+
+TEST(Measure, APictureThatContradictsItsHeaderHasNoSidesAndThirds) {
+  const test::TemporaryFolder folder;
+  const auto measured = [&](bool upside_down) {
+    constexpr int slices = 20, side = 40;
+    std::vector<float> scan, lung;
+    for (int k = 0; k < slices; ++k) {
+      const int half = 8 + (upside_down ? k : slices - 1 - k) / 2;
+      for (int i = 0; i < side * side; ++i) {
+        const int from_middle = std::abs(i % side - side / 2);
+        lung.push_back(from_middle > 2 && from_middle < half ? 1.0F : 0.0F);
+        scan.push_back(static_cast<float>(i % 256));
+      }
+    }
+    test::write_nifti(folder / "scan.nii", {.size = {side, side, slices}, .spacing = {8, 8, 5}, .voxels = scan});
+    test::write_nifti(folder / "lung.nii", {.size = {side, side, slices}, .spacing = {8, 8, 5}, .voxels = lung});
+    return measure_files(folder / "scan.nii", folder / "lung.nii", folder / "lung.nii");
+  };
+  const Measurements right = measured(false), wrong = measured(true);
+  EXPECT_FALSE(has_note(right, "wrong_orientation"));
+  EXPECT_EQ(right.sides.size(), 2U);
+  EXPECT_EQ(right.thirds.size(), 3U);
+  EXPECT_TRUE(right.lesion_parts.front().side);
+  EXPECT_TRUE(has_note(wrong, "wrong_orientation"));
+  EXPECT_TRUE(wrong.sides.empty());
+  EXPECT_TRUE(wrong.thirds.empty());
+  EXPECT_FALSE(wrong.lesion_parts.front().side);
+  EXPECT_EQ(wrong.percent_affected, right.percent_affected);
+}
+
+TEST(Measure, SlicesOfASeriesAreNamedAsTheirFilesAre) {
+  const test::TemporaryFolder folder;
+  test::write_ct_series(folder.path(), 4);  // its instance numbers run against the slices
+  const auto slices_of = [](const std::filesystem::path& series) {
+    auto scan = volume::VolumeReader::open(series);
+    const auto size = scan.geometry().size;
+    return measure(scan, {masks::RunMask(size), {}}).slices;
+  };
+  const auto slices = slices_of(folder.path());
+  for (std::int64_t k = 0; k < 4; ++k) {
+    EXPECT_EQ(slices[static_cast<std::size_t>(k)].instance_number, 9 - k);
+    EXPECT_FALSE(slices[static_cast<std::size_t>(k)].frame_number);
+  }
+  std::set<std::int64_t> frames;
+  for (const auto& slice : slices_of(test::repository_file("tests/data/volume/dicom/enhanced")))
+    frames.insert(slice.frame_number.value());
+  EXPECT_EQ(frames, (std::set<std::int64_t>{1, 2, 3, 4, 5}));
+}
+
+TEST(Measure, NiftiSlicesHaveNoNumberOfASeries) {
+  const test::TemporaryFolder folder;
+  const Files files(folder);
+  for (const auto& slice : measure_files(files.image, files.lesion, files.lung).slices)
+    EXPECT_FALSE(slice.instance_number || slice.frame_number);
 }
 
 TEST(Measure, AScanTakenForAMaskIsRefused) {

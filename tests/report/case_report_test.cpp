@@ -230,5 +230,26 @@ TEST_F(Case, NoFigureSharesItsName) {
   EXPECT_GT(names.size(), 8U);
 }
 
+TEST_F(Case, FiguresThatAreNotToBeReliedOnAreMarkedAboveThem) {
+  const std::string html = case_report_html(report());
+  const auto caution = html.find("class=\"caution\""), headline = html.find("class=\"cards\"");
+  ASSERT_NE(caution, std::string::npos);
+  EXPECT_LT(caution, headline);
+  EXPECT_NE(html.find("not to be relied on: the scan is unlike"), std::string::npos);
+  measurements_.notes = {{"thick_slices", "the slices are thick"}};
+  EXPECT_EQ(case_report_html(report()).find("class=\"caution\""), std::string::npos);
+}
+
+TEST_F(Case, SlicesAreAlsoCountedAsTheSeriesCountsThem) {
+  EXPECT_EQ(case_report_html(report()).find("(image"), std::string::npos);
+  for (auto& slice : measurements_.slices) slice.instance_number = 80 - slice.index;
+  std::string html = case_report_html(report());
+  EXPECT_NE(html.find("slice 0 (image 80 of the series)"), std::string::npos);
+  EXPECT_NE(html.find("<span>slice 2 (image 78)</span>"), std::string::npos);
+  for (auto& slice : measurements_.slices) slice.frame_number = 11 + slice.index;
+  html = case_report_html(report());
+  EXPECT_NE(html.find("<span>slice 2 (frame 13)</span>"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace pulmoseg::report

@@ -70,6 +70,7 @@ TEST(MeasurementsJson, HasTheKeysOfTheSchemaInOrder) {
   ASSERT_EQ(json["slices"].size(), 2U);
   EXPECT_EQ(json["slices"][0]["lesion_area_mm2"], 0.25);
   EXPECT_EQ(json["slices"][0]["percent_affected"], 50.0);
+  EXPECT_TRUE(json["slices"][0]["instance_number"].is_null());
 }
 
 TEST(MeasurementsJson, WhatIsNotKnownIsNull) {
@@ -184,6 +185,18 @@ TEST(MeasurementsText, SaysWhatIsUnknown) {
   const std::string known = measurements_text(measured(true)), unknown = measurements_text(measured(false));
   EXPECT_NE(known.find("25.00 %"), std::string::npos) << known;
   EXPECT_NE(unknown.find("percent affected  unknown"), std::string::npos) << unknown;
+  EXPECT_EQ(known.find("CAUTION"), std::string::npos) << known;
+}
+
+TEST(MeasurementsText, AFigureThatIsNotToBeReliedOnIsMarkedBelowIt) {
+  auto doubtful = measured(true);
+  doubtful.notes.push_back({"unfamiliar_input", "the scan looks strange"});
+  doubtful.notes.push_back({"not_chest", "this may be no chest"});
+  EXPECT_NE(
+      measurements_text(doubtful).find("25.00 %\nCAUTION           not to be relied on: this may be no chest CT; the "
+                                       "scan is unlike those that the model was trained on\n"),
+      std::string::npos)
+      << measurements_text(doubtful);
 }
 
 }  // namespace

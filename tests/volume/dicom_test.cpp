@@ -57,6 +57,7 @@ TEST_F(Dicom, GeometryAndValues) {
   for (std::size_t n = 0; n < 5; ++n) {
     EXPECT_EQ(source.frames[n].file, slice(static_cast<int>(n)));
     EXPECT_EQ(source.frames[n].sop_instance_uid, "2.25." + std::to_string(100 + n));
+    EXPECT_EQ(source.frames[n].instance_number, 9 - static_cast<std::int64_t>(n));
   }
   const Geometry expected{.size = {4, 3, 5},
                           .spacing = {0.5, 0.8, 2.5},

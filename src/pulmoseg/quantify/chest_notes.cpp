@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
+#include <string_view>
 
 namespace pulmoseg::quantify {
 namespace {
@@ -261,6 +262,11 @@ std::optional<std::string> sides_swapped(const SmallVolume& scan, const Chest& c
   return "the liver lies at the left (or the patient's organs are mirrored, situs inversus)";
 }
 
+Note contradiction(std::string_view found) {
+  return {"wrong_orientation",
+          fmt::format("the picture contradicts its header: {}; which way is left and which is up is not known", found)};
+}
+
 }  // namespace
 
 LungExtent extent_of(const masks::RunMask& lungs) {
@@ -312,8 +318,9 @@ std::optional<Note> too_few_slices(const LungExtent& lungs) {
   const auto through = std::ranges::count_if(lungs.area, [](double area) { return area > 0; });
   const auto slices = through ? through : all;
   if (all == 1 || slices >= fewest_slices) return std::nullopt;
-  return Note{"too_few_slices", fmt::format("{} slices{}: too few to measure volumes with confidence (at least {})",
-                                            slices, through ? " through the lungs" : "", fewest_slices)};
+  return Note{"too_few_slices",
+              fmt::format("{} {}{}: too few to measure volumes with confidence (at least {})", slices,
+                          slices == 1 ? "slice" : "slices", through ? " through the lungs" : "", fewest_slices)};
 }
 
 std::optional<Note> contrast_by_density(const SmallVolume& scan, const Chest& chest) {
@@ -328,16 +335,17 @@ std::optional<Note> contrast_by_density(const SmallVolume& scan, const Chest& ch
                           bright)};
 }
 
-std::optional<Note> wrong_orientation(const SmallVolume& scan, const Chest& chest) {
+std::optional<Note> wrong_orientation_by_density(const SmallVolume& scan, const Chest& chest) {
   // The later ones take the earlier for granted.
   auto found = spine_elsewhere(scan, chest);
   if (!found) found = is_upside_down(scan, chest);
   if (!found) found = sides_swapped(scan, chest);
-  if (!found) return std::nullopt;
-  return Note{"wrong_orientation",
-              fmt::format("the picture contradicts its header: {}; what is said of left and right, "
-                          "upper and lower may be wrong",
-                          *found)};
+  return found ? std::optional(contradiction(*found)) : std::nullopt;
+}
+
+std::optional<Note> wrong_orientation_by_mask(const std::vector<LungOutline>& lungs) {
+  if (!tapers_downwards(lungs)) return std::nullopt;
+  return contradiction("the lungs grow narrower from their upper end to their lower one");
 }
 
 }  // namespace pulmoseg::quantify

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "pulmoseg/base/note.hpp"
+#include "pulmoseg/quantify/lung_taper.hpp"
 #include "pulmoseg/quantify/small_volume.hpp"
 #include "pulmoseg/volume/geometry.hpp"
 
@@ -41,6 +42,9 @@ std::optional<Note> too_few_slices(const LungExtent& lungs);
 std::optional<Note> contrast_by_density(const SmallVolume& scan, const Chest& chest);
 
 /// Spine, ribs, shoulders, liver and heart against the header.
-std::optional<Note> wrong_orientation(const SmallVolume& scan, const Chest& chest);
+std::optional<Note> wrong_orientation_by_density(const SmallVolume& scan, const Chest& chest);
+
+/// The lungs' taper against the header. `lungs`: by slice, from the lowest.
+std::optional<Note> wrong_orientation_by_mask(const std::vector<LungOutline>& lungs);
 
 }  // namespace pulmoseg::quantify

@@ -13,7 +13,6 @@
 #include "pulmoseg/quantify/lung_sides.hpp"
 #include "pulmoseg/quantify/quality.hpp"
 #include "pulmoseg/quantify/severity.hpp"
-#include "pulmoseg/volume/mask.hpp"
 
 namespace pulmoseg::quantify {
 namespace {
@@ -53,6 +52,23 @@ void note_spacing(Measurements& measured) {
   }
 }
 
+std::optional<Note> note_on_fit(volume::MaskFit fit, volume::MaskKind kind) {
+  const std::string which = kind == volume::MaskKind::lesion ? "the lesion mask was" : "the lung mask was";
+  switch (fit) {
+    case volume::MaskFit::same_grid: break;
+    case volume::MaskFit::resampled:
+      return Note{"mask_resampled", which +
+                                        " on another grid than the scan and resampled onto it: edges are as coarse "
+                                        "as the mask's own voxels"};
+    case volume::MaskFit::voxel_by_voxel:
+      return Note{"mask_taken_voxel_by_voxel", which +
+                                                   " taken voxel by voxel onto the scan, because only one of the "
+                                                   "headers declares a position in the patient: if the axes run "
+                                                   "otherwise, the figures are wrong"};
+  }
+  return std::nullopt;
+}
+
 void note_lung(Measurements& measured) {
   if (!measured.has_lung_mask) {
     measured.notes.push_back({"no_lung_mask", "no lung mask was given; the percentage of the lung is unknown"});
@@ -71,11 +87,11 @@ void note_lung(Measurements& measured) {
                      "the lesions, or belong to another scan?",
                      part)});
   } else {
+    const bool one = outside == 1;
     measured.notes.push_back(
         {"lesion_outside_lung",
-         fmt::format("{} lesion voxels ({:.2g} %) lie outside of the lung mask and take no part in "
-                     "the percentage",
-                     outside, part)});
+         fmt::format("{} lesion voxel{} ({:.2g} %) {} outside of the lung mask and {} no part in the percentage",
+                     outside, one ? "" : "s", part, one ? "lies" : "lie", one ? "takes" : "take")});
   }
 }
 
@@ -174,6 +190,26 @@ void note_sides(Measurements& measured, const LungSides* sides) {
   }
 }
 
+bool has_note(const Measurements& measured, std::string_view code) {
+  return std::ranges::any_of(measured.notes, [&](const Note& note) { return note.code == code; });
+}
+
+void name_source_images(Measurements& measured, const volume::SourceInfo& source) {
+  if (source.frames.size() != measured.slices.size() || source.order.axis[2] != 2) return;
+  for (std::size_t k = 0; k < measured.slices.size(); ++k) {
+    const auto& frame = source.frames[source.order.flipped[2] ? source.frames.size() - 1 - k : k];
+    measured.slices[k].instance_number = frame.instance_number;
+    if (frame.frame_number > 0) measured.slices[k].frame_number = frame.frame_number;
+  }
+}
+
+void forget_sides(Measurements& measured) {
+  measured.sides.clear();
+  measured.thirds.clear();
+  measured.lungs_touch = false;
+  for (auto& part : measured.lesion_parts) part.side.reset();
+}
+
 void add_density(Measurements& measured, const ScanFacts& scan, IntensityScale scale,
                  const DensityAccumulator& densities) {
   if (scale == IntensityScale::hounsfield && scan.hounsfield_possible) {
@@ -229,7 +265,8 @@ struct Measurer::State {
 
 Measurer::Measurer(const ScanFacts& scan, ScanMasks masks)
     : state_(std::make_unique<State>(State{.scan = scan, .masks = std::move(masks), .sides = {}})) {
-  const auto& [lesion, lung] = state_->masks;
+  const auto& lesion = state_->masks.lesion;
+  const auto& lung = state_->masks.lung;
   for (const masks::RunMask* mask : {&lesion, lung ? &*lung : &lesion}) {
     const auto& size = mask->size();
     if (size == scan.grid.size) continue;
@@ -246,7 +283,8 @@ Measurer::Measurer(Measurer&&) noexcept = default;
 Measurer::~Measurer() = default;
 
 MeasuredSlice Measurer::add_slice(std::int64_t index, std::span<const float> pixels) {
-  const auto& [lesion, lung] = state_->masks;
+  const auto& lesion = state_->masks.lesion;
+  const auto& lung = state_->masks.lung;
   const std::int64_t slices = lesion.size()[2];
   if (index < 0 || index >= slices)
     throw Error(fmt::format("slice {} was measured, but the scan has slices 0 to {}", index, slices - 1));
@@ -279,6 +317,7 @@ Measurements Measurer::finish() const {
   if (measured.voxel_volume_ml) measured.lesion_sizes = count_sizes(measured.lesion_parts, *measured.voxel_volume_ml);
   if (measured.percent_affected) measured.severity = severity_of(*measured.percent_affected);
   note_spacing(measured);
+  measured.notes.insert(measured.notes.end(), masks.notes.begin(), masks.notes.end());
   note_lung(measured);
   note_sides(measured, sides);
   if (masks.lung && any) add_density(measured, scan, intensities.finish().scale, densities);
@@ -297,23 +336,35 @@ Measurements measure(volume::VolumeReader& scan, ScanMasks masks, const OnMeasur
     if (on_slice) on_slice(measured);
   }
   Measurements measured = measurer.finish();
+  name_source_images(measured, scan.source());
   for (Note& note : quality.finish(measurer.intensities())) {
-    const auto same = [&](const Note& said) { return said.code == note.code; };
-    if (std::ranges::none_of(measured.notes, same)) measured.notes.push_back(std::move(note));
+    if (!has_note(measured, note.code)) measured.notes.push_back(std::move(note));
   }
+  if (has_note(measured, "wrong_orientation")) forget_sides(measured);
   const auto& noticed = scan.source().notes;
   measured.notes.insert(measured.notes.begin(), noticed.begin(), noticed.end());
   return measured;
 }
 
-masks::RunMask read_mask(const std::filesystem::path& mask, volume::MaskKind kind, const volume::VolumeReader& scan,
-                         std::vector<Note>& notes) {
-  masks::RunMask runs(scan.geometry().size);
-  const auto reading = volume::visit_mask_on_grid(
+MaskOnScan read_mask(const std::filesystem::path& mask, volume::MaskKind kind, const volume::VolumeReader& scan) {
+  MaskOnScan read{masks::RunMask(scan.geometry().size), {}};
+  auto reading = volume::visit_mask_on_grid(
       mask, kind, scan.source(), scan.geometry(),
-      [&](std::int64_t index, std::span<const std::uint8_t> labels) { runs.set(index, labels); });
-  notes.insert(notes.end(), reading.notes.begin(), reading.notes.end());
-  return runs;
+      [&](std::int64_t index, std::span<const std::uint8_t> labels) { read.mask.set(index, labels); });
+  read.notes = std::move(reading.notes);
+  if (auto note = note_on_fit(reading.fit, kind)) read.notes.push_back(std::move(*note));
+  return read;
+}
+
+ScanMasks read_masks(const std::filesystem::path& lesion, const std::filesystem::path& lung,
+                     const volume::VolumeReader& scan) {
+  auto of_lesion = read_mask(lesion, volume::MaskKind::lesion, scan);
+  ScanMasks masks{std::move(of_lesion.mask), {}, std::move(of_lesion.notes)};
+  if (lung.empty()) return masks;
+  auto of_lung = read_mask(lung, volume::MaskKind::lung, scan);
+  masks.lung = std::move(of_lung.mask);
+  masks.notes.insert(masks.notes.end(), of_lung.notes.begin(), of_lung.notes.end());
+  return masks;
 }
 
 }  // namespace pulmoseg::quantify

@@ -8,7 +8,7 @@
 // outside of the lung mask takes no part in it and is counted by itself.
 // What is not known is absent (std::nullopt, an empty list), never 0: lung figures without a lung mask, percent of an empty lung
 // mask, every ml and mm² when the header does not tell the spacing, every ml of a 2-D slice, which has no thickness, sides and
-// thirds where the header does not tell which way is left and up, densities of what is not in Hounsfield units.
+// thirds where the header does not tell which way is left and up or the picture contradicts it, densities of what is not in Hounsfield units.
 
 #include <cstdint>
 #include <filesystem>
@@ -23,6 +23,7 @@
 #include "pulmoseg/masks/run_mask.hpp"
 #include "pulmoseg/quantify/intensity.hpp"
 #include "pulmoseg/volume/geometry.hpp"
+#include "pulmoseg/volume/mask.hpp"
 #include "pulmoseg/volume/source.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
 
@@ -32,6 +33,9 @@ using pulmoseg::Note;
 
 struct SliceMeasurements {
   std::int64_t index = 0;  ///< canonical slice, 0 is the lowest (most inferior)
+  /// Where a viewer of the DICOM series shows it: InstanceNumber, and the frame of a multi-frame file, from 1. nullopt: not
+  /// DICOM, not said, or the series is not stored in axial slices.
+  std::optional<std::int64_t> instance_number, frame_number;
   std::int64_t lesion_voxels = 0;
   std::optional<double> lesion_area_mm2;
   std::optional<std::int64_t> lung_voxels;
@@ -144,6 +148,7 @@ ScanFacts facts_of(const volume::VolumeReader& scan);
 struct ScanMasks {
   masks::RunMask lesion;
   std::optional<masks::RunMask> lung;  ///< nullopt: not known
+  std::vector<Note> notes = {};        ///< what a reader of their measurements must know
 };
 
 /// One slice beside its masks.
@@ -199,13 +204,23 @@ double pixel_area_mm2(const volume::Geometry& grid);
 using OnMeasuredSlice = std::function<void(const MeasuredSlice&)>;
 
 /// The one way in which a scan's slices and its finished masks come together. `scan`: nothing of it was handed out yet (or not
-/// since VolumeReader::rewind). What was noticed when it was opened stands first in the notes. Errors: those of VolumeReader.
+/// since VolumeReader::rewind). What was noticed when it was opened stands first in the notes. Where the picture contradicts its
+/// header (wrong_orientation), sides and thirds are not known. Errors: those of VolumeReader.
 Measurements measure(volume::VolumeReader& scan, ScanMasks masks, const OnMeasuredSlice& on_slice = {});
 
-/// A mask from a file (volume::VolumeReader::open_mask: of a segmentation what is `kind`, or FILE#NAME) on the grid of `scan`;
-/// another grid is brought onto it, see volume::visit_mask_on_grid. Every label of it but 0 is inside. `notes` gets what a reader of
-/// the measurements must know. Errors: those of volume/, among them a mask with values that are no labels.
-masks::RunMask read_mask(const std::filesystem::path& mask, volume::MaskKind kind, const volume::VolumeReader& scan,
-                         std::vector<Note>& notes);
+/// A mask from a file, on the grid of its scan.
+struct MaskOnScan {
+  masks::RunMask mask;
+  std::vector<Note> notes;  ///< what a reader of its measurements must know
+};
+
+/// Of a segmentation what is `kind`, or FILE#NAME (volume::VolumeReader::open_mask); another grid is brought onto the scan's
+/// (volume::visit_mask_on_grid). Every label of it but 0 is inside. Errors: those of volume/, among them a mask with values that are
+/// no labels.
+MaskOnScan read_mask(const std::filesystem::path& mask, volume::MaskKind kind, const volume::VolumeReader& scan);
+
+/// Both. `lung`: empty for none.
+ScanMasks read_masks(const std::filesystem::path& lesion, const std::filesystem::path& lung,
+                     const volume::VolumeReader& scan);
 
 }  // namespace pulmoseg::quantify

@@ -32,8 +32,9 @@ std::vector<Note> intensity_notes(const IntensityStatistics& facts, std::int64_t
   std::vector<Note> notes;
   if (!facts.constant_slices.empty()) {
     notes.push_back(
-        {"constant_slices", fmt::format("{} of {} slices hold one value only: {}", facts.constant_slices.size(), slices,
-                                        some_of(facts.constant_slices))});
+        {"constant_slices",
+         fmt::format("{} of {} slices {} one value only: {}", facts.constant_slices.size(), slices,
+                     facts.constant_slices.size() == 1 ? "holds" : "hold", some_of(facts.constant_slices))});
   }
   // Hounsfield units that were cut to a window look like slices that were scaled one by one.
   if (facts.scale == IntensityScale::hounsfield) return notes;
@@ -50,6 +51,7 @@ std::vector<Note> intensity_notes(const IntensityStatistics& facts, std::int64_t
 QualityChecker::QualityChecker(const volume::Geometry& grid, const volume::SourceInfo& source)
     : grid_(grid), source_(source), small_(grid.size) {
   lung_.area.resize(static_cast<std::size_t>(grid.size[2]));
+  outlines_.resize(lung_.area.size());
 }
 
 void QualityChecker::add(const MeasuredSlice& slice) {
@@ -87,6 +89,7 @@ void QualityChecker::add_lung(const MeasuredSlice& slice) {
   const auto area = static_cast<double>(std::ranges::count_if(slice.lung, inside)) * pixel_area_mm2(grid_);
   const auto& [x, y, z] = grid_.spacing;
   lung_.area[static_cast<std::size_t>(slice.index)] = area;
+  outlines_[static_cast<std::size_t>(slice.index)] = outline_of(slice.lung, slice.columns);
   if (slice.index == 0) lung_.at_face[lower] = area;
   if (slice.index == grid_.size[2] - 1) lung_.at_face[upper] = area;
   lung_.at_face[right] += along(0, columns, pixels) * y * z;
@@ -99,9 +102,9 @@ std::optional<Note> QualityChecker::metal() const {
   if (dense_slices_.empty()) return std::nullopt;
   auto slices = dense_slices_;
   std::ranges::sort(slices);
-  return Note{"metal", fmt::format("metal, or contrast medium as dense as metal, in {} slices: {}; streaks from it may "
+  return Note{"metal", fmt::format("metal, or contrast medium as dense as metal, in {} {}: {}; streaks from it may "
                                    "look like lesions",
-                                   slices.size(), some_of(slices))};
+                                   slices.size(), slices.size() == 1 ? "slice" : "slices", some_of(slices))};
 }
 
 std::optional<Note> QualityChecker::contrast_by_header() const {
@@ -163,8 +166,10 @@ std::vector<Note> QualityChecker::chest_notes(bool hounsfield) const {
   if (has_lung_mask_ && !no_chest && !cut) say(lung_volume());
   auto contrast = contrast_by_header();
   if (chest && !no_chest) {
-    const bool turned = say(wrong_orientation(small_, *chest));
+    const bool turned = say(wrong_orientation_by_density(small_, *chest));
     if (!turned && !contrast) contrast = contrast_by_density(small_, *chest);
+  } else if (has_lung_mask_ && !no_chest) {
+    say(wrong_orientation_by_mask(outlines_));
   }
   say(contrast);
   return notes;

@@ -49,7 +49,8 @@ class QualityChecker {
   SmallVolume small_;
   std::vector<std::int64_t> dense_slices_;  ///< with what could be metal, in Hounsfield units
   bool has_lung_mask_ = false;
-  LungExtent lung_;  ///< of the mask, in mm²
+  LungExtent lung_;                    ///< of the mask, in mm²
+  std::vector<LungOutline> outlines_;  ///< of the mask, by slice
 };
 
 /// What looks wrong with the numbers.

@@ -110,6 +110,14 @@ bool has_upright_views(const CaseReport& report) {
          !quantify::is_default_spacing(grid.spacing) && grid.size[2] > 1;
 }
 
+/// Also as a viewer of the DICOM series counts it, where that is known.
+std::string slice_name(const CaseReport& report, std::int64_t index, std::string_view in_series = {}) {
+  const auto& slice = report.measurements.slices.at(static_cast<std::size_t>(index));
+  if (slice.frame_number) return fmt::format("slice {} (frame {}{})", index, *slice.frame_number, in_series);
+  if (slice.instance_number) return fmt::format("slice {} (image {}{})", index, *slice.instance_number, in_series);
+  return fmt::format("slice {}", index);
+}
+
 std::string axial_figure(const CaseReport& report, const GallerySlice& slice, const Window& window) {
   SliceFigure axial{.slice = slice,
                     .part = shown_part(report.slices),
@@ -122,8 +130,9 @@ std::string axial_figure(const CaseReport& report, const GallerySlice& slice, co
     axial.planes = {{false, static_cast<double>(report.views->coronal.slice.index)},
                     {true, static_cast<double>(report.views->sagittal.slice.index)}};
   }
-  return figure(slice_svg(axial, "axial"), fmt::format("<span><b>Axial</b>, slice {}</span><span>{}</span>",
-                                                       slice.index, extent(slice, report.measurements.pixel_area_mm2)));
+  return figure(slice_svg(axial, "axial"), fmt::format("<span><b>Axial</b>, {}</span><span>{}</span>",
+                                                       slice_name(report, slice.index, " of the series"),
+                                                       extent(slice, report.measurements.pixel_area_mm2)));
 }
 
 std::string views_of(const CaseReport& report) {
@@ -167,16 +176,16 @@ std::string montage_of(const CaseReport& report) {
   const Window window = common_window(report.slices);
   std::string tiles;
   for (const auto& slice : report.slices) {
-    tiles += figure(
-        slice_svg({.slice = slice,
-                   .part = part,
-                   .spacing = pixel_spacing(report.measurements.grid),
-                   .window = window,
-                   .sides = sides_of(report),
-                   .planes = {},
-                   .description = fmt::format("axial slice {} with outlines", slice.index)},
-                  fmt::format("s{}", slice.index)),
-        fmt::format("<span>slice {}</span><b>{}</b>", slice.index, extent(slice, report.measurements.pixel_area_mm2)));
+    tiles += figure(slice_svg({.slice = slice,
+                               .part = part,
+                               .spacing = pixel_spacing(report.measurements.grid),
+                               .window = window,
+                               .sides = sides_of(report),
+                               .planes = {},
+                               .description = fmt::format("axial slice {} with outlines", slice.index)},
+                              fmt::format("s{}", slice.index)),
+                    fmt::format("<span>{}</span><b>{}</b>", slice_name(report, slice.index),
+                                extent(slice, report.measurements.pixel_area_mm2)));
   }
   return fmt::format(
       "<section class=\"grow\"><div class=\"head\"><h2>Slices, from the lowest to the highest</h2>{}</div><div "

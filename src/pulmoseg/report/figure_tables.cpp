@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pulmoseg/base/own_name.hpp"
+#include "pulmoseg/quantify/caution.hpp"
 #include "pulmoseg/report/figure_text.hpp"
 #include "pulmoseg/report/html.hpp"
 
@@ -136,7 +137,10 @@ std::string headline_cards(const Measurements& m) {
     cards += card("Expected Dice", fmt::format("{:.2f}", *m.expected_dice), "by the network's own probabilities");
   else if (!m.severity)
     cards += card("Parts of the lesion", fmt::format("{}", m.lesion_parts.size()), "connected in space");
-  return fmt::format("<div class=\"cards\">{}</div>", cards);
+  const auto caution = quantify::caution(m.notes);
+  const std::string above =
+      caution ? fmt::format("<p class=\"caution\"><b>Caution:</b> {}.</p>", escaped(*caution)) : std::string();
+  return fmt::format("{}<div class=\"cards\">{}</div>", above, cards);
 }
 
 std::string region_table(const Measurements& m) {

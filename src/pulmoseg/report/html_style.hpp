@@ -25,6 +25,7 @@ dd{overflow-wrap:anywhere;line-height:1.3}
 .card b{display:block;font-size:1.7em;line-height:1.2;font-weight:650}
 .card span{font-size:.85em;color:var(--faint);display:block}
 .notes{border:1px solid #c9a23a;border-left:5px solid #b37400;background:#fdf8ea;padding:8px 14px;margin:12px 0}
+.caution{border-left:5px solid #b3261e;background:#fdecea;padding:5px 14px;margin:10px 0 6px}
 .notes ul{padding-left:18px;columns:2;column-gap:28px;font-size:.9em}
 .notes ul.few{columns:1}
 .notes li{break-inside:avoid;overflow-wrap:anywhere;margin-bottom:1px}

@@ -115,6 +115,8 @@ Json severity_json(const std::optional<quantify::Severity>& severity) {
 
 Json slice_json(const quantify::SliceMeasurements& slice) {
   return {{"index", slice.index},
+          {"instance_number", value_or_null(slice.instance_number)},
+          {"frame_number", value_or_null(slice.frame_number)},
           {"lesion_voxels", slice.lesion_voxels},
           {"lesion_area_mm2", value_or_null(slice.lesion_area_mm2)},
           {"lesion_outside_lung_voxels", value_or_null(slice.lesion_outside_lung_voxels)},

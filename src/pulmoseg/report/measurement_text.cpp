@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "pulmoseg/quantify/caution.hpp"
 #include "pulmoseg/report/figure_text.hpp"
 #include "pulmoseg/report/measurement_report.hpp"
 
@@ -51,6 +52,8 @@ std::string measurements_text(const quantify::Measurements& measurements) {
               : std::string("lung              unknown\n");
   text += measurements.percent_affected ? fmt::format("percent affected  {:.2f} %\n", *measurements.percent_affected)
                                         : std::string("percent affected  unknown\n");
+  if (const auto caution = quantify::caution(measurements.notes))
+    text += fmt::format("CAUTION           {}\n", *caution);
   text += details_text(measurements);
   if (measurements.expected_dice)
     text += fmt::format("expected Dice     {:.2f} (by the network's own probabilities)\n", *measurements.expected_dice);

@@ -136,7 +136,8 @@ DicomFrame frame_of(const DicomSlice& slice, bool placed) {
           .sop_class_uid = slice.file->sop_class_uid,
           .sop_instance_uid = slice.file->sop_instance_uid,
           .frame_number = slice.image.frame_number,
-          .position = placed ? *slice.image.position : Vector3{}};
+          .position = placed ? *slice.image.position : Vector3{},
+          .instance_number = slice.file->instance_number};
 }
 
 }  // namespace

@@ -334,6 +334,7 @@ void read_facts(DcmFileFormat& format, DicomFile& file) {
   if (file.sop_class_uid.empty()) file.sop_class_uid = text(*format.getMetaInfo(), DCM_MediaStorageSOPClassUID);
   file.sop_instance_uid = text(data_set, DCM_SOPInstanceUID);
   file.series_uid = text(data_set, DCM_SeriesInstanceUID);
+  file.instance_number = parse_number<std::int64_t>(text(data_set, DCM_InstanceNumber));
   file.transfer_syntax = transfer_syntax_of(format);
   file.image_type = parts(text(data_set, DCM_ImageType));
   for (const auto& [keyword, tag] : wanted_attributes()) {

@@ -40,6 +40,7 @@ struct DicomFile {
   std::string
       damage;  ///< what is wrong with it, e.g. "is cut short or damaged"; "": nothing. Else what follows may be missing
   std::string sop_class_uid, sop_instance_uid, series_uid, transfer_syntax;
+  std::optional<std::int64_t> instance_number;  ///< InstanceNumber (0020,0013)
   std::vector<std::string> image_type;
   bool has_pixels = false;
   bool has_modality_lut = false;  ///< in place of slope and intercept

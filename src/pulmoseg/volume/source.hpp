@@ -50,8 +50,9 @@ struct NrrdHeader {
 struct DicomFrame {
   std::filesystem::path file;
   std::string sop_class_uid, sop_instance_uid;
-  int frame_number = 0;  ///< from 1 in a multi-frame file; 0: the file is one image
-  Vector3 position{};    ///< its own ImagePositionPatient: the centre of its first pixel
+  int frame_number = 0;                           ///< from 1 in a multi-frame file; 0: the file is one image
+  Vector3 position{};                             ///< its own ImagePositionPatient: the centre of its first pixel
+  std::optional<std::int64_t> instance_number{};  ///< InstanceNumber (0020,0013): viewers count images by it
 };
 
 struct SourceInfo {
