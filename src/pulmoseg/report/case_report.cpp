@@ -112,7 +112,9 @@ bool has_upright_views(const CaseReport& report) {
 
 /// Also as a viewer of the DICOM series counts it, where that is known.
 std::string slice_name(const CaseReport& report, std::int64_t index, std::string_view in_series = {}) {
-  const auto& slice = report.measurements.slices.at(static_cast<std::size_t>(index));
+  const auto& slices = report.measurements.slices;
+  const auto at = static_cast<std::size_t>(index);
+  const quantify::SliceMeasurements slice = at < slices.size() ? slices[at] : quantify::SliceMeasurements{};
   if (slice.frame_number) return fmt::format("slice {} (frame {}{})", index, *slice.frame_number, in_series);
   if (slice.instance_number) return fmt::format("slice {} (image {}{})", index, *slice.instance_number, in_series);
   return fmt::format("slice {}", index);
