@@ -12,6 +12,7 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/base/text.hpp"
 
 namespace pulmoseg::cli {
 namespace {
@@ -23,12 +24,6 @@ void remove_with_content(const fs::path& folder) {
   std::error_code error;
   fs::remove_all(folder, error);
   if (error) spdlog::warn("{}: cannot be removed: {}", folder.string(), error.message());
-}
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
 }
 
 /// Which one is meant, volume::choose_dicom_series() says, who sees more of them than the archive tells.

@@ -63,7 +63,7 @@ dicom-seg and stores these objects of each case that is finished: in the archive
 the one that it names. When that fails, so does the case, and its files stay: `pulmoseg push` sends them, and so
 does the same command with --resume. What is made again is sent again, and stands there beside what was sent before.
 {}
-A node that knows only C-MOVE needs --move-to and --listen, as of `pulmoseg pull`.
+A node that knows only C-MOVE needs --move-to and --listen, as `pulmoseg pull` does; --listen-on says on which address.
 
 Two inputs of one name get two names (NAME, NAME_2). A result that exists is an error before anything is
 computed, unless --resume (what is done stays) or --overwrite (all is done again) says otherwise. A case that

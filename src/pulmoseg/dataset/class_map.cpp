@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/text.hpp"
 
 namespace pulmoseg::dataset {
 namespace {
@@ -19,11 +20,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 3> named_map
     {{"lesion", "lesion = lesion"},
      {"lung+lesion", "lung = lung; lesion = lesion"},
      {"ggo+consolidation+effusion", "ggo = label 1; consolidation = label 2; effusion = label 3"}}};
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r"), last = text.find_last_not_of(" \t\r");
-  return first == std::string_view::npos ? std::string_view() : text.substr(first, last - first + 1);
-}
 
 /// What stands between the separators, trimmed, without what is empty.
 std::vector<std::string_view> split(std::string_view text, std::string_view separators) {

@@ -178,8 +178,8 @@ class Archive::Implementation {
     if (missing.empty()) return;
     const std::string reason = inbox.first_refusal().empty() ? "" : fmt::format(" ({})", inbox.first_refusal());
     throw Error(
-        fmt::format("{}: series {}: {} of {} instances did not arrive, the first of them {}{}; what did stays, run "
-                    "the same again",
+        fmt::format("{}: series {}: {} of {} instances did not arrive, the first of them {}{}; run the "
+                    "same again",
                     server_.name, series.uid, missing.size(), inbox.expected().size(), missing.front(), reason));
   }
 

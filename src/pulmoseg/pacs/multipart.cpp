@@ -3,21 +3,16 @@
 #include <algorithm>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/base/text.hpp"
 
 namespace pulmoseg::pacs {
 namespace {
 
 constexpr std::size_t longest_headers = 16 << 10, most_around = 1 << 20;
 
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
 bool equal_in_any_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
+  return std::ranges::equal(
+      a, b, {}, [](char c) { return lower(c); }, [](char c) { return lower(c); });
 }
 
 /// Up to the next semicolon that stands outside of quotes; takes it off `rest`.

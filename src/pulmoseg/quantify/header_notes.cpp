@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "pulmoseg/base/number.hpp"
+#include "pulmoseg/base/text.hpp"
 #include "pulmoseg/quantify/measurements.hpp"
 
 namespace pulmoseg::quantify {
@@ -55,10 +56,7 @@ void check_position(const Geometry& grid, const SourceInfo& source, std::vector<
 std::optional<double> slice_thickness(const SourceInfo& source) {
   const auto found = source.attributes.find("SliceThickness");
   if (found == source.attributes.end()) return std::nullopt;
-  const auto& text = found->second;  // DICOM pads its numbers with blanks
-  const auto first = text.find_first_not_of(' '), last = text.find_last_not_of(' ');
-  if (first == std::string::npos) return std::nullopt;
-  const auto thickness = parse_number<double>(std::string_view(text).substr(first, last - first + 1));
+  const auto thickness = parse_number<double>(trimmed(found->second));  // DICOM pads its numbers with blanks
   return thickness && *thickness > 0 ? thickness : std::nullopt;
 }
 

@@ -15,6 +15,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
+#include "pulmoseg/base/text.hpp"
 #include "pulmoseg/volume/dicom_file.hpp"
 #include "pulmoseg/volume/dicom_stack.hpp"
 #include "pulmoseg/volume/matrix3.hpp"
@@ -203,12 +204,6 @@ std::vector<const DicomSeries*> of_kind(const std::vector<DicomSeries>& found, D
     if (series.kind == kind) some.push_back(&series);
   }
   return some;
-}
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
 }
 
 std::vector<const DicomSeries*> matching(const std::vector<DicomSeries>& found, const std::string& wanted) {

@@ -11,6 +11,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
+#include "pulmoseg/base/text.hpp"
 
 namespace pulmoseg::volume {
 namespace {
@@ -22,18 +23,6 @@ constexpr std::size_t longest_header = std::size_t{1} << 22;
 constexpr std::array<std::string_view, 12> placing_fields{
     "dimension", "space",      "space dimension", "sizes", "space directions", "space origin", "space units",
     "spacings",  "centerings", "kinds",           "units", "measurement frame"};
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blank = " \t\r";
-  const std::size_t first = text.find_first_not_of(blank);
-  return first == text.npos ? std::string_view{} : text.substr(first, text.find_last_not_of(blank) - first + 1);
-}
 
 [[noreturn]] void refuse(const fs::path& file, std::string_view found, std::string_view expected) {
   throw Error(fmt::format("{}: {}, expected {}", file.string(), found, expected));

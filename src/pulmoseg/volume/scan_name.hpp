@@ -8,13 +8,13 @@
 #include <string_view>
 
 #include "pulmoseg/base/own_name.hpp"
+#include "pulmoseg/base/text.hpp"
 
 namespace pulmoseg::volume {
 
 /// In any case (.NII.GZ), behind at least one other character.
 inline bool has_ending(std::string_view name, std::string_view ending) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return name.size() > ending.size() && std::ranges::equal(name.substr(name.size() - ending.size()), ending, {}, lower);
+  return name.size() > ending.size() && lower(std::string(name.substr(name.size() - ending.size()))) == ending;
 }
 
 inline constexpr std::array<std::string_view, 4> volume_endings{".nii.gz", ".nii", ".nrrd", ".nhdr"};

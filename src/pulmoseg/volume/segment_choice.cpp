@@ -10,18 +10,13 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
+#include "pulmoseg/base/text.hpp"
 
 namespace pulmoseg::volume {
 namespace {
 namespace fs = std::filesystem;
 
 enum class Meaning { unknown, lesion, lung, left_lung, right_lung };
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
 
 /// "Left_Lung (new)": left, lung, new.
 std::vector<std::string> words_of(const std::string& name) {
