@@ -120,7 +120,7 @@ body{background:#fff;font-size:9pt;line-height:1.3}
 .histograms{grid-template-columns:repeat(4,1fr)}
 footer{margin-top:2.5mm;padding-top:1.5mm}
 td,th{padding-top:.3mm;padding-bottom:.3mm}
-figcaption{padding-top:.5mm;font-size:.8em}
+figcaption{padding-top:.5mm;font-size:.74em;gap:4px}
 .notes ul.many{font-size:.76em;line-height:1.22}
 .notes:has(.many)~.views{grid-template-columns:repeat(4,1fr);min-height:42mm}
 }
