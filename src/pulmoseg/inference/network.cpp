@@ -17,6 +17,7 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/file_cache.hpp"
 #include "pulmoseg/base/processor.hpp"
+#include "pulmoseg/base/text.hpp"
 #include "pulmoseg/inference/openvino_text.hpp"
 #include "pulmoseg/onnx/quantised_activations.hpp"
 
@@ -76,17 +77,6 @@ std::int64_t check_network(const ov::Model& network, std::int64_t channels, cons
                     file.string(), outputs.empty() ? "none" : describe(outputs), most_classes));
   }
   return shape[1].get_length();
-}
-
-std::vector<std::string> split_names(const std::string& text) {
-  std::vector<std::string> names(1);
-  for (const char c : text) {
-    if (c == ',')
-      names.emplace_back();
-    else
-      names.back() += c;
-  }
-  return names;
 }
 
 /// What another tool's file most likely means.
@@ -182,7 +172,7 @@ dataset::ClassMap read_classes(const std::map<std::string, std::string>& metadat
   const auto names = metadata.find(classes_key), map = metadata.find(class_map_key);
   try {
     if (names == metadata.end()) return dataset::ClassMap::parse("lesion");
-    return map == metadata.end() ? dataset::ClassMap::of_names(split_names(names->second))
+    return map == metadata.end() ? dataset::ClassMap::of_names(split(names->second, ','))
                                  : dataset::ClassMap::parse(map->second);
   } catch (const UsageError& error) {
     throw Error(fmt::format("{}: its metadata's {}", file.string(), error.what()));

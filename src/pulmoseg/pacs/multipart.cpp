@@ -11,8 +11,7 @@ namespace {
 constexpr std::size_t longest_headers = 16 << 10, most_around = 1 << 20;
 
 bool equal_in_any_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, {}, [](char c) { return lower(c); }, [](char c) { return lower(c); });
+  return lower(std::string(a)) == lower(std::string(b));
 }
 
 /// Up to the next semicolon that stands outside of quotes; takes it off `rest`.

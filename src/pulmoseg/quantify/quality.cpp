@@ -80,16 +80,16 @@ bool QualityChecker::has_dense_part_in_body(const MeasuredSlice& slice) const {
 void QualityChecker::add_lung(const MeasuredSlice& slice) {
   has_lung_mask_ = true;
   const auto columns = static_cast<std::size_t>(grid_.size[0]), pixels = slice.lung.size();
-  const auto inside = [](std::uint8_t label) { return label != 0; };
   const auto along = [&](std::size_t first, std::size_t step, std::size_t end) {
     std::int64_t touched = 0;
     for (std::size_t i = first; i < end; i += step) touched += slice.lung[i] != 0;
     return static_cast<double>(touched);
   };
-  const auto area = static_cast<double>(std::ranges::count_if(slice.lung, inside)) * pixel_area_mm2(grid_);
+  const LungOutline outline = outline_of(slice.lung, slice.columns);
+  const double area = static_cast<double>(outline.area) * pixel_area_mm2(grid_);
   const auto& [x, y, z] = grid_.spacing;
   lung_.area[static_cast<std::size_t>(slice.index)] = area;
-  outlines_[static_cast<std::size_t>(slice.index)] = outline_of(slice.lung, slice.columns);
+  outlines_[static_cast<std::size_t>(slice.index)] = outline;
   if (slice.index == 0) lung_.at_face[lower] = area;
   if (slice.index == grid_.size[2] - 1) lung_.at_face[upper] = area;
   lung_.at_face[right] += along(0, columns, pixels) * y * z;

@@ -137,10 +137,9 @@ std::string axial_figure(const CaseReport& report, const GallerySlice& slice, co
                                                        extent(slice, report.measurements.pixel_area_mm2)));
 }
 
-std::string views_of(const CaseReport& report) {
+std::string views_of(const CaseReport& report, const Window& window) {
   const GallerySlice* worst = worst_slice(report.slices);
   if (worst == nullptr) return {};
-  const Window window = common_window(report.slices);
   std::string figures = axial_figure(report, *worst, window);
   const bool upright = has_upright_views(report);
   if (upright) {
@@ -164,18 +163,17 @@ std::string window_in_words(const Window& window) {
       fmt::format("window: level {:.0f}, width {:.0f} HU", (window.low + window.high) / 2, window.high - window.low));
 }
 
-std::string picture_legend(const CaseReport& report) {
+std::string picture_legend(const CaseReport& report, const Window& window) {
   std::string legend = "<ul class=\"legend\"><li><i class=\"line\" style=\"background:var(--lesion)\"></i>lesion</li>";
   if (report.measurements.has_lung_mask)
     legend += "<li><i class=\"line\" style=\"background:var(--lung)\"></i>lung</li>";
-  if (!report.slices.empty()) legend += fmt::format("<li>{}</li>", window_in_words(common_window(report.slices)));
+  if (!report.slices.empty()) legend += fmt::format("<li>{}</li>", window_in_words(window));
   return legend + "</ul>";
 }
 
-std::string montage_of(const CaseReport& report) {
+std::string montage_of(const CaseReport& report, const Window& window) {
   if (report.slices.empty()) return {};
   const Part part = shown_part(report.slices);
-  const Window window = common_window(report.slices);
   std::string tiles;
   for (const auto& slice : report.slices) {
     tiles += figure(slice_svg({.slice = slice,
@@ -192,7 +190,7 @@ std::string montage_of(const CaseReport& report) {
   return fmt::format(
       "<section class=\"grow\"><div class=\"head\"><h2>Slices, from the lowest to the highest</h2>{}</div><div "
       "class=\"montage\">{}</div></section>",
-      picture_legend(report), tiles);
+      picture_legend(report, window), tiles);
 }
 
 std::string curve_of(const CaseReport& report) {
@@ -205,12 +203,14 @@ std::string curve_of(const CaseReport& report) {
 
 std::string case_report_html(const CaseReport& report) {
   const auto& measurements = report.measurements;
+  const Window window = report.slices.empty() ? lung_window : common_window(report.slices);
   const std::vector<Fact> facts = case_facts(report.source, measurements, report.anonymous);
   std::string body = "<main>\n<section class=\"page\">" + header_of(report) + facts_of(facts) +
                      headline_cards(measurements) + notes_of(report) + region_table(measurements);
-  body += "<div class=\"head\"><h2>Where the lesion lies</h2>" + picture_legend(report) +
+  body += "<div class=\"head\"><h2>Where the lesion lies</h2>" + picture_legend(report, window) +
           "<label class=\"switch\"><input type=\"checkbox\" id=\"contours\" checked> outlines</label></div>";
-  body += views_of(report) + footer_of(report, facts, 1) + "</section>\n<section class=\"page\">" + montage_of(report);
+  body += views_of(report, window) + footer_of(report, facts, 1) + "</section>\n<section class=\"page\">" +
+          montage_of(report, window);
   body += "<div class=\"two\">" + curve_of(report) + "<div>" + size_table(measurements) + density_table(measurements) +
           "</div></div>";
   body += all_figures(measurements) + provenance_lines(report.provenance, report.anonymous) +

@@ -73,9 +73,10 @@ std::vector<std::string> cohort_row(const std::string& name, const quantify::Mea
 StoredCase read_case(const std::filesystem::path& measurements_json) {
   try {
     const Json json = Json::parse(read_file(measurements_json));
-    if (json.at("schema") != "pulmoseg.measurements/1")
-      throw Error(fmt::format("{}: has schema {}, expected pulmoseg.measurements/1", measurements_json.string(),
-                              json.at("schema").dump()));
+    if (json.at("schema") != measurements_schema) {
+      throw Error(fmt::format("{}: has schema {}, expected {}", measurements_json.string(), json.at("schema").dump(),
+                              measurements_schema));
+    }
     const Json& model = json.at("model");
     std::vector<std::string> models;
     if (!model.is_null()) {

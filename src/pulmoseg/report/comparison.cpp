@@ -18,8 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* schema = "pulmoseg.measurements/1";
-
 struct Figure {
   const char *group, *key, *label, *unit, *pointer;  // where it stands in the JSON
 };
@@ -65,7 +63,9 @@ constexpr std::array figures{
     Figure{"Density of the lung", "percent_-400_to_0_hu", "-400 to 0 HU", "%", "/density/bands/4/percent_of_lung"},
     Figure{"Density of the lung", "percent_from_0_hu", "from 0 HU", "%", "/density/bands/5/percent_of_lung"}};
 
-bool is_measurements(const Json& json) { return json.is_object() && json.value("schema", Json()) == schema; }
+bool is_measurements(const Json& json) {
+  return json.is_object() && json.value("schema", Json()) == measurements_schema;
+}
 
 /// The JSON of measurements in a folder, if it is the only one.
 fs::path only_case_in(const fs::path& folder) {
@@ -137,7 +137,8 @@ std::optional<int> day_of(const std::string& date) {
 Json read_measurements(const fs::path& file) {
   Json json = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
   if (!is_measurements(json))
-    throw Error(fmt::format("{}: is no measurements of segment or quantify (schema {})", file.string(), schema));
+    throw Error(
+        fmt::format("{}: is no measurements of segment or quantify (schema {})", file.string(), measurements_schema));
   return json;
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "pulmoseg/report/comparison_words.hpp"
 #include "pulmoseg/report/figure_text.hpp"
 
 namespace pulmoseg::report {
@@ -127,7 +128,7 @@ class Notes {
 
   void note_spacing() {
     const auto words = [](const ComparedCase& one) {
-      return one.spacing ? fmt::format("{:.3g} mm", fmt::join(*one.spacing, " × ")) : std::string("unknown");
+      return one.spacing ? spacing_in_words(one) : std::string("unknown");
     };
     if (earlier_.spacing && later_.spacing && std::ranges::equal(*earlier_.spacing, *later_.spacing, alike)) return;
     if (!earlier_.spacing && !later_.spacing) return;

@@ -1,7 +1,6 @@
 // A comparison as a page for people.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <array>
 #include <span>
@@ -18,10 +17,6 @@ namespace {
 std::string examined(const ComparedCase& one) {
   if (one.study.date.empty()) return "";
   return fmt::format("{} {:.5}", one.study.date, one.study.time);  // without seconds
-}
-
-std::string spacing_of(const ComparedCase& one) {
-  return one.spacing ? fmt::format("{:.3g} mm", fmt::join(*one.spacing, " × ")) : std::string();
 }
 
 std::string thickness_of(const ComparedCase& one) {
@@ -50,7 +45,7 @@ std::string scans_table(const Comparison& comparison) {
   row("Series", a.study.series_description, b.study.series_description);
   row("Reconstruction kernel", a.study.convolution_kernel, b.study.convolution_kernel);
   row("Slice thickness", thickness_of(a), thickness_of(b));
-  row("Voxel spacing", spacing_of(a), spacing_of(b));
+  row("Voxel spacing", spacing_in_words(a), spacing_in_words(b));
   row("Severity", a.severity, b.severity);
   row("Masks", masks_of(a), masks_of(b));
   row("Measured by pulmoseg", a.version, b.version);

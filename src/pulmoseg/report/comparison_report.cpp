@@ -8,6 +8,7 @@
 #include "pulmoseg/base/research_use.hpp"
 #include "pulmoseg/report/comparison.hpp"
 #include "pulmoseg/report/comparison_words.hpp"
+#include "pulmoseg/report/json_values.hpp"
 
 namespace pulmoseg::report {
 namespace {
@@ -17,7 +18,6 @@ using Json = nlohmann::ordered_json;
 Json case_json(const ComparedCase& compared) {
   Json codes = Json::array();
   for (const auto& note : compared.notes) codes.push_back(note.code);
-  const auto or_null = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
   return {{"file", compared.file.filename().string()},
           {"image", or_null(compared.image)},
           {"date", or_null(compared.study.date)},
@@ -28,8 +28,6 @@ Json case_json(const ComparedCase& compared) {
           {"severity", or_null(compared.severity)},
           {"notes", codes}};
 }
-
-Json value_or_null(std::optional<double> value) { return value ? Json(*value) : Json(nullptr); }
 
 std::string line(const std::string& label, const std::string& earlier, const std::string& later,
                  const std::string& change, const std::string& relative = {}) {
@@ -42,11 +40,11 @@ std::string comparison_json(const Comparison& comparison, const std::string& ver
   Json list = Json::array(), notes = Json::array();
   for (const auto& figure : comparison.figures) {
     list.push_back({{"figure", figure.key},
-                    {"unit", figure.unit.empty() ? Json(nullptr) : Json(figure.unit)},
-                    {"earlier", value_or_null(figure.earlier)},
-                    {"later", value_or_null(figure.later)},
-                    {"change", value_or_null(figure.change())},
-                    {"relative_change_percent", value_or_null(figure.relative_change_percent())}});
+                    {"unit", or_null(figure.unit)},
+                    {"earlier", or_null(figure.earlier)},
+                    {"later", or_null(figure.later)},
+                    {"change", or_null(figure.change())},
+                    {"relative_change_percent", or_null(figure.relative_change_percent())}});
   }
   for (const auto& note : comparison.notes) notes.push_back({{"code", note.code}, {"text", note.text}});
   const Json json{{"schema", "pulmoseg.comparison/1"},
@@ -54,7 +52,7 @@ std::string comparison_json(const Comparison& comparison, const std::string& ver
                   {"pulmoseg_version", version},
                   {"earlier", case_json(comparison.earlier)},
                   {"later", case_json(comparison.later)},
-                  {"days", comparison.days ? Json(*comparison.days) : Json(nullptr)},
+                  {"days", or_null(comparison.days)},
                   {"figures", list},
                   {"notes", notes}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

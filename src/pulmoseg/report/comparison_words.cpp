@@ -1,6 +1,7 @@
 #include "pulmoseg/report/comparison_words.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -21,6 +22,10 @@ FigureInWords in_words(const ComparedFigure& figure) {
   return {words(figure.earlier, figure.unit), words(figure.later, figure.unit),
           words(figure.change(), figure.unit == "%" ? "points" : figure.unit, "+"),
           relative ? fmt::format("{}{} %", *relative > 0 ? "+" : "", digits(*relative)) : std::string()};
+}
+
+std::string spacing_in_words(const ComparedCase& compared) {
+  return compared.spacing ? fmt::format("{:.3g} mm", fmt::join(*compared.spacing, " × ")) : std::string();
 }
 
 std::string days_in_words(const Comparison& comparison) {

@@ -18,6 +18,9 @@ struct FigureInWords {
 };
 FigureInWords in_words(const ComparedFigure& figure);
 
+/// "0.7 × 0.7 × 1 mm", or "" where it is not known.
+std::string spacing_in_words(const ComparedCase& compared);
+
 std::string days_in_words(const Comparison& comparison);
 
 /// What was noted of each scan by itself, once where it is the same: "both", "the earlier" or "the later", and the sentence.

@@ -8,18 +8,12 @@
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/base/own_name.hpp"
 #include "pulmoseg/base/research_use.hpp"
+#include "pulmoseg/report/json_values.hpp"
 
 namespace pulmoseg::report {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-template <class T>
-Json value_or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json name_or_null(const std::filesystem::path& file) { return file.empty() ? Json(nullptr) : Json(own_name(file)); }
 
@@ -30,19 +24,19 @@ Json grid_json(const quantify::Measurements& measurements) {
       {"spacing_mm", measurements.known_spacing != quantify::KnownSpacing::none ? Json(grid.spacing) : Json(nullptr)},
       {"origin_mm", grid.origin},
       {"direction", grid.direction},
-      {"voxel_volume_ml", value_or_null(measurements.voxel_volume_ml)},
-      {"pixel_area_mm2", value_or_null(measurements.pixel_area_mm2)}};
+      {"voxel_volume_ml", or_null(measurements.voxel_volume_ml)},
+      {"pixel_area_mm2", or_null(measurements.pixel_area_mm2)}};
 }
 
 Json study_json(const Study& study) {
   if (study == Study()) return nullptr;
-  return {{"date", text_or_null(study.date)},
-          {"time", text_or_null(study.time)},
-          {"series_description", text_or_null(study.series_description)},
-          {"convolution_kernel", text_or_null(study.convolution_kernel)},
-          {"slice_thickness_mm", value_or_null(study.slice_thickness_mm)},
-          {"study_instance_uid", text_or_null(study.study_instance_uid)},
-          {"series_instance_uid", text_or_null(study.series_instance_uid)}};
+  return {{"date", or_null(study.date)},
+          {"time", or_null(study.time)},
+          {"series_description", or_null(study.series_description)},
+          {"convolution_kernel", or_null(study.convolution_kernel)},
+          {"slice_thickness_mm", or_null(study.slice_thickness_mm)},
+          {"study_instance_uid", or_null(study.study_instance_uid)},
+          {"series_instance_uid", or_null(study.series_instance_uid)}};
 }
 
 /// By name: {"left": {…}, "right": {…}}.
@@ -51,10 +45,10 @@ Json regions_json(const std::vector<quantify::RegionMeasurements>& regions) {
   Json json;
   for (const auto& region : regions) {
     json[region.name] = {{"lung_voxels", region.lung_voxels},
-                         {"lung_ml", value_or_null(region.lung_ml)},
+                         {"lung_ml", or_null(region.lung_ml)},
                          {"lesion_voxels", region.lesion_voxels},
-                         {"lesion_ml", value_or_null(region.lesion_ml)},
-                         {"percent_affected", value_or_null(region.percent_affected)}};
+                         {"lesion_ml", or_null(region.lesion_ml)},
+                         {"percent_affected", or_null(region.percent_affected)}};
   }
   return json;
 }
@@ -64,9 +58,9 @@ Json sizes_json(const std::vector<quantify::SizeClass>& sizes) {
   Json json = Json::array();
   for (const auto& size : sizes) {
     json.push_back({{"from_ml", size.from_ml},
-                    {"to_ml", value_or_null(size.to_ml)},
+                    {"to_ml", or_null(size.to_ml)},
                     {"parts", size.parts},
-                    {"volume_ml", value_or_null(size.ml)}});
+                    {"volume_ml", or_null(size.ml)}});
   }
   return json;
 }
@@ -77,11 +71,11 @@ Json parts_json(const quantify::Measurements& measurements) {
   Json largest = Json::array();
   for (const auto& part : std::span(parts).first(std::min(most, parts.size()))) {
     largest.push_back({{"voxels", part.voxels},
-                       {"volume_ml", value_or_null(part.ml)},
+                       {"volume_ml", or_null(part.ml)},
                        {"first_slice", part.first_slice},
                        {"last_slice", part.last_slice},
                        {"centre_mm", measurements.orientation_known ? Json(part.centre) : Json(nullptr)},
-                       {"side", value_or_null(part.side)}});
+                       {"side", or_null(part.side)}});
   }
   return {{"count", parts.size()}, {"sizes", sizes_json(measurements.lesion_sizes)}, {"largest", largest}};
 }
@@ -91,8 +85,8 @@ Json band_json(const quantify::HounsfieldBand& band) {
   return {{"from_hu", limit(band.from_hu)},
           {"to_hu", limit(band.to_hu)},
           {"voxels", band.voxels},
-          {"volume_ml", value_or_null(band.ml)},
-          {"percent_of_lung", value_or_null(band.percent_of_lung)}};
+          {"volume_ml", or_null(band.ml)},
+          {"percent_of_lung", or_null(band.percent_of_lung)}};
 }
 
 Json density_json(const std::optional<quantify::LungDensity>& density) {
@@ -100,11 +94,11 @@ Json density_json(const std::optional<quantify::LungDensity>& density) {
   Json bands = Json::array({band_json(density->below)});
   for (const auto& band : density->bands) bands.push_back(band_json(band));
   bands.push_back(band_json(density->above));
-  return {{"mean_hu", value_or_null(density->mean_hu)},
-          {"standard_deviation_hu", value_or_null(density->standard_deviation_hu)},
-          {"mean_hu_of_lesion", value_or_null(density->mean_hu_of_lesion)},
-          {"mean_hu_without_lesion", value_or_null(density->mean_hu_without_lesion)},
-          {"mass_g", value_or_null(density->mass_g)},
+  return {{"mean_hu", or_null(density->mean_hu)},
+          {"standard_deviation_hu", or_null(density->standard_deviation_hu)},
+          {"mean_hu_of_lesion", or_null(density->mean_hu_of_lesion)},
+          {"mean_hu_without_lesion", or_null(density->mean_hu_without_lesion)},
+          {"mass_g", or_null(density->mass_g)},
           {"bands", bands}};
 }
 
@@ -115,14 +109,14 @@ Json severity_json(const std::optional<quantify::Severity>& severity) {
 
 Json slice_json(const quantify::SliceMeasurements& slice) {
   return {{"index", slice.index},
-          {"instance_number", value_or_null(slice.instance_number)},
-          {"frame_number", value_or_null(slice.frame_number)},
+          {"instance_number", or_null(slice.instance_number)},
+          {"frame_number", or_null(slice.frame_number)},
           {"lesion_voxels", slice.lesion_voxels},
-          {"lesion_area_mm2", value_or_null(slice.lesion_area_mm2)},
-          {"lesion_outside_lung_voxels", value_or_null(slice.lesion_outside_lung_voxels)},
-          {"lung_voxels", value_or_null(slice.lung_voxels)},
-          {"lung_area_mm2", value_or_null(slice.lung_area_mm2)},
-          {"percent_affected", value_or_null(slice.percent_affected)}};
+          {"lesion_area_mm2", or_null(slice.lesion_area_mm2)},
+          {"lesion_outside_lung_voxels", or_null(slice.lesion_outside_lung_voxels)},
+          {"lung_voxels", or_null(slice.lung_voxels)},
+          {"lung_area_mm2", or_null(slice.lung_area_mm2)},
+          {"percent_affected", or_null(slice.percent_affected)}};
 }
 
 Json model_json(const Provenance& provenance) {
@@ -132,16 +126,16 @@ Json model_json(const Provenance& provenance) {
   Json further = Json::array();
   for (const auto& [file, sha256] : provenance.further_models)
     further.push_back({{"file", name_or_null(file)}, {"sha256", sha256}});
-  return {{"file", name_or_null(provenance.model)},          {"sha256", text_or_null(provenance.model_sha256)},
-          {"mirrors_averaged", provenance.mirrors},          {"averaged_with", further},
-          {"precision", text_or_null(provenance.precision)}, {"metadata", metadata}};
+  return {{"file", name_or_null(provenance.model)},     {"sha256", or_null(provenance.model_sha256)},
+          {"mirrors_averaged", provenance.mirrors},     {"averaged_with", further},
+          {"precision", or_null(provenance.precision)}, {"metadata", metadata}};
 }
 
 Json to_json(const quantify::Measurements& measurements, const Provenance& provenance) {
   Json notes = Json::array(), slices = Json::array();
   for (const auto& note : measurements.notes) notes.push_back({{"code", note.code}, {"text", note.text}});
   for (const auto& slice : measurements.slices) slices.push_back(slice_json(slice));
-  return {{"schema", "pulmoseg.measurements/1"},
+  return {{"schema", measurements_schema},
           {"research_use", research_use},
           {"pulmoseg_version", provenance.version},
           {"image", name_or_null(provenance.image)},
@@ -152,17 +146,17 @@ Json to_json(const quantify::Measurements& measurements, const Provenance& prove
           {"grid", grid_json(measurements)},
           {"lesion",
            {{"voxels", measurements.lesion_voxels},
-            {"volume_ml", value_or_null(measurements.lesion_ml)},
+            {"volume_ml", or_null(measurements.lesion_ml)},
             {"slices", measurements.lesion_slices},
-            {"outside_lung_voxels", value_or_null(measurements.lesion_outside_lung_voxels)},
-            {"outside_lung_ml", value_or_null(measurements.lesion_outside_lung_ml)},
-            {"expected_dice", value_or_null(measurements.expected_dice)},
+            {"outside_lung_voxels", or_null(measurements.lesion_outside_lung_voxels)},
+            {"outside_lung_ml", or_null(measurements.lesion_outside_lung_ml)},
+            {"expected_dice", or_null(measurements.expected_dice)},
             {"parts", parts_json(measurements)}}},
           {"lung",
-           {{"voxels", value_or_null(measurements.lung_voxels)},
-            {"volume_ml", value_or_null(measurements.lung_ml)},
+           {{"voxels", or_null(measurements.lung_voxels)},
+            {"volume_ml", or_null(measurements.lung_ml)},
             {"sides_touch", measurements.sides.empty() ? Json(nullptr) : Json(measurements.lungs_touch)}}},
-          {"percent_affected", value_or_null(measurements.percent_affected)},
+          {"percent_affected", or_null(measurements.percent_affected)},
           {"severity", severity_json(measurements.severity)},
           {"sides", regions_json(measurements.sides)},
           {"thirds", regions_json(measurements.thirds)},

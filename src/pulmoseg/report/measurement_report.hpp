@@ -17,6 +17,8 @@
 
 namespace pulmoseg::report {
 
+inline constexpr const char* measurements_schema = "pulmoseg.measurements/1";
+
 /// When and how a scan was made, as its DICOM header says; empty: not said. Nothing of the person.
 struct Study {
   std::string date{}, time{}, series_description{}, convolution_kernel{}, study_instance_uid{}, series_instance_uid{};

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pulmoseg/base/research_use.hpp"
+#include "pulmoseg/report/json_values.hpp"
 #include "pulmoseg/report/metrics_report.hpp"
 
 namespace pulmoseg::report {
@@ -12,11 +13,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json value(const std::optional<double>& number) { return number ? ordered_json(*number) : ordered_json(); }
-ordered_json value(const std::optional<std::int64_t>& label) { return label ? ordered_json(*label) : ordered_json(); }
-ordered_json value(const std::string& text) { return text.empty() ? ordered_json() : ordered_json(text); }
-
-ordered_json value(const std::optional<metrics::Interval>& interval) {
+ordered_json interval_or_null(const std::optional<metrics::Interval>& interval) {
   return interval ? ordered_json::array({interval->lower, interval->upper}) : ordered_json();
 }
 
@@ -28,35 +25,35 @@ ordered_json counts_json(const metrics::ConfusionCounts& counts) {
 }
 
 ordered_json pooled_json(const metrics::Pooled& pooled) {
-  return {{"accuracy", value(pooled.accuracy)},
-          {"precision", value(pooled.precision)},
-          {"recall", value(pooled.recall)},
-          {"specificity", value(pooled.specificity)},
-          {"f1", value(pooled.f1)},
-          {"dice", value(pooled.dice)},
-          {"iou", value(pooled.iou)},
-          {"auc_roc", value(pooled.auc_roc)},
-          {"average_precision", value(pooled.average_precision)}};
+  return {{"accuracy", or_null(pooled.accuracy)},
+          {"precision", or_null(pooled.precision)},
+          {"recall", or_null(pooled.recall)},
+          {"specificity", or_null(pooled.specificity)},
+          {"f1", or_null(pooled.f1)},
+          {"dice", or_null(pooled.dice)},
+          {"iou", or_null(pooled.iou)},
+          {"auc_roc", or_null(pooled.auc_roc)},
+          {"average_precision", or_null(pooled.average_precision)}};
 }
 
 ordered_json slice_mean_json(const metrics::MeanPair& mean) {
-  return {{"dice", value(mean.dice)}, {"iou", value(mean.iou)}, {"slices", mean.count}};
+  return {{"dice", or_null(mean.dice)}, {"iou", or_null(mean.iou)}, {"slices", mean.count}};
 }
 
 ordered_json case_mean_json(const metrics::CaseMean& mean) {
-  return {{"dice", value(mean.dice)},
-          {"iou", value(mean.iou)},
+  return {{"dice", or_null(mean.dice)},
+          {"iou", or_null(mean.iou)},
           {"cases", mean.count},
-          {"ci95", {{"dice", value(mean.dice_ci95)}, {"iou", value(mean.iou_ci95)}}}};
+          {"ci95", {{"dice", interval_or_null(mean.dice_ci95)}, {"iou", interval_or_null(mean.iou_ci95)}}}};
 }
 
 ordered_json surface_json(const metrics::SurfaceMean& surface) {
   return {{"of", surface.measure.of},
           {"unit", surface.measure.unit},
           {"tolerance", surface.measure.tolerance},
-          {"nsd", value(surface.nsd)},
+          {"nsd", or_null(surface.nsd)},
           {"nsd_count", surface.nsd_count},
-          {"hausdorff_95", value(surface.hausdorff_95)},
+          {"hausdorff_95", or_null(surface.hausdorff_95)},
           {"hausdorff_95_count", surface.hausdorff_95_count}};
 }
 
@@ -65,10 +62,10 @@ ordered_json regions_json(std::span<const metrics::RegionFigures> regions) {
   for (const metrics::RegionFigures& region : regions) {
     ordered_json entry{{"name", region.name},
                        {"slices", region.slices},
-                       {"dice", value(region.pooled.dice)},
-                       {"iou", value(region.pooled.iou)},
-                       {"precision", value(region.pooled.precision)},
-                       {"recall", value(region.pooled.recall)},
+                       {"dice", or_null(region.pooled.dice)},
+                       {"iou", or_null(region.pooled.iou)},
+                       {"precision", or_null(region.pooled.precision)},
+                       {"recall", or_null(region.pooled.recall)},
                        {"case_mean", case_mean_json(region.case_mean)}};
     entry.update(counts_json(region.pooled.counts));
     list.push_back(std::move(entry));
@@ -77,7 +74,7 @@ ordered_json regions_json(std::span<const metrics::RegionFigures> regions) {
 }
 
 ordered_json percent_json(const metrics::PercentAgreement& agreement) {
-  ordered_json json{{"cases", agreement.cases}, {"icc", value(agreement.icc)}};
+  ordered_json json{{"cases", agreement.cases}, {"icc", or_null(agreement.icc)}};
   const auto& limits = agreement.bland_altman;
   json["bias"] = limits ? ordered_json(limits->bias) : ordered_json();
   json["limits_of_agreement"] =
@@ -90,16 +87,16 @@ ordered_json cases_json(std::span<const metrics::CaseResult> cases) {
   for (const metrics::CaseResult& result : cases) {
     const auto& lung = result.lung;
     ordered_json entry{{"case", result.case_name},
-                       {"patient", value(result.patient)},
+                       {"patient", or_null(result.patient)},
                        {"slices", result.slices},
-                       {"dice", value(result.dice)},
-                       {"iou", value(result.iou)},
-                       {"precision", value(metrics::precision(result.counts))},
-                       {"recall", value(metrics::recall(result.counts))},
-                       {"nsd", value(result.surface.nsd)},
-                       {"hausdorff_95", value(result.surface.hausdorff_95)},
-                       {"lesion_percent", value(lung ? lung->percent() : std::nullopt)},
-                       {"true_lesion_percent", value(lung ? lung->true_percent() : std::nullopt)}};
+                       {"dice", or_null(result.dice)},
+                       {"iou", or_null(result.iou)},
+                       {"precision", or_null(metrics::precision(result.counts))},
+                       {"recall", or_null(metrics::recall(result.counts))},
+                       {"nsd", or_null(result.surface.nsd)},
+                       {"hausdorff_95", or_null(result.surface.hausdorff_95)},
+                       {"lesion_percent", or_null(lung ? lung->percent() : std::nullopt)},
+                       {"true_lesion_percent", or_null(lung ? lung->true_percent() : std::nullopt)}};
     entry.update(counts_json(result.counts));
     list.push_back(std::move(entry));
   }
@@ -109,7 +106,7 @@ ordered_json cases_json(std::span<const metrics::CaseResult> cases) {
 ordered_json confidence_json(const metrics::ConfidenceFigures& confidence) {
   const auto& interval = confidence.spearman_ci95;
   return {{"slices", confidence.count},
-          {"spearman", value(confidence.spearman)},
+          {"spearman", or_null(confidence.spearman)},
           {"spearman_ci95", interval ? ordered_json{interval->lower, interval->upper} : ordered_json()},
           {"risk_coverage_area", confidence.risk ? ordered_json(confidence.risk->area) : ordered_json()},
           {"risk_coverage_area_random", confidence.risk ? ordered_json(confidence.risk->random) : ordered_json()}};
@@ -182,7 +179,7 @@ std::string metrics_json(const metrics::Figures& figures, const EvaluationProven
                     {"pulmoseg_version", provenance.version},
                     {"part", figures.part},
                     {"slices", figures.slices},
-                    {"loss", value(figures.loss)},
+                    {"loss", or_null(figures.loss)},
                     {"pooled", pooled_json(figures.pooled)},
                     {"per_slice_mean", slice_mean_json(figures.per_slice_mean)},
                     {"lesion_slice_mean", slice_mean_json(figures.lesion_slice_mean)},
@@ -194,14 +191,14 @@ std::string metrics_json(const metrics::Figures& figures, const EvaluationProven
                     {"pixels", counts_json(figures.pooled.counts)},
                     {"split", split_json(provenance.split)},
                     {"warnings", evaluation_warnings(figures.part, provenance)},
-                    {"model", value(provenance.model)},
+                    {"model", or_null(provenance.model)},
                     {"model_metadata", provenance.model_metadata},
-                    {"dataset", value(provenance.dataset)},
-                    {"dataset_fingerprint", value(provenance.dataset_fingerprint)},
-                    {"prediction", value(provenance.prediction)},
-                    {"reference", value(provenance.reference)},
-                    {"prediction_label", value(provenance.prediction_label)},
-                    {"reference_label", value(provenance.reference_label)},
+                    {"dataset", or_null(provenance.dataset)},
+                    {"dataset_fingerprint", or_null(provenance.dataset_fingerprint)},
+                    {"prediction", or_null(provenance.prediction)},
+                    {"reference", or_null(provenance.reference)},
+                    {"prediction_label", or_null(provenance.prediction_label)},
+                    {"reference_label", or_null(provenance.reference_label)},
                     {"conventions", conventions_json(provenance)},
                     {"cases", cases_json(figures.cases)},
                     {"left_out", left_out_json(provenance.left_out)}};

@@ -146,7 +146,7 @@ std::string montage_png(const Montage& montage, const std::filesystem::path& png
   const Layout layout = lay_out(montage, png);
   Canvas canvas(png, layout.width, layout.height, scale);
   draw_header(canvas, montage, layout);
-  const Window window = montage.window.value_or(common_window(montage.slices));
+  const Window window = montage.window ? *montage.window : common_window(montage.slices);
   for (std::size_t i = 0; i < montage.slices.size(); ++i) {
     const auto column = static_cast<double>(static_cast<std::int64_t>(i) % layout.columns);
     const auto line = static_cast<double>(static_cast<std::int64_t>(i) / layout.columns);

@@ -19,6 +19,7 @@
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
+#include "pulmoseg/base/text.hpp"
 #include "pulmoseg/volume/dcmtk_log.hpp"
 #include "pulmoseg/volume/dicom_danger.hpp"
 #include "pulmoseg/volume/matrix3.hpp"
@@ -101,16 +102,6 @@ std::string encoded_text(DcmItem& item, const DcmTagKey& tag) {
 
 std::string text(DcmItem& item, const DcmTagKey& tag) { return printable(encoded_text(item, tag)); }
 
-std::vector<std::string> parts(const std::string& value) {
-  std::vector<std::string> found;
-  for (std::size_t begin = 0; begin <= value.size();) {
-    const std::size_t end = std::min(value.find('\\', begin), value.size());
-    found.push_back(value.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return found;
-}
-
 /// PS3.5, 6.2: a DS may be padded with spaces and begin with a plus.
 std::optional<double> decimal(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
@@ -122,7 +113,7 @@ std::optional<double> decimal(std::string_view text) {
 
 template <std::size_t count>
 std::optional<std::array<double, count>> decimals(const std::string& value) {
-  const auto texts = parts(value);
+  const auto texts = split(value, '\\');
   if (texts.size() != count) return std::nullopt;
   std::array<double, count> numbers{};
   for (std::size_t i = 0; i < count; ++i) {
@@ -336,7 +327,7 @@ void read_facts(DcmFileFormat& format, DicomFile& file) {
   file.series_uid = text(data_set, DCM_SeriesInstanceUID);
   file.instance_number = parse_number<std::int64_t>(text(data_set, DCM_InstanceNumber));
   file.transfer_syntax = transfer_syntax_of(format);
-  file.image_type = parts(text(data_set, DCM_ImageType));
+  file.image_type = split(text(data_set, DCM_ImageType), '\\');
   for (const auto& [keyword, tag] : wanted_attributes()) {
     std::string value = utf8(data_set, find_value(data_set, tag));
     if (!value.empty()) file.attributes.emplace(keyword, std::move(value));
@@ -421,7 +412,7 @@ std::vector<fs::path> read_dicomdir(const fs::path& file) {
     const std::string id = text(*static_cast<DcmItem*>(record), DCM_ReferencedFileID);
     if (id.empty()) continue;
     fs::path path = file.parent_path();
-    for (const std::string& part : parts(id)) {
+    for (const std::string& part : split(id, '\\')) {
       if (part.empty() || part == ".." || part.find('/') != std::string::npos)
         throw Error(fmt::format("{}: names the file \"{}\", expected one beside it", file.string(), id));
       path /= part;

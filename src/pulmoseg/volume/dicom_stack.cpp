@@ -24,9 +24,6 @@ constexpr double step_tolerance = 0.2;      // of the usual step: two positions 
   throw Error(fmt::format("{}: {}, expected {}", what, found, expected));
 }
 
-Vector3 subtract(const Vector3& a, const Vector3& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
-Vector3 scale(const Vector3& a, double factor) { return {a[0] * factor, a[1] * factor, a[2] * factor}; }
-
 bool is_placed(const DicomImage& image) { return image.position && image.axes; }
 
 Vector3 normal_of(const DicomImage& image) { return cross((*image.axes)[0], (*image.axes)[1]); }

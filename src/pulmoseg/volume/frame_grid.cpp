@@ -23,12 +23,9 @@ constexpr std::int64_t most_voxels = std::int64_t{1} << 33;
   throw Error(fmt::format("{}: is a DICOM Segmentation {}, expected {}", file.name, what, expected));
 }
 
-Vector3 scaled(const Vector3& v, double by) { return {v[0] * by, v[1] * by, v[2] * by}; }
-Vector3 difference(const Vector3& a, const Vector3& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
-
 Vector3 normal_of(const DicomImage& frame) {
   const Vector3 normal = cross((*frame.axes)[0], (*frame.axes)[1]);
-  return scaled(normal, 1 / norm(normal));
+  return scale(normal, 1 / norm(normal));
 }
 
 void check_frames(const DicomFile& file) {
@@ -38,7 +35,7 @@ void check_frames(const DicomFile& file) {
       refuse(file, "whose frames do not say where in the patient they lie", "ImagePositionPatient and PixelSpacing");
     for (std::size_t axis = 0; axis < 2; ++axis) {
       const double pixels = axis == 0 ? file.format.columns : file.format.rows;
-      const double turned = norm(difference((*frame.axes)[axis], (*first.axes)[axis])) * pixels;
+      const double turned = norm(subtract((*frame.axes)[axis], (*first.axes)[axis])) * pixels;
       const double stretched = std::abs(frame.spacing[axis] / first.spacing[axis] - 1) * pixels;
       if (turned > 0.1 || stretched > 0.1)
         refuse(file, "whose frames have several orientations or spacings", "parallel frames of one spacing");
@@ -53,8 +50,7 @@ Geometry grid(const DicomFile& file, const Vector3& origin, const Vector3& step,
     refuse(file, fmt::format("whose frames lie {} planes apart", planes), "a segmentation of one scan");
   return geometry_from_steps(
       {file.format.columns, file.format.rows, planes},
-      {scaled((*first.axes)[0], first.spacing[0]), scaled((*first.axes)[1], first.spacing[1]), step}, origin,
-      file.name);
+      {scale((*first.axes)[0], first.spacing[0]), scale((*first.axes)[1], first.spacing[1]), step}, origin, file.name);
 }
 
 /// The scan's grid with its axes numbered as those of `like`.
@@ -67,7 +63,7 @@ Geometry numbered_as(const SourceInfo& scan, const Geometry& like) {
     const auto stored = static_cast<std::size_t>(order.axis[c]);
     found.size[stored] = canonical.size[c];
     found.spacing[stored] = canonical.spacing[c];
-    found.direction[stored] = scaled(canonical.direction[c], order.flipped[c] ? -1 : 1);
+    found.direction[stored] = scale(canonical.direction[c], order.flipped[c] ? -1 : 1);
     if (order.flipped[c]) first_voxel[c] = static_cast<double>(canonical.size[c] - 1);
   }
   found.origin = index_to_point(canonical, first_voxel);
@@ -155,10 +151,10 @@ FrameGrid through_frames(const DicomFile& file, std::optional<double> between, s
   const std::vector<double> places = places_of(file, normal);
   FrameGrid found;
   if (places.size() == 1) {
-    found.geometry = grid(file, *lowest->position, scaled(normal, between.value_or(thickness.value_or(1))), 1);
+    found.geometry = grid(file, *lowest->position, scale(normal, between.value_or(thickness.value_or(1))), 1);
   } else {
     const std::int64_t steps = steps_between(file, places, {between, thickness});
-    const Vector3 step = scaled(difference(*highest->position, *lowest->position), 1 / static_cast<double>(steps));
+    const Vector3 step = scale(subtract(*highest->position, *lowest->position), 1 / static_cast<double>(steps));
     found.geometry = grid(file, *lowest->position, step, steps + 1);
   }
   for (const DicomImage& frame : file.images) {

@@ -21,8 +21,6 @@ Matrix3 steps(const Geometry& geometry) {
   return matrix;
 }
 
-Vector3 subtract(const Vector3& a, const Vector3& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
-
 char axis_letter(const Vector3& direction) {
   std::size_t largest = 0;
   for (std::size_t r = 1; r < 3; ++r) {

@@ -8,6 +8,12 @@ double dot(const Vector3& a, const Vector3& b) { return a[0] * b[0] + a[1] * b[1
 
 double norm(const Vector3& vector) { return std::sqrt(dot(vector, vector)); }
 
+Vector3 subtract(const Vector3& a, const Vector3& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
+
+Vector3 scale(const Vector3& vector, double factor) {
+  return {vector[0] * factor, vector[1] * factor, vector[2] * factor};
+}
+
 Vector3 cross(const Vector3& a, const Vector3& b) {
   return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
 }

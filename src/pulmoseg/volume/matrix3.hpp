@@ -11,6 +11,8 @@ namespace pulmoseg::volume {
 using Matrix3 = std::array<Vector3, 3>;
 
 double norm(const Vector3& vector);
+Vector3 subtract(const Vector3& a, const Vector3& b);
+Vector3 scale(const Vector3& vector, double factor);
 Vector3 cross(const Vector3& a, const Vector3& b);
 double dot(const Vector3& a, const Vector3& b);
 double determinant(const Matrix3& matrix);

@@ -103,16 +103,6 @@ std::string describe(const FoundSegment& segment) {
                           found.empty() ? "NAME" : found.front().name));
 }
 
-std::vector<std::string> parts(const std::string& choice) {
-  std::vector<std::string> found;
-  for (std::size_t begin = 0; begin <= choice.size();) {
-    const std::size_t end = std::min(choice.find('#', begin), choice.size());
-    found.push_back(choice.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return found;
-}
-
 std::vector<std::size_t> places_where(const std::vector<FoundSegment>& found, const auto& fits) {
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < found.size(); ++i) {
@@ -132,7 +122,7 @@ std::vector<std::size_t> named(const std::vector<FoundSegment>& found, const std
 std::vector<std::size_t> by_choice(const std::vector<FoundSegment>& found, const MaskName& mask) {
   if (auto whole = named(found, mask.choice); whole.size() == 1) return whole;  // the name itself may have a '#'
   std::vector<std::size_t> places;
-  for (const std::string& name : parts(mask.choice)) {
+  for (const std::string& name : split(mask.choice, '#')) {
     const auto one = named(found, name);
     if (one.empty()) refuse(found, mask, fmt::format("none is called \"{}\"", name));
     if (one.size() > 1) refuse(found, mask, fmt::format("{} of them are called \"{}\"", one.size(), name));
@@ -179,7 +169,7 @@ std::vector<std::size_t> choose_segments(const std::vector<FoundSegment>& found,
 
 std::vector<std::int64_t> chosen_labels(const MaskName& mask) {
   std::vector<std::int64_t> labels;
-  for (const std::string& part : parts(mask.choice)) {
+  for (const std::string& part : split(mask.choice, '#')) {
     const auto label = parse_number<std::int64_t>(part);
     if (!label || *label < 1 || *label > 65535) {
       throw Error(
