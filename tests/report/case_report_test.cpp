@@ -220,6 +220,13 @@ TEST_F(Case, SameCaseSameBytes) {
   EXPECT_EQ(read_file(folder / "a.html"), read_file(folder / "b.html"));
 }
 
+TEST_F(Case, OutlinesAreAsWideForLargePixelsAsForSmallOnes) {
+  const std::string html = case_report_html(report());
+  const auto outlines = count(html, "<use class=\"edge\"");
+  ASSERT_GT(outlines, 0U);
+  EXPECT_EQ(count(html, "\" vector-effect=\"non-scaling-stroke\" transform="), outlines);
+}
+
 TEST_F(Case, NoFigureSharesItsName) {
   const std::string html = case_report_html(report());
   std::set<std::string> names;

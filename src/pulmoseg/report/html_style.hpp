@@ -54,8 +54,7 @@ svg text{font-family:inherit;fill:var(--ink)}
 svg .side text{fill:#fff;stroke:#000;stroke-width:.22em;paint-order:stroke;font-weight:700}
 .views.single .side{font-size:14px}
 .paper .side text{fill:var(--ink);stroke:#fff}
-.contours use{fill:none;vector-effect:non-scaling-stroke}
-.contours path{fill:none;vector-effect:non-scaling-stroke}
+.contours use{fill:none}
 .contours .edge{stroke:#000;stroke-opacity:.45;stroke-width:2.6px}
 .contours .lesion{stroke:var(--lesion);stroke-width:1.5px}
 .contours .lung{stroke:var(--lung);stroke-width:1.1px}
