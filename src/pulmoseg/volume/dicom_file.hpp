@@ -1,7 +1,7 @@
 #pragma once
 // What one DICOM file says about its images, without their pixels (DCMTK behind). Internal to volume/.
 
-#include <array>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "pulmoseg/volume/geometry.hpp"
+#include "pulmoseg/volume/dicom_image.hpp"
 
 namespace pulmoseg::volume {
 
@@ -20,18 +20,6 @@ struct PixelFormat {
   bool is_grey = true;  ///< one sample that is a grey value: neither colours nor places in a palette
   int bits_allocated = 0, bits_stored = 0, high_bit = 0;
   bool is_signed = false;
-};
-
-/// One slice: a file's only image, or a frame of it.
-struct DicomImage {
-  int frame_number = 0;                        ///< from 1; 0: the file is one image
-  std::optional<Vector3> position;             ///< ImagePositionPatient
-  std::optional<std::array<Vector3, 2>> axes;  ///< ImageOrientationPatient: unit vectors along a row and along a column
-  std::array<double, 2> spacing{};             ///< mm from column to column and from row to row; 0: not said
-  double slope = 1, intercept = 0;             ///< value = slope * stored + intercept
-  bool is_rescaled = false;                    ///< its header says slope or intercept
-  int segment = 0;                             ///< of a frame of a Segmentation: ReferencedSegmentNumber; 0: not said
-  std::string stack, temporal_position;        ///< of a multi-frame file; "" where it says none
 };
 
 struct DicomFile {

@@ -13,6 +13,7 @@
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/volume/dicom_pixels.hpp"
 #include "pulmoseg/volume/dicom_series.hpp"
+#include "pulmoseg/volume/dicom_values.hpp"
 #include "pulmoseg/volume/frame_grid.hpp"
 
 namespace pulmoseg::volume {
@@ -23,36 +24,16 @@ namespace fs = std::filesystem;
   throw Error(fmt::format("{}: is a DICOM Segmentation that {}, expected {}", found.file->name, what, expected));
 }
 
-DcmItem* item_of(DcmItem* item, const DcmTagKey& sequence, unsigned long at = 0) {
-  DcmItem* found = nullptr;
-  return item && item->findAndGetSequenceItem(sequence, found, static_cast<long>(at)).good() ? found : nullptr;
-}
-
-/// Without padding, and without what a terminal would take for an order. "" where it is missing or unbelievably long.
-std::string text(DcmItem* item, const DcmTagKey& tag) {
-  constexpr Uint32 longest = 1 << 16;
-  DcmElement* element = nullptr;
-  OFString value;
-  if (!item || item->findAndGetElement(tag, element).bad() || !element || element->getLengthField() > longest ||
-      element->getOFStringArray(value).bad())
-    return "";
-  std::string text(value.data(), value.size());
-  text.erase(text.find_last_not_of(std::string_view(" \0", 2)) + 1);
-  std::ranges::replace_if(
-      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-  return text;
-}
-
 std::optional<double> positive(const std::string& text) {
   const auto number = parse_number<double>(text);
   return number && *number > 0 ? number : std::nullopt;
 }
 
 Code code(DcmItem* segment, const DcmTagKey& sequence) {
-  DcmItem* const item = item_of(segment, sequence);
-  return {.value = text(item, DCM_CodeValue),
-          .scheme = text(item, DCM_CodingSchemeDesignator),
-          .meaning = text(item, DCM_CodeMeaning)};
+  DcmItem* const item = first_item(segment, sequence);
+  return {.value = text_of(item, DCM_CodeValue),
+          .scheme = text_of(item, DCM_CodingSchemeDesignator),
+          .meaning = text_of(item, DCM_CodeMeaning)};
 }
 
 std::vector<FoundSegment> segments_of(DcmItem& data_set) {
@@ -62,20 +43,20 @@ std::vector<FoundSegment> segments_of(DcmItem& data_set) {
   DcmObject* object = nullptr;
   while ((object = sequence->nextInContainer(object)) != nullptr) {
     auto* const item = static_cast<DcmItem*>(object);
-    const auto number = parse_number<std::int64_t>(text(item, DCM_SegmentNumber));
+    const auto number = parse_number<std::int64_t>(text_of(item, DCM_SegmentNumber));
     if (!number || *number < 1) continue;  // a label map may describe its background, 0
     found.push_back({.number = *number,
-                     .name = text(item, DCM_SegmentLabel),
+                     .name = text_of(item, DCM_SegmentLabel),
                      .type = code(item, DCM_SegmentedPropertyTypeCodeSequence)});
   }
   return found;
 }
 
 void read_type(DcmItem& data_set, DicomSegmentation& found) {
-  const std::string type = text(&data_set, DCM_SegmentationType);
+  const std::string type = text_of(&data_set, DCM_SegmentationType);
   found.is_label_map = type == "LABELMAP" || found.file->sop_class_uid == "1.2.840.10008.5.1.4.1.1.66.7";
   if (found.is_label_map || type == "BINARY") return;
-  const auto most = positive(text(&data_set, DCM_MaximumFractionalValue));
+  const auto most = positive(text_of(&data_set, DCM_MaximumFractionalValue));
   if (type != "FRACTIONAL" || !most)
     refuse(found, fmt::format("has the SegmentationType \"{}\"{}", type, most ? "" : " and no MaximumFractionalValue"),
            "BINARY, FRACTIONAL (with that value) or LABELMAP");
@@ -86,10 +67,12 @@ void read_attributes(DcmDataset& data_set, DicomSegmentation& found) {
   if (data_set.tagExists(DCM_SpecificCharacterSet)) data_set.convertToUTF8();
   read_type(data_set, found);
   found.segments = segments_of(data_set);
-  DcmItem* groups = item_of(&data_set, DCM_SharedFunctionalGroupsSequence);
-  if (!item_of(groups, DCM_PixelMeasuresSequence)) groups = item_of(&data_set, DCM_PerFrameFunctionalGroupsSequence);
-  found.spacing_between_slices = positive(text(item_of(groups, DCM_PixelMeasuresSequence), DCM_SpacingBetweenSlices));
-  found.referenced_series = text(item_of(&data_set, DCM_ReferencedSeriesSequence), DCM_SeriesInstanceUID);
+  DcmItem* groups = first_item(&data_set, DCM_SharedFunctionalGroupsSequence);
+  if (!first_item(groups, DCM_PixelMeasuresSequence))
+    groups = first_item(&data_set, DCM_PerFrameFunctionalGroupsSequence);
+  found.spacing_between_slices =
+      positive(text_of(first_item(groups, DCM_PixelMeasuresSequence), DCM_SpacingBetweenSlices));
+  found.referenced_series = text_of(first_item(&data_set, DCM_ReferencedSeriesSequence), DCM_SeriesInstanceUID);
 }
 
 void check(const DicomSegmentation& found) {
