@@ -48,7 +48,7 @@ void add_backbone_command(CLI::App& app) {
       app.add_subcommand("backbone", "Turn a 3-D chest-CT ResNet into a 2-D backbone for `train --init`");
   command->footer(manual);
   command->add_option("SOURCE", arguments->source, "Weights of the 3-D network (.pth or .safetensors)")->required();
-  command->add_option("--out", arguments->out, "File to write (.pth or .safetensors)")->required();
+  command->add_option("-o,--out", arguments->out, "File to write (.pth or .safetensors)")->required();
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->callback([arguments] { run_backbone(*arguments); });
 }

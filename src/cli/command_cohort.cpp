@@ -48,7 +48,7 @@ void add_cohort_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("cohort", "Make one table of the measurements of many cases");
   command->footer(manual);
   command->add_option("FOLDER", arguments->folders, "results of segment or quantify")->required();
-  command->add_option("--out", arguments->out, "the table (default: cohort.csv in the first folder)");
+  command->add_option("-o,--out", arguments->out, "the table (default: cohort.csv in the first folder)");
   command->callback([arguments] { run(*arguments); });
 }
 

@@ -70,7 +70,7 @@ void add_compare_command(CLI::App& app) {
   command->footer(manual);
   command->add_option("EARLIER", arguments->earlier, "measurements of the first date")->required();
   command->add_option("LATER", arguments->later, "measurements of the second date")->required();
-  command->add_option("--out", arguments->out, "folder for comparison.html, comparison.json and comparison.csv");
+  command->add_option("-o,--out", arguments->out, "folder for comparison.html, comparison.json and comparison.csv");
   command->add_flag("--overwrite", arguments->overwrite, "replace a comparison that is there already");
   command->add_flag("--json", arguments->json, "print the comparison as JSON");
   command->callback([arguments] { run(*arguments); });

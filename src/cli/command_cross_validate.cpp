@@ -169,7 +169,7 @@ void add_cross_validate_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("cross-validate", "Train and measure a model for each fold of the patients");
   command->footer(manual);
   command->add_option("DATASET", arguments->dataset, "Folder that `pulmoseg prepare` made")->required();
-  command->add_option("--out", arguments->out, "Folder for the folds and their figures")->required();
+  command->add_option("-o,--out", arguments->out, "Folder for the folds and their figures")->required();
   command->add_option("--folds", arguments->folds, "How many; as many as patients: leave one patient out")
       ->capture_default_str();
   command->add_option("--only", arguments->only, "A fold; repeat for more. The others are left to other calls")

@@ -212,7 +212,7 @@ void add_evaluate_command(CLI::App& app) {
   command->footer(manual);
   command->add_option("MODEL", arguments->model, "folder of a training run, or an .onnx file")->required();
   command->add_option("DATASET", arguments->dataset, "dataset made by pulmoseg prepare")->required();
-  command->add_option("--out", arguments->out, "folder for the results")->required();
+  command->add_option("-o,--out", arguments->out, "folder for the results")->required();
   command->add_option("--part", arguments->parts, "test (default), validation, training or all; repeat for more")
       ->allow_extra_args(false)
       ->check(CLI::IsMember({"test", "validation", "training", "all"}));

@@ -193,7 +193,7 @@ void add_export_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("export", "Write a trained model as .onnx, .pth or .safetensors");
   command->footer(manual);
   command->add_option("SOURCE", arguments->source, "A run, a .pth, a .safetensors or an .onnx of export")->required();
-  command->add_option("--out", arguments->out, "File to write; its name says the format")->required();
+  command->add_option("-o,--out", arguments->out, "File to write; its name says the format")->required();
   command
       ->add_option("--classes", arguments->classes,
                    "Names of the classes, background first (default: the run's, or background,lesion)")

@@ -192,7 +192,7 @@ void add_pull_command(CLI::App& app) {
   command->add_option("--study", query.study, "the study of this UID");
   command->add_option("--series", query.series, "the series of this UID");
   command->add_option("--modality", query.modality, "CT (default, unless with --series or --list), all, SEG, SR, ...");
-  command->add_option("--out", arguments->out, "folder for a folder a series, made when it is missing");
+  command->add_option("-o,--out", arguments->out, "folder for a folder a series, made when it is missing");
   command->add_flag("--list", arguments->list, "only tell what there is");
   command->add_flag("--show-names", arguments->show_names, "with --list: patients' names, too");
   command->add_flag("--json", arguments->json, "print the results as JSON");

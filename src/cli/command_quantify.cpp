@@ -129,7 +129,8 @@ void add_quantify_command(CLI::App& app) {
   command->add_option("SCAN", arguments->image, "the scan: NIfTI, NRRD or a folder with one DICOM series")->required();
   command->add_option("--lesion-mask", arguments->lesion_mask, "mask of the lesions: FILE or FILE#SEGMENT")->required();
   command->add_option("--lung-mask", arguments->lung_mask, "mask of the lungs, lesions included: FILE or FILE#SEGMENT");
-  command->add_option("--out", arguments->out, "folder for NAME.json, NAME.png and NAME.html, made when it is missing");
+  command->add_option("-o,--out", arguments->out,
+                      "folder for NAME.json, NAME.png and NAME.html, made when it is missing");
   command->add_flag("--overwrite", arguments->overwrite, "replace results that are there already");
   command->add_flag("--json", arguments->json, "print the results as JSON");
   command->callback([arguments] { run(*arguments); });

@@ -89,7 +89,7 @@ void add_score_command(CLI::App& app) {
   command->footer(manual);
   command->add_option("PREDICTION", arguments->prediction, "mask or folder of masks to be judged")->required();
   command->add_option("REFERENCE", arguments->reference, "mask or folder of masks to be judged by")->required();
-  command->add_option("--out", arguments->out, "folder for metrics.json, slices.csv and cases.csv");
+  command->add_option("-o,--out", arguments->out, "folder for metrics.json, slices.csv and cases.csv");
   command->add_option("--label", arguments->label, "the label that means lesion, in both; default: every label but 0");
   command->add_option("--prediction-label", arguments->options.prediction_label, "the same, in PREDICTION only");
   command->add_option("--reference-label", arguments->options.reference_label, "the same, in REFERENCE only");

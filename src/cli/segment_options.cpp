@@ -128,7 +128,7 @@ void add_segment_options(CLI::App& command, SegmentArguments& arguments) {
       ->allow_extra_args(false);
   command.add_flag("--tta", arguments.engine.mirror,
                    "ask about the slice and its mirror image (left and right), and average: twice the time");
-  command.add_option("--out", arguments.plan.folder, "folder of the results, made when it is missing")->required();
+  command.add_option("-o,--out", arguments.plan.folder, "folder of the results, made when it is missing")->required();
   command
       .add_option("--lung-mask", arguments.lung_masks,
                   "lung mask of the input at the same place; repeat for more inputs")
