@@ -112,10 +112,12 @@ TEST_F(ScoreTest, ComparesVoxelByVoxelWhereAHeaderDeclaresNoPosition) {
 TEST_F(ScoreTest, RefusesScansAndProbabilityMaps) {
   auto values = guess;
   values[5] = 0.37F;
-  EXPECT_NE(refusal(mask("p.nii.gz", values), mask("r.nii.gz", truth)).find("axial slice 1 holds the value 0.37"),
+  EXPECT_NE(refusal(mask("p.nii.gz", values), mask("r.nii.gz", truth)).find("slice 1 holds the value 0.37"),
             std::string::npos);
   values[5] = -1024;
   EXPECT_NE(refusal(mask("q.nii.gz", values), folder_ / "r.nii.gz").find("holds the value -1024"), std::string::npos);
+  values[5] = 1064;  // a scan whose smallest value is 0
+  EXPECT_NE(refusal(mask("s.nii.gz", values), folder_ / "r.nii.gz").find("holds the value 1064"), std::string::npos);
 }
 
 TEST_F(ScoreTest, OfFoldersScoresWhatItCanAndNamesTheRest) {

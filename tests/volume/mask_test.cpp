@@ -157,6 +157,17 @@ TEST_F(Masks, WithValuesThatAreNoLabelsAreRefused) {
                 "255; give a mask, not a scan or a probability map");
 }
 
+TEST(LabelsOf, ForgivesTheRoundingOfScaledVoxels) {
+  const AxialSlice slice{.index = 0, .rows = 1, .columns = 4, .pixels = {-1e-6F, 0.9999999F, 2.0000002F, 254.9998F}};
+  std::vector<std::uint8_t> labels(4);
+  labels_of(slice, "mask.nii", labels);
+  EXPECT_EQ(labels, (std::vector<std::uint8_t>{0, 1, 2, 255}));
+  for (const float value : {0.99F, 255.5F, 256.F, 1e30F})
+    EXPECT_THROW(
+        labels_of({.index = 0, .rows = 1, .columns = 1, .pixels = {value}}, "mask.nii", std::span(labels).first(1)),
+        Error);
+}
+
 TEST(ResampledMask, TakesTheVoxelInWhichTheCentreLies) {
   const test::TemporaryFolder folder;
   RawNifti raw({4, 1, 1});

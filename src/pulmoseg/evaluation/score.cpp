@@ -4,11 +4,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cmath>
 #include <iterator>
+#include <span>
 
 #include "pulmoseg/base/error.hpp"
-#include "pulmoseg/volume/volume_reader.hpp"
+#include "pulmoseg/volume/mask.hpp"
 
 namespace pulmoseg::evaluation {
 namespace {
@@ -38,39 +38,29 @@ VolumeReader open_on(const VolumeReader& reference, const std::filesystem::path&
                           volume::describe(reference.geometry())));
 }
 
-/// 1 inside.
-std::vector<std::uint8_t> binary(const AxialSlice& slice, const std::filesystem::path& file) {
-  std::vector<std::uint8_t> mask(slice.pixels.size());
-  for (std::size_t i = 0; i < mask.size(); ++i) {
-    const float value = slice.pixels[i], whole = std::round(value);
-    if (whole < 0 || std::abs(value - whole) > 1e-3f) {
-      throw Error(
-          fmt::format("{}: axial slice {} holds the value {}, expected labels 0, 1, 2, …; give a mask, not a scan or "
-                      "a probability map",
-                      file.string(), slice.index, value));
-    }
-    mask[i] = whole != 0;
-  }
-  return mask;
-}
-
-/// A whole mask, slice after slice.
+/// A whole mask, slice after slice; every label but 0 is inside.
 std::vector<std::uint8_t> read_mask(VolumeReader& reader) {
   const auto& size = reader.geometry().size;
-  const std::int64_t pixels = size[0] * size[1];
-  std::vector<std::uint8_t> mask(static_cast<std::size_t>(pixels * size[2]));
+  const auto pixels = static_cast<std::size_t>(size[0] * size[1]);
+  std::vector<std::uint8_t> mask(pixels * static_cast<std::size_t>(size[2]));
   for (AxialSlice slice; reader.next(slice);) {
-    std::ranges::copy(binary(slice, reader.source().file), mask.begin() + slice.index * pixels);
+    volume::labels_of(slice, reader.source().file,
+                      std::span(mask).subspan(static_cast<std::size_t>(slice.index) * pixels, pixels));
   }
   return mask;
 }
 
-/// Where truth and prediction are both empty, every Dice is 1.
-void warn_about_label(const Score& score, const ScoreOptions& options, const std::filesystem::path& reference) {
-  if (!options.reference_label) return;
-  if (std::ranges::any_of(score.slices, [](const auto& slice) { return slice.counts.truth_has_lesion(); })) return;
+/// Masks that are all empty have figures, too: 1 where both are, else 0.
+void warn_about_label(const std::filesystem::path& masks, const std::optional<std::int64_t>& label, bool some_have_it) {
+  if (!label || some_have_it) return;
   spdlog::warn("{}: no voxel has the label {}, so every slice counts as free of lesion; is it another label?",
-               reference.string(), *options.reference_label);
+               masks.string(), *label);
+}
+
+void warn_about_labels(const metrics::ConfusionCounts& all, const ScoreOptions& options,
+                       const std::filesystem::path& prediction, const std::filesystem::path& reference) {
+  warn_about_label(prediction, options.prediction_label, all.true_positive + all.false_positive > 0);
+  warn_about_label(reference, options.reference_label, all.truth_has_lesion());
 }
 
 }  // namespace
@@ -125,9 +115,9 @@ Score score(const std::filesystem::path& prediction, const std::filesystem::path
     throw Error(fmt::format("{}: none of its {} masks could be scored; the last: {}", prediction.string(),
                             matched.pairs.size(), result.left_out.back().reason));
   }
-  warn_about_label(result, options, reference);
   for (std::size_t row = 0; row < result.slices.size(); ++row) result.slices[row].row = static_cast<std::int64_t>(row);
   result.figures = metrics::summarise("all", result.slices);
+  warn_about_labels(result.figures.pooled.counts, options, prediction, reference);
   metrics::set_case_surfaces(result.figures, surfaces,
                              {.of = "case",
                               .unit = in_mm == surfaces.size() ? "mm"

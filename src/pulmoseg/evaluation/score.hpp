@@ -38,7 +38,7 @@ struct PairScore {
 /// lie on the same grid (volume::same_grid; their axis orders may differ), or have the same stored size where one of them
 /// declares no position (a warning is logged).
 /// Memory: both masks, 1 byte a voxel each, what surface_distances() takes, and what VolumeReader holds.
-/// Error that names both geometries when the grids differ, and for values that are no labels (negative or not whole).
+/// Error that names both geometries when the grids differ, and for values that are no labels (volume::labels_of).
 PairScore score_pair(const MaskPair& pair, const ScoreOptions& options = {});
 
 /// All pairs of two masks or two folders (mask_pairs.hpp). Of folders, a pair that fails is left out with its reason and the

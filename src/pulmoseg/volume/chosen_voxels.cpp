@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/label.hpp"
 #include "pulmoseg/volume/voxels.hpp"
 
 namespace pulmoseg::volume {
@@ -44,10 +44,10 @@ class ChosenVoxels : public StoredVoxels {
                              .column_step = static_cast<std::ptrdiff_t>(layers_)};
     gather(stored_, image_.source.voxel_type, layout, image_.source.slope, image_.source.intercept, slice_);
     for (std::size_t i = 0; i < slice_.size(); ++i) {
-      const float label = std::round(slice_[i]);
-      if (!(label >= 0 && std::abs(slice_[i] - label) <= 1e-3f)) refuse(slice_[i]);
+      const auto label = label_in(slice_[i]);
+      if (!label) refuse(slice_[i]);
       for (const LabelInLayer& one : chosen_) {
-        if (one.layer == layer && static_cast<float>(one.label) == label)
+        if (one.layer == layer && static_cast<float>(one.label) == *label)
           labels[i] = static_cast<std::byte>(std::clamp<std::int64_t>(one.label, 1, 255));
       }
     }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "pulmoseg/base/error.hpp"
+#include "pulmoseg/volume/label.hpp"
 #include "pulmoseg/volume/segment_choice.hpp"
 
 namespace pulmoseg::volume {
@@ -150,14 +151,14 @@ std::filesystem::path mask_file(const std::filesystem::path& mask) { return spli
 
 void labels_of(const AxialSlice& slice, const std::filesystem::path& mask, std::span<std::uint8_t> labels) {
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    const float value = slice.pixels[i];
-    if (!(value >= 0 && value <= 255 && value == std::floor(value))) {
+    const auto label = label_in(slice.pixels[i]);
+    if (!label || *label > 255) {
       throw Error(
           fmt::format("{}: slice {} holds the value {}, expected labels that are whole numbers from 0 to 255; give a "
                       "mask, not a scan or a probability map",
-                      mask.string(), slice.index, value));
+                      mask.string(), slice.index, slice.pixels[i]));
     }
-    labels[i] = static_cast<std::uint8_t>(value);
+    labels[i] = static_cast<std::uint8_t>(*label);
   }
 }
 

@@ -49,8 +49,8 @@ MaskReading visit_mask_on_grid(const std::filesystem::path& mask, MaskKind kind,
 std::vector<std::uint8_t> read_mask_on_grid(const std::filesystem::path& mask, MaskKind kind, const SourceInfo& image,
                                             const Geometry& image_grid);
 
-/// The pixels of a slice of a mask as labels. Error, naming `mask`, for a value that is no whole number from 0 to 255: a
-/// scan or a map of probabilities was taken for a mask.
+/// The pixels of a slice of a mask as labels. Error, naming `mask`, for a value that is no whole number from 0 to 255
+/// (but for a rounding, label.hpp): a scan or a map of probabilities was taken for a mask.
 void labels_of(const AxialSlice& slice, const std::filesystem::path& mask, std::span<std::uint8_t> labels);
 
 }  // namespace pulmoseg::volume
