@@ -23,8 +23,10 @@ namespace fs = std::filesystem;
 
 constexpr const char* manual = R"(  pulmoseg prepare SOURCE DATASET
       SOURCE holds images in rp_im/, lesion masks in rp_msk/ and, if there are any, lung masks in
-      rp_lung_msk/. Files of one name belong together. A table cases.csv in SOURCE with the columns
-      case and patient says which cases are of one patient; without it, each counts as one.
+      rp_lung_msk/. Files of one name belong together, also rp_im/a.nii.gz and rp_msk/a.seg.nrrd. A
+      DICOM series lies in a folder of its case's name, and so does a DICOM Segmentation: rp_msk/a/FILE.
+      A table cases.csv in SOURCE with the columns case and patient says which cases are of one patient;
+      without it, each counts as one.
   pulmoseg prepare --image A.nii.gz --lesion-mask A_mask.nii.gz [--lung-mask A_lung.nii.gz] ... DATASET
       Files one by one; the options may be repeated.
   pulmoseg prepare --cases TABLE.csv DATASET

@@ -19,10 +19,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* manual =
-    R"(PREDICTION and REFERENCE are two masks (.nii.gz, .nii, .nrrd, .nhdr, or a DICOM Segmentation), or two folders in
-which masks (.nii.gz, .nii, .nrrd, .nhdr) of the same name belong together. Masks are compared voxel by voxel and never resampled: both must lie on the
-same grid, whatever their axis orders. Every label but 0 is lesion unless --label names one; of a file
-that names its segments (DICOM, .seg.nrrd) those that are coded or named as a lesion, --label or FILE#NAME.
+    R"(PREDICTION and REFERENCE are two masks (.nii.gz, .nii, .nrrd, .nhdr, or a DICOM Segmentation), or two
+folders in which masks (.nii.gz, .nii, .nrrd, .nhdr) of the same name belong together, also a.seg.nrrd
+and a.nii.gz. All else in them is passed over; DICOM Segmentations are compared one by one. Masks are
+compared voxel by voxel and never resampled: both must lie on the same grid, whatever their axis orders.
+Every label but 0 is lesion unless --label names one; of a file that names its segments (DICOM, .seg.nrrd)
+those that are coded or named as a lesion, --label or FILE#NAME.
 
 The figures are those of `pulmoseg evaluate`: pooled over all voxels, mean per axial slice, mean per
 slice with lesion, mean per case, and the surfaces in space: normalised surface Dice within --tolerance

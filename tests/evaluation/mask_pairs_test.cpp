@@ -54,6 +54,21 @@ TEST_F(MaskPairsTest, FoldersAreMatchedByNameWithoutSuffix) {
   EXPECT_EQ(result.unpaired[1].reason, "has a prediction but no reference");
 }
 
+TEST_F(MaskPairsTest, ASegmentationOfSlicerIsCalledAsItsScan) {
+  const auto prediction = make("p", {"a.seg.nrrd"}), reference = make("r", {"a.nii"});
+  const MaskPairs result = pair_masks(prediction, reference);
+  ASSERT_EQ(result.pairs.size(), 1u);
+  EXPECT_EQ(result.pairs[0].name, "a");
+  EXPECT_EQ(pair_masks(reference / "a.nii", prediction / "a.seg.nrrd").pairs[0].name, "a");
+  EXPECT_NE(refusal(make("p", {"a.nii.gz"}), reference).find("two masks of one name"), std::string::npos);
+}
+
+TEST_F(MaskPairsTest, OnlyVolumesAreMasks) {
+  const MaskPairs result = pair_masks(make("p", {"a.nii", "DICOMDIR"}), make("r", {"a.nii", "labels.zip"}));
+  EXPECT_EQ(result.pairs.size(), 1u);
+  EXPECT_TRUE(result.unpaired.empty()) << result.unpaired[0].name;
+}
+
 TEST_F(MaskPairsTest, SaysWhatIsWrong) {
   const auto prediction = make("p", {"a.nii"}), reference = make("r", {"b.nii.gz"}), empty = make("empty", {"x.txt"});
   const auto twice = make("twice", {"a.nii", "a.nii.gz"});

@@ -100,6 +100,29 @@ TEST(FindCases, TakesASubfolderAsADicomSeries) {
   EXPECT_EQ(cases[0].image, folder / "rp_im/series 1");
 }
 
+TEST(FindCases, ASegmentationOfSlicerIsCalledAsItsImage) {
+  const test::TemporaryFolder folder;
+  touch(folder / "rp_im/a.nii");
+  touch(folder / "rp_msk/a.seg.nrrd");
+  touch(folder / "rp_lung_msk/a.SEG.NRRD");
+  const auto cases = find_cases(folder.path());
+  ASSERT_EQ(cases.size(), 1U);
+  EXPECT_EQ(cases[0].name, "a");
+  EXPECT_EQ(cases[0].lesion_mask, folder / "rp_msk/a.seg.nrrd");
+  EXPECT_EQ(cases[0].lung_mask, folder / "rp_lung_msk/a.SEG.NRRD");
+}
+
+TEST(FindCases, AZipIsAScanButNoMask) {
+  const test::TemporaryFolder folder;
+  touch(folder / "rp_im/a.zip");
+  touch(folder / "rp_msk/a.nii");
+  touch(folder / "rp_msk/labels.zip");
+  CapturedLog log;
+  EXPECT_EQ(names(find_cases(folder.path())), std::vector<std::string>{"a"});
+  EXPECT_NE(log.text().find("labels.zip: is no .nii, .nii.gz, .nrrd or .nhdr file and is ignored"), std::string::npos)
+      << log.text();
+}
+
 TEST(FindCases, TakesPatientsFromTheTable) {
   const test::TemporaryFolder folder;
   for (const char* name : {"a_0.nii", "a_1.nii", "b.nii", "c.nii"})

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <optional>
-#include <utility>
 
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/volume/mask.hpp"
@@ -14,19 +12,13 @@ namespace pulmoseg::evaluation {
 namespace {
 namespace fs = std::filesystem;
 
-/// The file's name without a mask's ending (.nii.gz, .nii, .nrrd, .nhdr); nothing when it has none.
-std::optional<std::string> mask_name(const fs::path& file) {
-  std::string name = volume::scan_name(file);
-  return name == file.filename().string() ? std::nullopt : std::optional(std::move(name));
-}
-
 std::map<std::string, fs::path> masks_in(const fs::path& folder) {
   std::map<std::string, fs::path> masks;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const auto name = mask_name(entry.path());
-    if (!name || name->starts_with('.') || entry.is_directory()) continue;
-    const auto [found, is_new] = masks.try_emplace(*name, entry.path());
+    const auto name = volume::mask_name(entry.path());
+    if (!volume::is_volume_file(entry.path()) || name.starts_with('.') || entry.is_directory()) continue;
+    const auto [found, is_new] = masks.try_emplace(name, entry.path());
     if (!is_new) {
       throw Error(fmt::format("{}: has two masks of one name ({}, {}), expected one a case; remove one",
                               folder.string(), found->second.filename().string(), entry.path().filename().string()));
@@ -64,7 +56,7 @@ MaskPairs pair_masks(const fs::path& prediction, const fs::path& reference) {
     throw Error(fmt::format("{} is a {} and {} a {}, expected two masks or two folders of masks", prediction.string(),
                             folders ? "folder" : "file", reference.string(), folders ? "file" : "folder"));
   }
-  if (!folders) return {{{volume::scan_name(volume::mask_file(reference)), prediction, reference}}, {}};
+  if (!folders) return {{{volume::mask_name(volume::mask_file(reference)), prediction, reference}}, {}};
   const auto predictions = masks_in(prediction), references = masks_in(reference);
   MaskPairs result = match(predictions, references);
   if (result.pairs.empty()) {

@@ -23,7 +23,7 @@ struct MaskPairs {
 };
 
 /// Two files are one pair, named after the reference whatever their names. Of two folders, the masks (.nii.gz, .nii,
-/// .nrrd, .nhdr; hidden files and everything else are passed over) of the same name without suffix are pairs.
+/// .nrrd, .nhdr; hidden files and everything else are passed over) of the same volume::mask_name() are pairs.
 /// Error when something is missing, one is a file and the other a folder, a folder holds no mask or two of one name, or no
 /// two names match.
 MaskPairs pair_masks(const std::filesystem::path& prediction, const std::filesystem::path& reference);

@@ -44,18 +44,26 @@ void require_utf8(const CaseSource& one) {
   }
 }
 
-VolumesByName list_volumes(const fs::path& folder) {
+enum class Listed { images, masks };
+
+/// A ZIP may hold a DICOM series, as a folder may.
+bool may_be_one(const fs::directory_entry& entry, Listed what) {
+  if (entry.is_directory() || volume::is_volume_file(entry.path())) return true;
+  return what == Listed::images && volume::has_ending(entry.path().filename().string(), ".zip");
+}
+
+VolumesByName list_volumes(const fs::path& folder, Listed what) {
   VolumesByName volumes;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string file_name = entry.path().filename().string();
     if (file_name.starts_with('.')) continue;
-    const std::string name = volume::scan_name(entry.path());
-    if (!entry.is_directory() && name == file_name) {
+    if (!may_be_one(entry, what)) {
       if (holds_voxels_of_a_header(entry.path())) continue;
       spdlog::warn("{}: is no .nii, .nii.gz, .nrrd or .nhdr file and is ignored", entry.path().string());
       continue;
     }
-    const auto [place, added] = volumes.emplace(name, entry.path());
+    const auto name_of = what == Listed::images ? volume::scan_name : volume::mask_name;
+    const auto [place, added] = volumes.emplace(name_of(entry.path()), entry.path());
     if (!added) {
       throw Error(fmt::format("{}: two files are named {}: {} and {}; remove or rename one", folder.string(),
                               place->first, place->second.filename().string(), file_name));
@@ -122,9 +130,10 @@ std::vector<CaseSource> find_cases(const fs::path& folder) {
                     "masks in {}/; for other layouts see --image and --cases",
                     folder.string(), needed, image_folder, lesion_folder, lung_folder));
   }
-  const auto images = list_volumes(folder / image_folder), lesion_masks = list_volumes(folder / lesion_folder);
+  const auto images = list_volumes(folder / image_folder, Listed::images);
+  const auto lesion_masks = list_volumes(folder / lesion_folder, Listed::masks);
   const bool has_lungs = fs::is_directory(folder / lung_folder);
-  const auto lung_masks = has_lungs ? list_volumes(folder / lung_folder) : VolumesByName{};
+  const auto lung_masks = has_lungs ? list_volumes(folder / lung_folder, Listed::masks) : VolumesByName{};
   if (images.empty()) {
     throw Error(fmt::format("{}: holds no .nii, .nii.gz, .nrrd or .nhdr file, expected at least one",
                             (folder / image_folder).string()));

@@ -22,11 +22,11 @@ struct CaseSource {
 };
 
 /// The layout of the Radiopaedia COVID-19 set: images in rp_im/, lesion masks in rp_msk/, lung masks in rp_lung_msk/
-/// (which may be missing, as may be single lung masks). Files belong together by their volume::scan_name(); a subfolder
-/// is a DICOM series. Hidden files are ignored, other files too, with a warning. Cases come in natural order (2 before
-/// 10). A cases.csv with the columns case and patient says who is who; a case that it does not name is a patient of its
-/// own, with a warning (one for all cases where there is no such file). Error for an image without lesion mask, a mask
-/// without image, two files of one name, a folder without images.
+/// (which may be missing, as may be single lung masks). Masks belong to images by volume::mask_name() and scan_name(); a
+/// subfolder is a DICOM series or, of masks, a DICOM Segmentation; a ZIP is an image. Hidden files are ignored, other files
+/// too, with a warning. Cases come in natural order (2 before 10). A cases.csv with the columns case and patient says who
+/// is who; a case that it does not name is a patient of its own, with a warning (one for all cases where there is no such
+/// file). Error for an image without lesion mask, a mask without image, two files of one name, a folder without images.
 std::vector<CaseSource> find_cases(const std::filesystem::path& folder);
 
 /// A table with the columns case, image, lesion_mask and, if wanted, patient and lung_mask (cells of which may be

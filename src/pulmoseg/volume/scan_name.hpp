@@ -1,5 +1,5 @@
 #pragma once
-// What a scan is called: its file without folder and ending.
+// What a scan, and a mask of it, is called: the file without folder and ending.
 
 #include <algorithm>
 #include <array>
@@ -33,6 +33,13 @@ inline std::string scan_name(const std::filesystem::path& file_or_folder) {
   for (const std::string_view ending : volume_endings) {
     if (has_ending(name, ending)) return name.substr(0, name.size() - ending.size());
   }
+  return name;
+}
+
+/// The name of the scan that a mask belongs to, by its own: also "scan" for 3D Slicer's scan.seg.nrrd.
+inline std::string mask_name(const std::filesystem::path& file_or_folder) {
+  std::string name = scan_name(file_or_folder);
+  if (has_ending(name, ".seg")) name.resize(name.size() - 4);
   return name;
 }
 
