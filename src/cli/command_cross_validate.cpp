@@ -17,6 +17,7 @@
 #include "pulmoseg/evaluation/evaluate.hpp"
 #include "pulmoseg/report/metrics_report.hpp"
 #include "pulmoseg/training/run_folder.hpp"
+#include "results_folder.hpp"
 #include "train_options.hpp"
 #include "train_run.hpp"
 
@@ -150,6 +151,7 @@ std::vector<int> chosen_folds(const Arguments& arguments) {
 
 void run(const CLI::App& command, Arguments& arguments) {
   const auto folds = chosen_folds(arguments);
+  refuse_dataset(arguments.out);
   apply_given_options(command, arguments.options, training::recipe(arguments.options.recipe));
   const auto dataset = dataset::Dataset::open(arguments.dataset);
   split_of(arguments, dataset, 1);  // so many folds can be made

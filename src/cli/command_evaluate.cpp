@@ -21,6 +21,7 @@
 #include "pulmoseg/report/chart.hpp"
 #include "pulmoseg/report/metrics_report.hpp"
 #include "pulmoseg/report/panels.hpp"
+#include "results_folder.hpp"
 
 namespace pulmoseg::cli {
 namespace {
@@ -41,6 +42,8 @@ and test: such figures flatter, and the terminal, metrics.json and the pictures 
 DIR gets metrics.json, slices.csv, cases.csv, roc.png and figures/*.png: CT, truth and prediction of
 the best, median and worst slices by Dice and of a random sample of the rest. With --part given more
 than once, each part gets a folder of its own in DIR.)";
+
+constexpr const char* roc_name = "roc.png";
 
 struct Arguments {
   fs::path model, dataset, out, split;
@@ -106,6 +109,12 @@ void draw_roc(const evaluation::Evaluation& evaluation, const std::string& capti
   report::draw_chart(chart, png);
 }
 
+/// A run with --overwrite that is stopped leaves no figures beside pictures of another model.
+void remove_old_figures(const fs::path& folder) {
+  report::remove_metrics(folder);
+  fs::remove(folder / roc_name);
+}
+
 /// Pictures of an earlier run with --overwrite would stand beside figures that are not theirs.
 void remove_old_pictures(const fs::path& folder, const std::set<std::string>& keep) {
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -166,14 +175,15 @@ evaluation::Evaluation measure(inference::Engine& engine, const dataset::Dataset
 
 void run(Arguments& arguments) {
   if (arguments.parts.empty()) arguments.parts = {"test"};
+  const auto folder_of = [&](const std::string& part) {
+    return arguments.parts.size() == 1 ? arguments.out : arguments.out / part;
+  };
+  for (const std::string& part : arguments.parts) refuse_dataset(folder_of(part));
   inference::Engine engine(inference::find_model(arguments.model), arguments.engine);
   const auto dataset = dataset::Dataset::open(arguments.dataset);
   const auto split = find_split(arguments, dataset);
   const auto provenance = provenance_of(engine, dataset, split);
   const FolderLock lock(arguments.out);
-  const auto folder_of = [&](const std::string& part) {
-    return arguments.parts.size() == 1 ? arguments.out : arguments.out / part;
-  };
   for (const std::string& part : arguments.parts) {
     if (!arguments.overwrite) report::refuse_existing_metrics(folder_of(part));
   }
@@ -183,9 +193,9 @@ void run(Arguments& arguments) {
     const fs::path folder = folder_of(part);
     fs::create_directories(folder);
     const std::string caption = caption_of(part, provenance);
-    report::remove_metrics(folder);  // stopped from here on, no figures stand beside pictures of another model
+    remove_old_figures(folder);
     draw_pictures(engine, dataset, evaluation, arguments, caption, folder / "figures");
-    draw_roc(evaluation, caption, folder / "roc.png");
+    draw_roc(evaluation, caption, folder / roc_name);
     report::write_metrics(evaluation.figures, evaluation.slices, provenance, folder);
     parts[part] = nlohmann::ordered_json::parse(report::metrics_json(evaluation.figures, provenance));
     if (arguments.json) continue;

@@ -12,6 +12,7 @@
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/evaluation/score.hpp"
 #include "pulmoseg/report/metrics_report.hpp"
+#include "results_folder.hpp"
 
 namespace pulmoseg::cli {
 namespace {
@@ -65,6 +66,7 @@ void run(Arguments& arguments) {
   if (!arguments.options.reference_label) arguments.options.reference_label = arguments.label;
   std::optional<FolderLock> lock;
   if (!arguments.out.empty()) {
+    refuse_dataset(arguments.out);
     lock.emplace(arguments.out);
     if (!arguments.overwrite) report::refuse_existing_metrics(arguments.out);
   }

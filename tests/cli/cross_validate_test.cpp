@@ -103,5 +103,12 @@ TEST_F(CrossValidateProgram, ImpossibleFoldsAreRefusedBeforeAnythingIsTrained) {
   EXPECT_FALSE(fs::exists(out_));
 }
 
+TEST_F(CrossValidateProgram, ADatasetIsNoFolderForResults) {
+  const ProgramResult result = run_program({"cross-validate", data_, "--out", data_, "--folds", "3"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_CONTAINS(result.messages, "is a prepared dataset");
+  EXPECT_FALSE(fs::exists(fs::path(data_) / "fold-1"));
+}
+
 }  // namespace
 }  // namespace pulmoseg

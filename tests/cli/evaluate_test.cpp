@@ -178,10 +178,29 @@ TEST_F(EvaluateCommandTest, OverwritesOnlyWhenAskedAndLeavesNoPictureOfBefore) {
 
 TEST_F(EvaluateCommandTest, AnOverwriteThatFailsLeavesNoFiguresOfBefore) {
   ASSERT_EQ(evaluate(run()).exit_code, 0);
-  fs::remove(out() / "roc.png");
-  fs::create_directory(out() / "roc.png");  // cannot be replaced by a file
+  fs::remove_all(out() / "figures");
+  write_file(out() / "figures", "mine");  // cannot be a folder
   EXPECT_EQ(evaluate(run(), {"--part", "validation", "--overwrite"}).exit_code, 1);
-  EXPECT_FALSE(fs::exists(out() / "metrics.json"));
+  for (const char* name : {"metrics.json", "slices.csv", "cases.csv", "roc.png"})
+    EXPECT_FALSE(fs::exists(out() / name)) << name;
+}
+
+TEST_F(EvaluateCommandTest, ADatasetIsNoFolderForResults) {
+  const std::string slices = read_file(data() / "slices.csv");
+  fs::rename(data(), folder_ / "test");
+  fs::create_directory_symlink(folder_ / "test", data());
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{"--out", data().string()},
+        {"--out", folder_.path().string(), "--part", "validation", "--part", "test"}}) {
+    std::vector<std::string> arguments{"evaluate", run().string(), data().string(), "--overwrite"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramResult result = test::run_program(arguments);
+    EXPECT_EQ(result.exit_code, 2) << result.messages;
+    EXPECT_CONTAINS(result.messages, "is a prepared dataset");
+    EXPECT_EQ(std::ranges::count(result.messages, '\n'), 1) << result.messages;
+  }
+  EXPECT_EQ(read_file(data() / "slices.csv"), slices);
+  EXPECT_FALSE(fs::exists(folder_ / "validation"));
 }
 
 TEST_F(EvaluateCommandTest, ASplitOfAnotherDatasetIsRefusedOrSetAside) {

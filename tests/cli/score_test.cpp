@@ -46,6 +46,28 @@ TEST_F(ScoreCommandTest, ComparesTwoMasks) {
   EXPECT_EQ(test::run_program({"score", prediction, reference, "--out", (folder_ / "out").string()}).exit_code, 1);
 }
 
+TEST_F(ScoreCommandTest, ADatasetIsNoFolderForResults) {
+  const auto prediction = mask("p.nii.gz", guess), reference = mask("r.nii.gz", truth);
+  for (const char* name : {"dataset.json", "slices.csv"}) write_file(folder_ / name, "{}");
+  const ProgramResult result =
+      test::run_program({"score", prediction, reference, "--out", folder_.path().string(), "--overwrite"});
+  EXPECT_EQ(result.exit_code, 2) << result.messages;
+  EXPECT_CONTAINS(result.messages, "is a prepared dataset");
+  EXPECT_EQ(read_file(folder_ / "slices.csv"), "{}");
+}
+
+TEST_F(ScoreCommandTest, WarnsOfALabelThatNoMaskHas) {
+  const auto prediction = mask("p.nii.gz", guess), reference = mask("r.nii.gz", truth);
+  const auto warnings = [&](const char* option, const char* label) {
+    const ProgramResult result = test::run_program({"score", prediction, reference, option, label});
+    EXPECT_EQ(result.exit_code, 0) << result.messages;
+    return result.messages;
+  };
+  EXPECT_CONTAINS(warnings("--prediction-label", "9"), "p.nii.gz: no voxel has the label 9");
+  EXPECT_CONTAINS(warnings("--reference-label", "9"), "r.nii.gz: no voxel has the label 9");
+  EXPECT_EQ(warnings("--label", "2"), "");
+}
+
 TEST_F(ScoreCommandTest, WithoutOutWritesNothing) {
   const auto prediction = mask("p/a.nii.gz", guess), reference = mask("r/a.nii.gz", truth);
   const ProgramResult result = test::run_program({"score", prediction, reference, "--json", "--label", "2"});

@@ -190,6 +190,8 @@ TEST(MetricsFiles, ExistingOnesAreNotOverwrittenUnasked) {
   EXPECT_NO_THROW(refuse_existing_metrics(folder / "missing"));
   write_metrics(figures(), slices, provenance(), folder.path());
   EXPECT_THROW(refuse_existing_metrics(folder.path()), Error);
+  remove_metrics(folder.path());
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
 }  // namespace

@@ -84,6 +84,8 @@ void refuse_existing_metrics(const std::filesystem::path& folder) {
   }
 }
 
-void remove_metrics(const std::filesystem::path& folder) { std::filesystem::remove(folder / metrics_name); }
+void remove_metrics(const std::filesystem::path& folder) {
+  for (const char* name : {metrics_name, slices_name, cases_name}) std::filesystem::remove(folder / name);
+}
 
 }  // namespace pulmoseg::report

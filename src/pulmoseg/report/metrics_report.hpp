@@ -77,7 +77,7 @@ void write_metrics(const metrics::Figures& figures, std::span<const metrics::Sli
 /// Error when `folder` holds such files already.
 void refuse_existing_metrics(const std::filesystem::path& folder);
 
-/// Removes metrics.json, if it is there: before what stands beside it is replaced.
+/// Removes those that are there: before what stands beside them is replaced.
 void remove_metrics(const std::filesystem::path& folder);
 
 /// The table for a terminal, several lines, each figure under the name of its convention.
