@@ -21,6 +21,7 @@
 #include "segment_archive.hpp"
 #include "segment_case.hpp"
 #include "segment_cohort.hpp"
+#include "segment_fingerprint.hpp"
 #include "segment_inputs.hpp"
 #include "segment_model.hpp"
 #include "segment_options.hpp"
@@ -75,8 +76,8 @@ struct Tools {
 };
 
 SegmentedCase run_case(const SegmentCase& planned, const Tools& tools) {
+  OpenedScan scan = tools.scans.take(planned);
   if (!planned.push_record.empty()) fs::remove(planned.push_record);  // what it tells of is about to be replaced
-  OpenedScan scan = tools.scans.take();
   std::optional<Progress> progress;
   return segment_case(planned, std::move(scan.reader), tools.work,
                       {.on_slice =
@@ -170,7 +171,7 @@ std::string describe(const std::vector<std::string>& models, bool mirrors) {
   return mirrors ? text + " with --tta" : text;
 }
 
-/// What an earlier run finished is part of the table, and must be of the same model.
+/// What an earlier run finished is part of the table, and must be of the same scan and model.
 void take_over(const std::vector<SegmentCase>& done, const report::Provenance& model, CohortTable* cohort) {
   std::vector<std::string> models{model.model_sha256};
   for (const auto& [file, sha256] : model.further_models) models.push_back(sha256);
@@ -180,6 +181,13 @@ void take_over(const std::vector<SegmentCase>& done, const report::Provenance& m
       throw Error(fmt::format("{}: is of {}, this run of {}; choose another folder or say --overwrite",
                               planned.measurements.string(), describe(stored.models, stored.mirrors),
                               describe(models, model.mirrors)));
+    }
+    const std::string fingerprint = stored.image_fingerprint.empty() ? "" : fingerprint_of(planned);
+    if (!fingerprint.empty() && fingerprint != stored.image_fingerprint) {
+      throw Error(
+          fmt::format("{}: is not of {} as it is now but of another scan; give all inputs of the run that is "
+                      "resumed, name cases in a list (.csv), or choose another folder",
+                      planned.measurements.string(), planned.input.string()));
     }
     if (cohort && !cohort->has(planned.name)) cohort->add(stored.row);
   }
@@ -225,6 +233,17 @@ report::Provenance describe(const inference::Engine& engine, const std::vector<f
   return model;
 }
 
+/// What was wrong: the cases are told of first.
+std::exception_ptr write_page(const fs::path& folder) {
+  const fs::path table = folder / "cohort.csv";
+  try {
+    if (fs::exists(table)) report::write_cohort_page(table, {folder});
+  } catch (const Error&) {
+    return std::current_exception();
+  }
+  return nullptr;
+}
+
 void run_alone(const SegmentArguments& arguments, const std::vector<SegmentInput>& inputs) {
   SegmentPlan plan = arguments.plan;
   const auto files = files_of(arguments.models);
@@ -255,9 +274,9 @@ void run_alone(const SegmentArguments& arguments, const std::vector<SegmentInput
     if (cohort) cohort->add(row);
   };
   const Outcome outcome = run_cases(cases, {scans, work, archives, add_to_cohort, arguments.json});
-  if (cohort && fs::exists(plan.folder / "cohort.csv"))
-    report::write_cohort_page(plan.folder / "cohort.csv", {plan.folder});
+  const std::exception_ptr no_page = cohort ? write_page(plan.folder) : nullptr;
   conclude(outcome, arguments.json);
+  if (no_page) std::rethrow_exception(no_page);
 }
 
 /// Everything is planned once before, so that what is wrong with the call is said once.

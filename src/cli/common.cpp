@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -17,10 +18,16 @@
 namespace pulmoseg::cli {
 namespace {
 
-std::atomic<bool> interrupted = false;
+using Clock = std::chrono::steady_clock;
 
+std::atomic<Clock::rep> interrupted = 0;  // when, on the steady clock; 0: not yet
+
+/// One that goes to a whole group of processes comes again from the parent that passes it on: that is no second one.
 extern "C" void on_signal(int) {
-  if (interrupted.exchange(true)) ::_exit(130);
+  constexpr Clock::duration same_signal = std::chrono::milliseconds(500);
+  const Clock::rep now = Clock::now().time_since_epoch().count();
+  Clock::rep before = 0;
+  if (!interrupted.compare_exchange_strong(before, now) && now - before > same_signal.count()) ::_exit(130);
 }
 
 }  // namespace

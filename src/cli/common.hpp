@@ -16,7 +16,7 @@
 
 namespace pulmoseg::cli {
 
-/// The first Ctrl-C (or SIGTERM) asks this token to stop, the second ends the program at once.
+/// The first Ctrl-C (or SIGTERM) asks this token to stop, a second one, half a second later or more, ends the program at once.
 std::stop_token stop_token();
 
 /// Throws Interrupted when Ctrl-C was pressed: for loops between two cases.

@@ -21,6 +21,7 @@
 #include "pulmoseg/inference/segment.hpp"
 #include "pulmoseg/metrics/confidence.hpp"
 #include "pulmoseg/volume/volume_reader.hpp"
+#include "segment_fingerprint.hpp"
 #include "segment_volumes.hpp"
 
 namespace pulmoseg::cli {
@@ -168,6 +169,7 @@ report::Provenance provenance_of(const SegmentCase& planned, const dicom::Case& 
   report::Provenance provenance = work.model.get();
   const bool hidden = !planned.fetched.empty() && !planned.source_copies.empty();  // the address is one of the old UIDs
   provenance.image = hidden ? std::filesystem::path(planned.name) : planned.input;
+  provenance.image_fingerprint = fingerprint_of(planned);
   provenance.study = study_of(of);
   provenance.lesion_mask = planned.mask;
   if (!planned.lung.empty()) provenance.lung_mask = planned.lung;

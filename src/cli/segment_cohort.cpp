@@ -21,15 +21,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// In one piece, so that whoever is killed meanwhile leaves all of it or a cut line, and flushed.
+/// In one piece, so that whoever is killed meanwhile leaves all of it or a cut line, and flushed. All or nothing on a full disk.
 void append(const fs::path& file, const std::string& line) {
+  const auto old_size = static_cast<off_t>(fs::file_size(file));
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  const bool done = descriptor >= 0 &&
-                    ::write(descriptor, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
-                    ::fsync(descriptor) == 0;
+  const ssize_t written = descriptor < 0 ? -1 : ::write(descriptor, line.data(), line.size());
+  if (written >= 0 && written < std::ssize(line)) errno = ENOSPC;
+  const bool done = written == std::ssize(line) && ::fsync(descriptor) == 0;
   const std::string reason = std::strerror(errno);
+  const bool clean = done || written < 0 || ::ftruncate(descriptor, old_size) == 0;
   if (descriptor >= 0) ::close(descriptor);
-  if (!done) throw Error(fmt::format("{}: cannot be written: {}", file.string(), reason));
+  if (done) return;
+  throw Error(fmt::format("{}: cannot be written: {}{}", file.string(), reason,
+                          clean ? "" : "; its last line is cut, `pulmoseg cohort` makes it anew"));
 }
 
 }  // namespace
@@ -68,8 +72,8 @@ Gathered gather_cohort(const std::vector<fs::path>& folders, const fs::path& fil
   Gathered gathered;
   for (const auto& folder : folders) {
     for (const auto& entry : fs::directory_iterator(folder)) {
-      if (entry.path().extension() != ".json") continue;
-      stop_if_asked();
+      const bool hidden = entry.path().filename().string().starts_with('.');  // half-written, by a run that is at work
+      if (hidden || entry.path().extension() != ".json") continue;
       try {
         rows.push_back(report::read_case(entry.path()).row);
       } catch (const Error& error) {

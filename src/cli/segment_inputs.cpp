@@ -67,11 +67,13 @@ std::vector<fs::path> content_of(const fs::path& folder, const fs::path& left_ou
   return content;
 }
 
-/// Files of other kinds lie beside scans often enough: they are passed over. Where there are only such, it is a DICOM series.
+/// Files of other kinds lie beside scans often enough, and beside folders of scans: they are passed over. Where there are only such,
+/// or DICOM files, it is a DICOM series.
 bool is_collection(const std::vector<fs::path>& content) {
   const auto is_folder = [](const fs::path& path) { return fs::is_directory(path); };
-  return std::ranges::any_of(content, [&](const fs::path& path) { return !is_folder(path) && is_scan_file(path); }) ||
-         std::ranges::all_of(content, is_folder);
+  const auto is_scan = [&](const fs::path& path) { return !is_folder(path) && is_scan_file(path); };
+  if (content.empty() || std::ranges::any_of(content, is_scan)) return true;
+  return std::ranges::any_of(content, is_folder) && std::ranges::none_of(content, volume::is_dicom_file);
 }
 
 /// Why a folder of DICOM files is no scan: media have a folder for each series. "" for a scan. Where the first of them may be one,

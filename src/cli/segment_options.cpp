@@ -23,8 +23,9 @@ const std::string manual = fmt::format(R"(  pulmoseg segment SCAN.nii.gz --out F
 Each INPUT is a NIfTI or NRRD file (3-D, or one 2-D slice) or DICOM (a folder, a ZIP, a DICOMDIR; files of one
 folder are one scan), of any size, spacing and orientation; or a folder that holds many of these, results of
 an earlier run left out; or a study in a picture archive, SERVER/studies/UID or SERVER/studies/UID/series/UID; or
-a list, a .csv with the column image, and if wanted case (its name) and lung_mask. Of DICOM the CT volume is taken, and localizers, reports and derived
-series are left out; where there are several volumes, --series says which one.
+a list, a .csv with the column image, and if wanted case (its name) and lung_mask. Of DICOM the CT volume is
+taken, and localizers, reports and derived series are left out; where there are several volumes, --series says
+which one.
 Without --model, the one that ships with the program finds lung and lesion: what it is worth, and its licence
 (CC BY-NC-SA 4.0), stand in models/README.md. For an input called NAME, FOLDER gets
 
@@ -75,7 +76,8 @@ A model that was run before starts quicker: what is prepared for this processor 
 
 Many scans: --workers N starts N processes, each with its share of cases and threads. --shard i/n takes every
 n-th case, for n jobs that share FOLDER; `pulmoseg cohort FOLDER` then makes both tables. Whatever is killed
-at whatever time, --resume does the rest.
+at whatever time, --resume does the rest, given the same inputs: that a name stands for another scan than it
+did is an error.
 
 The masks are what the network says, put right: the lung is its two largest parts, solid in each slice,
 lesion is inside of it, and parts of lesion below --speck-ml are dropped; --as-found leaves all as it is.

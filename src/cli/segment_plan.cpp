@@ -119,7 +119,9 @@ void check_results(const SegmentCase& planned, const std::set<fs::path>& read, b
     }
     if (read.contains(identity(file))) {
       throw UsageError(
-          fmt::format("{}: would be replaced by a result and is an input; choose another folder", file.string()));
+          fmt::format("{}: would be replaced by a result and is an input; choose another folder, or remove it if a run "
+                      "that was stopped left it",
+                      file.string()));
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <stdexcept>
 
 #include "common.hpp"
 #include "segment_case.hpp"
@@ -19,9 +20,10 @@ void ScansAhead::begin_next() {
   ++next_;
 }
 
-OpenedScan ScansAhead::take() {
+OpenedScan ScansAhead::take(const SegmentCase& planned) {
   begin_next();
-  show_arriving(cases_[next_ - 1]);
+  if (&planned != &cases_[next_ - 1]) throw std::logic_error("scans are taken in the order of their cases");
+  show_arriving(planned);
   OpenedScan scan = coming_.get();
   begin_fetch();
   return scan;

@@ -30,8 +30,8 @@ class ScansAhead {
 
   void begin_next();  ///< once the network is done with the scan that was taken last
 
-  /// Of the next case. Throws what was wrong with it.
-  OpenedScan take();
+  /// Of `planned`, which is the next case. Throws what was wrong with it.
+  OpenedScan take(const SegmentCase& planned);
 
  private:
   void begin_fetch();

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <mutex>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -50,33 +52,62 @@ pid_t start(std::vector<std::string> arguments) {
   ::_exit(127);
 }
 
-/// Nothing when all went well.
-std::string wait_for(pid_t worker) {
-  int status = 0;
-  while (::waitpid(worker, &status, 0) < 0) {
-    if (errno != EINTR) return std::strerror(errno);
+/// Processes that have not been waited for, so that their numbers are still theirs.
+class Workers {
+ public:
+  void add(pid_t worker) {
+    const std::scoped_lock lock(mutex_);
+    there_.push_back(worker);
   }
-  if (WIFSIGNALED(status)) return fmt::format("was killed by signal {}", WTERMSIG(status));
-  return WEXITSTATUS(status) == 0 ? "" : fmt::format("ended with exit code {}", WEXITSTATUS(status));
+
+  void ask_to_stop() {
+    const std::scoped_lock lock(mutex_);
+    for (const pid_t worker : there_) ::kill(worker, SIGTERM);
+  }
+
+  /// Nothing when all went well.
+  std::string wait_for(pid_t worker) {
+    siginfo_t ended{};
+    while (::waitid(P_PID, static_cast<id_t>(worker), &ended, WEXITED | WNOWAIT) < 0) {
+      if (errno != EINTR) return std::strerror(errno);
+    }
+    const std::scoped_lock lock(mutex_);
+    int status = 0;
+    ::waitpid(worker, &status, 0);
+    std::erase(there_, worker);
+    if (WIFSIGNALED(status)) return fmt::format("was killed by signal {}", WTERMSIG(status));
+    return WEXITSTATUS(status) == 0 ? "" : fmt::format("ended with exit code {}", WEXITSTATUS(status));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<pid_t> there_;
+};
+
+/// The options that make a worker of this very call, before a "--", behind which all are inputs.
+std::vector<std::string> command_line_of(const Shard& part, int threads) {
+  auto arguments = own_command_line();
+  const std::vector<std::string> options{"--workers", "1",
+                                         "--shard",   fmt::format("{}/{}", part.index, part.count),
+                                         "--threads", fmt::format("{}", threads)};
+  arguments.insert(std::ranges::find(arguments, "--"), options.begin(), options.end());
+  return arguments;
 }
 
 }  // namespace
 
 void run_workers(int workers, const Shard& shard, int threads) {
   const int all = threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  Workers there;
   std::vector<pid_t> started;
   for (int worker = 0; worker < workers; ++worker) {
-    auto arguments = own_command_line();
-    const Shard part = part_of(shard, worker, workers);
-    for (const std::string& argument : {std::string("--workers"), std::string("1"), std::string("--shard"),
-                                        fmt::format("{}/{}", part.index, part.count), std::string("--threads"),
-                                        fmt::format("{}", std::max(1, all / workers))})
-      arguments.push_back(argument);
-    started.push_back(start(std::move(arguments)));
+    started.push_back(start(command_line_of(part_of(shard, worker, workers), std::max(1, all / workers))));
+    there.add(started.back());
   }
+  const std::stop_callback pass_on(stop_token(), [&] { there.ask_to_stop(); });
   int failed = 0;
   for (std::size_t i = 0; i < started.size(); ++i) {
-    const std::string reason = wait_for(started[i]);
+    const std::string reason = there.wait_for(started[i]);
     if (reason.empty()) continue;
     ++failed;
     spdlog::error("worker {} of {} {}", i + 1, workers, reason);

@@ -579,6 +579,18 @@ TEST_F(SegmentProgram, CtrlCLeavesNothingHalfWritten) {
   EXPECT_TRUE(results().empty());
 }
 
+TEST_F(SegmentProgram, ACaseThatFailsLeavesTheOthersTheirOwnScans) {
+  for (const auto& [name, count] : {std::pair{"a", 3}, {"b", 4}, {"c", 5}})
+    test::write_ct_series(folder_ / name, count);
+  fs::create_directories(out_ / "a_pushed.csv/in_the_way");
+  const auto result = segment({(folder_ / "a").string(), (folder_ / "b").string(), (folder_ / "c").string(), "--format",
+                               "dicom-seg", "--overwrite"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_CONTAINS(result.messages, "1 of 3 cases failed");
+  for (const auto& [name, count] : {std::pair{"b.json", 4}, {"c.json", 5}})
+    EXPECT_EQ(Json::parse(read_file(out_ / name))["slices"].size(), count) << name;
+}
+
 /// Many small scans in folders, some of one name.
 class SegmentCohort : public SegmentProgram {
  protected:
@@ -739,6 +751,27 @@ TEST_F(SegmentCohort, ResumeDoesWhatIsLeft) {
   EXPECT_EQ(segment({scans_.string(), "--resume"}).exit_code, 0);
 }
 
+TEST_F(SegmentCohort, ResumeNoticesThatANameStandsForAnotherScan) {
+  write_volume(scans_ / "b/ct.nii.gz", phantom({.size = {columns, rows, 4}, .spacing = {1, 1, 1}, .origin = {}}));
+  ASSERT_EQ(segment({scans_.string()}).exit_code, 0);
+  const auto before = bytes();
+  fs::create_directories(scans_ / "aa");
+  fs::rename(scans_ / "a/other.nrrd", scans_ / "aa/other.nrrd");
+  EXPECT_EQ(segment({scans_.string(), "--resume"}).exit_code, 0) << "the same scan at another place";
+  write_volume(scans_ / "aa/ct.nii.gz", phantom({.size = {columns, rows, 3}, .spacing = {1, 1, 1}, .origin = {}}));
+  const auto shifted = segment({scans_.string(), "--resume"});
+  EXPECT_EQ(shifted.exit_code, 1);
+  EXPECT_CONTAINS(shifted.messages, "ct_2.json: is not of " + (scans_ / "aa/ct.nii.gz").string());
+  EXPECT_EQ(bytes(), before);
+}
+
+TEST_F(SegmentCohort, ResultsThatAreBeingWrittenAreNotInTheTable) {
+  ASSERT_EQ(segment({scans_.string()}).exit_code, 0);
+  write_file(out_ / ".partial-99.deadbeef-ct_9.json", "");
+  EXPECT_EQ(test::run_program({"cohort", out_.string()}).exit_code, 0);
+  EXPECT_EQ(table().size(), names_.size());
+}
+
 TEST_F(SegmentCohort, KilledAtAnyMomentItLosesNothing) {
   for (int i = 0; i < 20; ++i) fs::copy_file(scans_ / "a/ct.nii.gz", scans_ / ("scan" + std::to_string(i) + ".nii.gz"));
   ASSERT_EQ(segment({scans_.string(), "--threads", "1"}).exit_code, 0);
@@ -794,6 +827,26 @@ TEST_F(SegmentCohort, WorkersDoTheSame) {
   fs::remove(scans_ / "b/broken.nii");
   EXPECT_EQ(segment({scans_.string(), "--workers", "2", "--resume"}).exit_code, 0);
   EXPECT_EQ(segment({scans_.string(), "--workers", "2", "--json"}).exit_code, 2);
+}
+
+TEST_F(SegmentCohort, WorkersTakeTheirOptionsBeforeWhatIsNoOption) {
+  const auto result = test::run_program({"segment", "--model", model_.string(), "--out", out_.string(), "--workers",
+                                         "2", "--", (scans_ / "a").string(), (scans_ / "b").string()});
+  EXPECT_EQ(result.exit_code, 0) << result.messages;
+  EXPECT_EQ(table().size(), names_.size());
+}
+
+TEST_F(SegmentCohort, WorkersAreStoppedWithTheirParentAndWhatTheyFinishedIsInTheTable) {
+  const Geometry grid{.size = {32, 32, 30000}, .spacing = {1, 1, 1}, .origin = {}, .direction = Geometry{}.direction};
+  write_volume(folder_ / "long.nii", Volume{.geometry = grid, .voxels = std::vector<float>(32 * 32 * 30000, 1.0F)}, {},
+               volume::VoxelType::uint8);
+  const auto one_is_done = [&] { return fs::exists(out_ / "x.json"); };
+  const auto result = test::run_program({"segment", (scans_ / "b/deep/x.nii").string(), (folder_ / "long.nii").string(),
+                                         "--model", model_.string(), "--out", out_.string(), "--workers", "2"},
+                                        one_is_done);
+  EXPECT_EQ(result.exit_code, 130) << result.messages;
+  EXPECT_EQ(table(), std::vector<std::string>{"x"});
+  EXPECT_FALSE(fs::exists(out_ / "long.json"));
 }
 
 class SegmentDicom : public SegmentProgram {
@@ -858,6 +911,19 @@ TEST_F(SegmentDicom, AMediumWithAFolderForEachSeries) {
   ASSERT_EQ(result.exit_code, 0) << result.messages;
   EXPECT_CONTAINS(result.messages, "SER1: is left out: localizer");
   EXPECT_TRUE(fs::exists(out_ / "SER2.json"));
+}
+
+TEST_F(SegmentDicom, AFolderOfSeriesMayHoldOtherFilesToo) {
+  for (const char* patient : {"p1", "p2"}) test::write_ct_series(folder_ / "all" / patient, 4);
+  write_file(folder_ / "all/notes.txt", "of both");
+  const std::string all = (folder_ / "all").string();
+  ASSERT_EQ(segment({all}).exit_code, 0);
+  EXPECT_TRUE(fs::exists(out_ / "p1.json") && fs::exists(out_ / "p2.json"));
+  out_ = all;
+  ASSERT_EQ(segment({all}).exit_code, 0) << "results beside the scans";
+  const auto resumed = segment({all, "--resume"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.messages;
+  EXPECT_CONTAINS(resumed.messages, "2 cases are done already");
 }
 
 /// What `pulmoseg quantify` measures, but for the names of the files.

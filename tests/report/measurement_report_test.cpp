@@ -45,10 +45,10 @@ std::vector<std::string> keys(const Json& json) {
 
 TEST(MeasurementsJson, HasTheKeysOfTheSchemaInOrder) {
   const Json json = Json::parse(measurements_json(measured(true), provenance()));
-  EXPECT_EQ(keys(json),
-            (std::vector<std::string>{"schema", "research_use", "pulmoseg_version", "image", "lesion_mask", "lung_mask",
-                                      "study", "model", "grid", "lesion", "lung", "percent_affected", "severity",
-                                      "sides", "thirds", "density", "notes", "slices"}));
+  EXPECT_EQ(keys(json), (std::vector<std::string>{"schema", "research_use", "pulmoseg_version", "image",
+                                                  "image_fingerprint", "lesion_mask", "lung_mask", "study", "model",
+                                                  "grid", "lesion", "lung", "percent_affected", "severity", "sides",
+                                                  "thirds", "density", "notes", "slices"}));
   EXPECT_EQ(json["schema"], "pulmoseg.measurements/1");
   EXPECT_EQ(json["research_use"], "Research use only. Not a medical device.");
   EXPECT_EQ(json["image"], "scan.nii.gz") << "folders may hold names of patients";

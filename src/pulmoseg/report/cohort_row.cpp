@@ -84,8 +84,12 @@ StoredCase read_case(const std::filesystem::path& measurements_json) {
       for (const Json& further : model.at("averaged_with")) models.push_back(further.at("sha256").get<std::string>());
     }
     for (const char* part : {"grid", "lesion", "lung", "percent_affected"}) (void)json.at(part);
-    return {row_of(measurements_json.stem().string(), json), models,
-            !model.is_null() && model.at("mirrors_averaged").get<bool>()};
+    const auto fingerprint = json.find("image_fingerprint");
+    return {.row = row_of(measurements_json.stem().string(), json),
+            .models = models,
+            .mirrors = !model.is_null() && model.at("mirrors_averaged").get<bool>(),
+            .image_fingerprint =
+                fingerprint != json.end() && fingerprint->is_string() ? fingerprint->get<std::string>() : ""};
   } catch (const Json::exception& error) {
     throw Error(fmt::format("{}: is not what segment or quantify wrote ({}); run the case again with --overwrite",
                             measurements_json.string(), error.what()));

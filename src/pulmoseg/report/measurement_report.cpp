@@ -139,6 +139,7 @@ Json to_json(const quantify::Measurements& measurements, const Provenance& prove
           {"research_use", research_use},
           {"pulmoseg_version", provenance.version},
           {"image", name_or_null(provenance.image)},
+          {"image_fingerprint", or_null(provenance.image_fingerprint)},
           {"lesion_mask", name_or_null(provenance.lesion_mask)},
           {"lung_mask", name_or_null(provenance.lung_mask)},
           {"study", study_json(provenance.study)},

@@ -33,6 +33,7 @@ Study study_of(const volume::SourceInfo& source);
 struct Provenance {
   std::string version{};  ///< of pulmoseg
   std::filesystem::path image{}, lesion_mask{};
+  std::string image_fingerprint{};    ///< tells the image from others without its name; empty: not said
   std::filesystem::path lung_mask{};  ///< empty: none
   std::filesystem::path model{};      ///< empty: the mask was there already
   std::string model_sha256{};         ///< of the model's file, as `sha256sum` prints it
@@ -60,6 +61,7 @@ struct StoredCase {
   std::vector<std::string>
       models;  ///< SHA-256 of the model, of those averaged with it; empty: the mask was there already
   bool mirrors = false;
+  std::string image_fingerprint;  ///< empty: not said
 };
 
 /// What an earlier version did not know is an empty cell. Error when it is no such JSON, or a damaged one.
