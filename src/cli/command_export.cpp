@@ -102,6 +102,7 @@ Metadata make_metadata(const Arguments& arguments, std::int64_t classes, const f
     metadata = metadata_of_run(*run);
     preprocessing = dataset::Preprocessing::from_metadata(metadata, run->folder.string());
   }
+  metadata.erase("pulmoseg.precision");  // of the source's arithmetic; calibration says that of what is written
   preprocessing.size = arguments.size.value_or(preprocessing.size);
   preprocessing.mean = arguments.mean.value_or(preprocessing.mean);
   preprocessing.standard_deviation = arguments.standard_deviation.value_or(preprocessing.standard_deviation);

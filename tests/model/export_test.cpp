@@ -163,6 +163,13 @@ TEST(ExportCommand, KeepsWhatTheRunSaysAndTheCommandLineDoesNot) {
   EXPECT_EQ(exported(run.path(), {"--classes", "background,lesion"}).at("pulmoseg.mean"), "0");
 }
 
+TEST(ExportCommand, WhatComputesInFloatsDoesNotSay8Bits) {
+  const std::string calibrated = test::repository_file("models/lung-lesion.onnx");
+  ASSERT_EQ(onnx::read_header(calibrated).metadata.at("pulmoseg.precision"), "int8");
+  EXPECT_FALSE(exported(calibrated).contains("pulmoseg.precision"));
+  EXPECT_FALSE(exported(calibrated, {"--int8"}).contains("pulmoseg.precision"));
+}
+
 TEST(ExportCommand, AnotherToolsFolderIsNoRun) {
   const test::TemporaryFolder folder;
   write_weights(state_dict(*formula_network()), folder / "model.safetensors");
