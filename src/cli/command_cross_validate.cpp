@@ -72,6 +72,15 @@ inference::Engine engine_of(const Arguments& arguments, int fold) {
   return inference::Engine(inference::find_model(folder_of(arguments, fold)), {.threads = arguments.options.threads});
 }
 
+/// One that is there keeps the precision that auto became where it began.
+training::TrainingOptions options_for(const Arguments& arguments, const training::RunFolder& run) {
+  auto options = arguments.options;
+  options.resume = fs::exists(run.config());
+  if (options.resume && options.precision == training::Precision::automatic)
+    options.precision = training::read_config(run).options.precision;
+  return options;
+}
+
 void measure_fold(const Arguments& arguments, const dataset::Dataset& dataset, const dataset::Split& split) {
   const auto rows = split.rows(dataset::Part::test);
   auto engine = engine_of(arguments, split.fold);
@@ -90,8 +99,7 @@ void finish_fold(const Arguments& arguments, const dataset::Dataset& dataset, in
     // Longer than the training's own lock on its folder: a fold that is trained and not yet measured is nobody else's.
     const FolderLock lock(figures_of(arguments, fold));
     if (is_finished(arguments, fold)) return;
-    training::TrainingOptions options = arguments.options;
-    options.resume = fs::exists(training::RunFolder{run}.config());
+    const auto options = options_for(arguments, training::RunFolder{run});
     spdlog::info("fold {} of {}: {}", fold, arguments.folds, options.resume ? "goes on" : "begins");
     training::ProcessGroup alone;
     train_and_show(dataset, split, run, options, alone);
@@ -101,16 +109,29 @@ void finish_fold(const Arguments& arguments, const dataset::Dataset& dataset, in
   }
 }
 
+std::string describe_length(const training::TrainingOptions& options) {
+  return fmt::format("{} epochs{}", options.epochs,
+                     options.max_minutes ? fmt::format(" in at most {} minutes", *options.max_minutes) : "");
+}
+
+/// One that is finished is not trained any further.
+void check_length(const Arguments& arguments, const training::RunFolder& run) {
+  const auto before = describe_length(training::read_config(run).options), now = describe_length(arguments.options);
+  if (before == now) return;
+  throw Error(
+      fmt::format("{}: is finished and was trained for {}, now it is {}; ask for the same, or cross-validate "
+                  "into another folder",
+                  run.folder.string(), before, now));
+}
+
 /// Folds that were trained otherwise, or on other data, are not to be pooled with these.
 void check_folds_that_are_there(const Arguments& arguments, const dataset::Dataset& dataset) {
   for (int fold = 1; fold <= arguments.folds; ++fold) {
     const training::RunFolder run{folder_of(arguments, fold)};
     if (!fs::exists(run.config())) continue;
     const auto split = split_of(arguments, dataset, fold);
-    auto options = arguments.options;
-    options.precision = training::read_config(run).options.precision;  // auto became what the processor has
-    if (arguments.options.precision != training::Precision::automatic) options.precision = arguments.options.precision;
-    training::check_same_run(training::describe_run(dataset, split, options), dataset, split, run);
+    training::check_same_run(training::describe_run(dataset, split, options_for(arguments, run)), dataset, split, run);
+    if (is_finished(arguments, fold)) check_length(arguments, run);
   }
 }
 

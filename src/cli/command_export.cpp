@@ -30,10 +30,11 @@ constexpr const char* manual =
 under torchvision's names: a .pth (a state_dict, or a checkpoint that holds one), a .safetensors, or an .onnx
 that was exported. An auxiliary classifier is left out.
 
-An .onnx has the input "image" (batch x 1 x rows x columns, preprocessed) and the output "logits"; batch,
-rows and columns are free. It carries the names of the classes and the preprocessing: those given here,
-else those of the run or of the .onnx. --int8 alone stores its kernels in a quarter of the space, as whole
-numbers and a scale for each channel; the arithmetic stays in float.
+An .onnx has the input "image" (batch x 1 x rows x columns, preprocessed; of a model with --neighbours n
+2n + 1 channels) and the output "logits"; batch, rows and columns are free. It carries the names of the
+classes and the preprocessing: those given here, else those of the run or of the .onnx. --int8 alone stores
+its kernels in a quarter of the space, as whole numbers and a scale for each channel; the arithmetic stays in
+float.
 
 --int8 --calibration DATASET makes the arithmetic whole numbers too, several times faster: the ranges of
 activations come from slices of DATASET (the run's training part, where its split fits), and what it costs is
@@ -102,6 +103,7 @@ Metadata make_metadata(const Arguments& arguments, std::int64_t classes, const f
     metadata = metadata_of_run(*run);
     preprocessing = dataset::Preprocessing::from_metadata(metadata, run->folder.string());
   }
+  metadata.erase("pulmoseg.precision");  // of the source's arithmetic; calibration says that of what is written
   preprocessing.size = arguments.size.value_or(preprocessing.size);
   preprocessing.mean = arguments.mean.value_or(preprocessing.mean);
   preprocessing.standard_deviation = arguments.standard_deviation.value_or(preprocessing.standard_deviation);
@@ -146,15 +148,26 @@ Report write_onnx(const model::DeepLabV3& network, const Arguments& arguments, c
   return report;
 }
 
-void run_export(const Arguments& arguments) {
+/// Options that would do nothing are refused.
+void check_options(const CLI::App& command, const Arguments& arguments) {
   const std::string suffix = arguments.out.extension().string();
-  if (arguments.int8 && suffix != ".onnx") throw UsageError("--int8: needs an --out that ends in .onnx");
-  if (!arguments.calibration.dataset.empty() && !arguments.int8) throw UsageError("--calibration: needs --int8");
-  if (!arguments.licence.empty() && suffix != ".onnx") throw UsageError("--licence: needs an --out that ends in .onnx");
   if (suffix != ".onnx" && suffix != ".pth" && suffix != ".pt" && suffix != ".safetensors") {
     throw UsageError(
         fmt::format("--out {}: expected a name that ends in .onnx, .pth or .safetensors", arguments.out.string()));
   }
+  const auto need = [&](bool met, const char* what, std::initializer_list<const char*> options) {
+    for (const char* option : options) {
+      if (!met && command.count(option) > 0) throw UsageError(fmt::format("{}: needs {}", option, what));
+    }
+  };
+  need(suffix == ".onnx", "an --out that ends in .onnx",
+       {"--int8", "--licence", "--classes", "--size", "--mean", "--standard-deviation"});
+  need(arguments.int8, "--int8", {"--calibration"});
+  need(!arguments.calibration.dataset.empty(), "--calibration",
+       {"--split", "--calibration-slices", "--smallest-agreement", "--trainable", "--threads"});
+}
+
+void run_export(const Arguments& arguments) {
   if (!fs::exists(arguments.source)) {
     throw Error(fmt::format("{}: there is no such run or file of weights", arguments.source.string()));
   }
@@ -168,7 +181,7 @@ void run_export(const Arguments& arguments) {
     spdlog::info("{}: {} tensors of the auxiliary classifier are left out", weights.string(), left_out.size());
 
   Report report;
-  if (suffix == ".onnx") {
+  if (arguments.out.extension() == ".onnx") {
     report = write_onnx(network, arguments, weights);
   } else {
     model::write_weights(model::state_dict(*network), arguments.out);
@@ -226,7 +239,10 @@ void add_export_command(CLI::App& app) {
                     "Leave BatchNorm unfolded, so that train --init takes the file; ONNX Runtime runs it slower");
   command->add_option("--threads", calibration.threads, "Processor threads; 0 takes all")->capture_default_str();
   command->add_flag("--json", arguments->json, "Print the result as JSON");
-  command->callback([arguments] { run_export(*arguments); });
+  command->callback([command, arguments] {
+    check_options(*command, *arguments);
+    run_export(*arguments);
+  });
 }
 
 }  // namespace pulmoseg::cli

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <optional>
 #include <set>
+#include <span>
 
 #include "inspect_facts.hpp"
 #include "pulmoseg/dataset/dataset.hpp"
@@ -96,6 +99,27 @@ std::int64_t lesion_pixels(const dataset::Dataset& data) {
   return pixels;
 }
 
+/// The smallest and the largest of those that are finite, and how many are not.
+template <class Value>
+struct Range {
+  std::optional<std::pair<Value, Value>> finite;
+  std::int64_t not_finite = 0;
+};
+
+template <class Value>
+Range<Value> range_of(std::span<const Value> values) {
+  Range<Value> range;
+  for (const Value value : values) {
+    if (!std::isfinite(static_cast<float>(value))) {
+      ++range.not_finite;
+    } else {
+      const auto [low, high] = range.finite.value_or(std::pair(value, value));
+      range.finite = {std::min(low, value), std::max(high, value)};
+    }
+  }
+  return range;
+}
+
 std::vector<quantify::Note> dataset_warnings(const dataset::Dataset& data, std::int64_t with_lesion,
                                              std::size_t patients) {
   std::vector<quantify::Note> warnings;
@@ -110,11 +134,16 @@ std::vector<quantify::Note> dataset_warnings(const dataset::Dataset& data, std::
   } else if (patients < 3) {
     warnings.push_back({"few_patients", fmt::format("{} patients; a patient-wise split needs at least 3", patients)});
   }
-  std::int64_t constant = 0;
+  std::int64_t constant = 0, not_finite = 0;
   for (std::int64_t row = 0; row < data.size(); ++row) {
-    const auto [low, high] = std::ranges::minmax_element(data.image(row));
-    constant += *low == *high;
+    const auto range = range_of(data.image(row));
+    constant += range.finite && range.finite->first == range.finite->second;
+    not_finite += range.not_finite > 0;
   }
+  if (not_finite > 0)
+    warnings.push_back({"not_finite", fmt::format("{} of {} slices hold NaN or infinite values; a network learns "
+                                                  "nothing from them: prepare the dataset again",
+                                                  not_finite, data.size())});
   if (constant > 0)
     warnings.push_back({"constant_slices", fmt::format("{} of {} slices hold one value only", constant, data.size())});
   return warnings;
@@ -196,9 +225,11 @@ InspectedFile inspect_array(const std::filesystem::path& npy) {
   result.facts = {{"shape", file.shape()}, {"type", floats ? "float32" : "uint8"}};
   const auto add_range = [&](auto values) {
     if (values.empty()) return;
-    const auto [low, high] = std::ranges::minmax_element(values);
-    result.facts["minimum"] = *low;
-    result.facts["maximum"] = *high;
+    const auto range = range_of(values);
+    result.facts["minimum"] = range.finite ? Json(range.finite->first) : Json();
+    result.facts["maximum"] = range.finite ? Json(range.finite->second) : Json();
+    if (range.not_finite > 0)
+      result.warnings.push_back({"not_finite", fmt::format("{} values are NaN or infinite", range.not_finite)});
   };
   if (floats)
     add_range(file.floats());

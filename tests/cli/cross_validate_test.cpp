@@ -70,6 +70,13 @@ TEST_F(CrossValidateProgram, FoldsThatWereTrainedOtherwiseAreNotPooled) {
   const ProgramResult other = cross_validate({"--learning-rate", "0.001"});
   EXPECT_EQ(other.exit_code, 1);
   EXPECT_CONTAINS(other.messages, "learning_rate");
+  const ProgramResult longer =
+      run_program({"cross-validate", data_, "--out", out_.string(), "--folds", "3", "--epochs", "2"});
+  EXPECT_EQ(longer.exit_code, 1);
+  EXPECT_CONTAINS(longer.messages, "fold-1: is finished and was trained for 1 epochs, now it is 2 epochs; ask for");
+  const ProgramResult shorter = cross_validate({"--max-minutes", "0.5"});
+  EXPECT_EQ(shorter.exit_code, 1);
+  EXPECT_CONTAINS(shorter.messages, "trained for 1 epochs, now it is 1 epochs in at most 0.5 minutes");
   EXPECT_FALSE(fs::exists(out_ / "fold-2"));
 }
 
@@ -83,7 +90,7 @@ TEST_F(CrossValidateProgram, LeavesAFoldToTheProcessThatHasIt) {
 
 TEST_F(CrossValidateProgram, GoesOnWithAFoldThatWasInterrupted) {
   const ProgramResult stopped = run_program({"cross-validate", data_, "--out", out_.string(), "--folds", "3", "--only",
-                                             "1", "--epochs", "200", "--threads", "2"},
+                                             "1", "--epochs", "200", "--threads", "2", "--precision", "bf16"},
                                             [&] { return fs::exists(out_ / "fold-1" / "history.csv"); });
   EXPECT_EQ(stopped.exit_code, 130) << stopped.messages;
   const auto done = read_csv(out_ / "fold-1" / "history.csv").rows.size();
@@ -92,6 +99,8 @@ TEST_F(CrossValidateProgram, GoesOnWithAFoldThatWasInterrupted) {
   ASSERT_EQ(resumed.exit_code, 0) << resumed.messages;
   EXPECT_CONTAINS(resumed.messages, "fold 1 of 3: goes on");
   EXPECT_EQ(read_csv(out_ / "fold-1" / "history.csv").rows.size(), done + 1);
+  EXPECT_EQ(Json::parse(read_file(out_ / "fold-1" / "config.json"))["options"]["precision"], "bf16")
+      << "not this auto's";
 }
 
 TEST_F(CrossValidateProgram, ImpossibleFoldsAreRefusedBeforeAnythingIsTrained) {

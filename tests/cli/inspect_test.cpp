@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -73,6 +74,17 @@ TEST(InspectProgram, AnArray) {
   EXPECT_EQ(array["kind"], "NumPy array");
   EXPECT_EQ(array["shape"], Json({1, 2, 2}));
   EXPECT_EQ(array["maximum"], 1.0);
+}
+
+TEST(InspectProgram, AnArrayThatIsNotFinite) {
+  const test::TemporaryFolder folder;
+  dataset::NpyWriter writer(folder / "images.npy", dataset::NpyType::float32, {2, 2});
+  writer.write_row(0, std::vector<float>{NAN, 1, INFINITY, 0.25F});
+  writer.commit(1);
+  const Json array = inspect(folder / "images.npy");
+  EXPECT_EQ(array["minimum"], 0.25);
+  EXPECT_EQ(array["maximum"], 1.0);
+  EXPECT_TRUE(warns(array, "not_finite"));
 }
 
 TEST(InspectProgram, AnOnnxModelAndARun) {
@@ -158,9 +170,17 @@ TEST(InspectProgram, ADataset) {
   EXPECT_EQ(found["size"], Json({32, 32}));
   EXPECT_TRUE(found["patients"].is_null());
   EXPECT_TRUE(warns(found, "patients_unknown"));
+  EXPECT_FALSE(warns(found, "not_finite"));
   const auto in_words = test::run_program({"inspect", (folder / "dataset").string()});
   EXPECT_CONTAINS(in_words.output, "\n  slices                  36\n");
   EXPECT_CONTAINS(in_words.output, "\n  lesion percent of pixels  ");
+
+  dataset::NpyWriter images(folder / "dataset" / "images.npy", dataset::NpyType::float32, {32, 32});
+  for (std::int64_t row = 0; row < 36; ++row) images.write_row(row, std::vector<float>(32 * 32, row > 1 ? 0.5F : NAN));
+  images.commit(36);
+  const Json damaged = inspect(folder / "dataset");
+  EXPECT_TRUE(warns(damaged, "not_finite"));
+  EXPECT_CONTAINS(damaged.dump(), "34 of 36 slices hold one value only");
 }
 
 TEST(InspectProgram, WeightsOrWhyTheyCannotBeRead) {

@@ -163,6 +163,13 @@ TEST(ExportCommand, KeepsWhatTheRunSaysAndTheCommandLineDoesNot) {
   EXPECT_EQ(exported(run.path(), {"--classes", "background,lesion"}).at("pulmoseg.mean"), "0");
 }
 
+TEST(ExportCommand, WhatComputesInFloatsDoesNotSay8Bits) {
+  const std::string calibrated = test::repository_file("models/lung-lesion.onnx");
+  ASSERT_EQ(onnx::read_header(calibrated).metadata.at("pulmoseg.precision"), "int8");
+  EXPECT_FALSE(exported(calibrated).contains("pulmoseg.precision"));
+  EXPECT_FALSE(exported(calibrated, {"--int8"}).contains("pulmoseg.precision"));
+}
+
 TEST(ExportCommand, AnotherToolsFolderIsNoRun) {
   const test::TemporaryFolder folder;
   write_weights(state_dict(*formula_network()), folder / "model.safetensors");
@@ -204,6 +211,28 @@ TEST(ExportCommand, RefusesInOneLine) {
     EXPECT_EQ(std::ranges::count(result.messages, '\n'), 1) << result.messages;
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(ExportCommand, RefusesOptionsThatWouldDoNothing) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> refusals{
+      {{"never.pth", "--classes", "background,lesion"}, "--classes: needs an --out that ends in .onnx"},
+      {{"never.pth", "--size", "64"}, "--size: needs an --out that ends in .onnx"},
+      {{"never.safetensors", "--mean", "0"}, "--mean: needs an --out that ends in .onnx"},
+      {{"never.pth", "--standard-deviation", "1"}, "--standard-deviation: needs an --out that ends in .onnx"},
+      {{"never.pth", "--int8"}, "--int8: needs an --out that ends in .onnx"},
+      {{"never.onnx", "--calibration", "data"}, "--calibration: needs --int8"},
+      {{"never.onnx", "--int8", "--split", "split.csv"}, "--split: needs --calibration"},
+      {{"never.onnx", "--int8", "--calibration-slices", "64"}, "--calibration-slices: needs --calibration"},
+      {{"never.onnx", "--smallest-agreement", "1"}, "--smallest-agreement: needs --calibration"},
+      {{"never.onnx", "--trainable"}, "--trainable: needs --calibration"},
+      {{"never.onnx", "--threads", "1"}, "--threads: needs --calibration"},
+  };
+  for (auto [arguments, message] : refusals) {
+    arguments.insert(arguments.begin(), {"export", golden_file("ordered_dict.pth"), "--out"});
+    const auto result = test::run_program(arguments);
+    EXPECT_EQ(result.exit_code, 2) << message;
+    EXPECT_NE(result.messages.find(message), std::string::npos) << result.messages;
+  }
 }
 
 TEST(BackboneCommand, RefusesA2dNetwork) {

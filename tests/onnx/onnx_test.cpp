@@ -205,6 +205,21 @@ TEST(Onnx, SaysWhatIsWrongWithAFile) {
   }
 }
 
+TEST(Onnx, RefusesOperatorsWithoutWhatTheyWorkOn) {
+  const test::TemporaryFolder folder;
+  const auto refusal = [&](Node node) {
+    Model model;
+    model.nodes = {std::move(node)};
+    write(model, folder / "a.onnx");
+    return error_of(folder / "a.onnx");
+  };
+  EXPECT_NE(refusal({"Relu", "r", {"image"}, {}, {}}).find("operator Relu 'r' has no output"), std::string::npos);
+  for (const std::string type : {"QuantizeLinear", "DequantizeLinear"}) {
+    EXPECT_NE(refusal({type, "q", {}, {"y"}, {}}).find(type + " 'q' has 0 inputs"), std::string::npos);
+    EXPECT_NE(refusal({type, "q", {"image"}, {"y"}, {}}).find(type + " 'q' has 1 inputs"), std::string::npos);
+  }
+}
+
 TEST(Onnx, RefusesWhatItCannotHold) {
   const auto golden = [](const char* name) { return test::repository_file("tests/data/onnx") / name; };
   EXPECT_NE(error_of(golden("double_weights.onnx")).find("'w' has element type 11, expected 1 (float32)"),

@@ -147,6 +147,12 @@ TEST(Quantise, TakesItsActivationsOutAgain) {
   EXPECT_LT(largest_difference(exact, logits(floats)), 0.02 * spread(exact));
 }
 
+TEST(Quantise, MetadataAloneMakesNothing8Bits) {
+  const onnx::Model floats =
+      onnx::without_quantised_activations(quantise(residual_network(), ranges_of(residual_network())));
+  EXPECT_EQ(logits(floats, "int8"), logits(floats));
+}
+
 TEST(Quantise, RefusesWhatIsQuantisedAlready) {
   const onnx::Model quantised = quantise(residual_network(), ranges_of(residual_network()));
   EXPECT_THROW(quantise(quantised, ranges_of(residual_network())), Error);

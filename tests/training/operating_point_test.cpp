@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include "fixture.hpp"
 #include "pulmoseg/model/weights.hpp"
 
@@ -51,6 +53,12 @@ TEST(LesionMargins, ShiftsNothingWithoutNeed) {
   EXPECT_EQ(right.best_shift(), 0);
   empty.add(logits_of({3, -3}), targets_of({0, 0}));
   EXPECT_EQ(empty.best_shift(), 0) << "nothing to find";
+}
+
+TEST(LesionMargins, LeavesNaNToTheLoss) {
+  LesionMargins margins(lesion);
+  EXPECT_NO_THROW(margins.add(logits_of({NAN, 3, INFINITY, -INFINITY}), targets_of({1, 1, 1, 0})));
+  EXPECT_EQ(margins.counts().true_positive, 2U);
 }
 
 TEST(ShiftedBias, ComesBack) {

@@ -121,6 +121,13 @@ void fold_constants(const std::shared_ptr<ov::Model>& network) {
   manager.run_passes(network);
 }
 
+/// Metadata may say so of a file whose arithmetic is in floats.
+bool computes_in_8_bits(const ov::Model& network) {
+  return std::ranges::any_of(network.get_ops(), [](const auto& node) {
+    return std::string_view(node->get_type_name()) == "FakeQuantize";
+  });
+}
+
 void check_options(const std::string& precision, int threads) {
   constexpr std::array precisions{"auto", "fp32", "bf16", "int8"};
   if (std::ranges::count(precisions, precision) == 0) {
@@ -209,7 +216,7 @@ void Network::State::load() {
   if (network) return;
   try {
     network = read();
-    if (facts.precision != "int8") fold_constants(network);
+    if (facts.precision != "int8" || !computes_in_8_bits(*network)) fold_constants(network);
   } catch (const ov::Exception& error) {
     throw Error(fmt::format("{}: holds a network that cannot be run: {}", facts.file.string(), one_line(error)));
   }

@@ -31,7 +31,8 @@ LesionMargins::LesionMargins(const dataset::Region& lesion)
 void LesionMargins::add(const torch::Tensor& logits, const torch::Tensor& targets) {
   const torch::Tensor here = logits.cpu();
   const torch::Tensor margins = here.index_select(1, lesion_).amax(1) - here.index_select(1, others_).amax(1);
-  const torch::Tensor bin = ((margins / step).ceil() - 1).clamp(-half, half - 1).to(torch::kInt64) + half;
+  // NaN has no bin; of it the loss tells.
+  const torch::Tensor bin = ((margins.nan_to_num() / step).ceil() - 1).clamp(-half, half - 1).to(torch::kInt64) + half;
   const torch::Tensor truth = is_lesion_.take(targets.cpu());
   pixels_ += (truth * bins + bin).flatten().bincount({}, 2 * bins).view({2, bins});
 }

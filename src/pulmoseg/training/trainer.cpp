@@ -293,10 +293,11 @@ bool Trainer::time_is_up() const {
 
 double Trainer::require_number(double loss, std::string_view part) const {
   if (std::isfinite(loss)) return loss;
-  throw Error(
-      fmt::format("{}: the {} loss became {} in epoch {} after {} batches; the last checkpoint is kept: train anew "
-                  "with a smaller --learning-rate or with --precision fp32",
-                  run_.folder.string(), part, loss, state_.epoch + 1, state_.batch));
+  throw Error(fmt::format(
+      "{}: the {} loss became {} in epoch {} after {} batches; the last checkpoint is kept: train anew "
+      "with a smaller --learning-rate or with --precision fp32, or see whether pulmoseg inspect DATASET warns of "
+      "not_finite",
+      run_.folder.string(), part, loss, state_.epoch + 1, state_.batch));
 }
 
 void Trainer::report_step() const {
