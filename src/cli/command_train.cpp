@@ -8,7 +8,7 @@
 #include "commands.hpp"
 #include "common.hpp"
 #include "pulmoseg/base/error.hpp"
-#include "pulmoseg/base/number.hpp"
+#include "pulmoseg/dataset/fold.hpp"
 #include "pulmoseg/training/ranks.hpp"
 #include "pulmoseg/training/train.hpp"
 #include "train_options.hpp"
@@ -26,20 +26,12 @@ struct Arguments {
   training::TrainingOptions options;
 };
 
-/// "2/5" -> {2, 5}.
-std::pair<int, int> parse_fold(std::string_view text) {
-  const auto slash = text.find('/');
-  const auto fold = parse_number<int>(text.substr(0, slash));
-  const auto folds = slash == text.npos ? std::nullopt : parse_number<int>(text.substr(slash + 1));
-  if (!fold || !folds) throw UsageError(fmt::format("--fold {}: expected k/n, e.g. 1/5", text));
-  return {*fold, *folds};
-}
-
 dataset::Split make_split(const Arguments& arguments, const dataset::Dataset& dataset) {
   const std::uint64_t seed = arguments.split_seed.value_or(arguments.options.seed);
   if (arguments.split == "slice") return dataset::split_by_slice(dataset, seed);
-  const auto [fold, folds] = parse_fold(arguments.fold);
-  return dataset::split_by_patient(dataset, seed, fold, folds);
+  const auto fold = dataset::parse_fold(arguments.fold);
+  if (!fold) throw UsageError(fmt::format("--fold {}: expected k/n, e.g. 1/5", arguments.fold));
+  return dataset::split_by_patient(dataset, seed, fold->first, fold->second);
 }
 
 dataset::Split prepare_run(const CLI::App& command, Arguments& arguments, const dataset::Dataset& dataset) {

@@ -56,7 +56,9 @@ bool is_run(const std::filesystem::path& folder) {
   const auto file = folder / "config.json";
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored)) return false;
-  const auto config = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  const std::string text = read_file(file);
+  const auto config = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (config.is_discarded()) return text.find("pulmoseg.run/") != text.npos;  // a damaged one, as who reads it will say
   const auto schema = config.is_object() ? config.find("schema") : config.end();
   return schema != config.end() && schema->is_string() && schema->get<std::string>().starts_with("pulmoseg.run/");
 }

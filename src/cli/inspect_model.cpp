@@ -8,6 +8,7 @@
 
 #include "inspect_facts.hpp"
 #include "pulmoseg/base/csv.hpp"
+#include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/output_file.hpp"
 #include "pulmoseg/onnx/model.hpp"
@@ -43,11 +44,11 @@ Json history_facts(const fs::path& file) {
   Json facts{{"epochs_done", table.rows.size()}};
   std::pair<std::int64_t, double> best{0, 0.0};  // the largest images, then the lowest loss: as training chooses
   for (const auto& row : table.rows) {
-    const auto rows = parse_number<std::int64_t>(row[size]);
+    const auto rows = parse_number<std::int64_t>(row[size]), number = parse_number<std::int64_t>(row[epoch]);
     const auto value = parse_number<double>(row[loss]);
-    if (!rows || !value || std::pair(*rows, -*value) <= best) continue;
+    if (!rows || !number || !value || std::pair(*rows, -*value) <= best) continue;
     best = {*rows, -*value};
-    facts["best_epoch"] = row[epoch];
+    facts["best_epoch"] = *number;
     facts["best_validation_loss"] = *value;
   }
   return facts;
@@ -72,7 +73,11 @@ InspectedFile inspect_onnx(const fs::path& file) {
 InspectedFile inspect_run(const fs::path& folder) {
   InspectedFile result;
   result.kind = "training run";
-  result.facts["config"] = Json::parse(read_file(folder / "config.json"));
+  try {
+    result.facts["config"] = Json::parse(read_file(folder / "config.json"));
+  } catch (const Json::exception& error) {
+    throw Error(fmt::format("{}: is damaged: {}", (folder / "config.json").string(), error.what()));
+  }
   if (fs::exists(folder / "history.csv")) result.facts["history"] = history_facts(folder / "history.csv");
   if (fs::exists(folder / "model.onnx")) {
     const InspectedFile model = inspect_onnx(folder / "model.onnx");

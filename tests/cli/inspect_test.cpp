@@ -102,7 +102,7 @@ TEST(InspectProgram, AnOnnxModelAndARun) {
   const Json run = inspect(folder.path());
   EXPECT_EQ(run["kind"], "training run");
   EXPECT_EQ(run["history"]["epochs_done"], 3);
-  EXPECT_EQ(run["history"]["best_epoch"], "2");
+  EXPECT_EQ(run["history"]["best_epoch"], 2);
   EXPECT_EQ(run["model"], [&] {
     Json facts = model;
     facts.erase("file");
@@ -196,6 +196,15 @@ TEST(InspectProgram, WeightsOrWhyTheyCannotBeRead) {
   EXPECT_EQ(weights["parameters"], 8);
   EXPECT_EQ(weights["types"], (Json{{"float32", 2}}));
   EXPECT_TRUE(warns(weights, "not_deeplabv3"));
+}
+
+TEST(InspectProgram, ADamagedRunIsNamed) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "config.json", R"({"schema": "pulmoseg.run/1", "rec)");
+  const auto result = test::run_program({"inspect", folder.path().string()});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_CONTAINS(result.messages, "config.json: is damaged: ");
+  EXPECT_EQ(std::ranges::count(result.messages, '\n'), 1) << result.messages;
 }
 
 TEST(InspectProgram, AnotherToolsFolderIsNoRun) {

@@ -180,6 +180,15 @@ TEST(ExportCommand, AnotherToolsFolderIsNoRun) {
   EXPECT_NE(as_run.messages.find("expected a run of pulmoseg train"), std::string::npos) << as_run.messages;
 }
 
+TEST(ExportCommand, ADamagedRunIsNamed) {
+  const test::TemporaryFolder run;
+  write_weights(state_dict(*formula_network()), run / "deeplabv3_resnet50_trained.pth");
+  write_file(run / "config.json", R"({"schema": "pulmoseg.run/1", "rec)");
+  const auto result = test::run_program({"export", run.path(), "--out", run / "a.onnx"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.messages.find("config.json: is damaged: "), std::string::npos) << result.messages;
+}
+
 TEST(ExportCommand, ColourNetworksDoNotBecomeOnnx) {
   const test::TemporaryFolder folder;
   write_weights(state_dict(*DeepLabV3(DeepLabV3Options{.channels = 3})), folder / "a.pth");

@@ -3,7 +3,9 @@
 
 #include "pulmoseg/model/weights.hpp"
 
+#include <sys/stat.h>
 #include <torch/torch.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <random>
@@ -130,6 +132,18 @@ TEST(Pth, RefusesWhatIsNoStateDictInOneLine) {
   expect_contains(error_of(folder / "empty.pth"), "is empty");
   write_file(folder / "text.pth", "hello");
   expect_contains(error_of(folder / "text.pth"), "is no PyTorch weights file");
+}
+
+TEST(ReadWeights, SaysWhyAFileCannotBeOpened) {
+  const test::TemporaryFolder folder;
+  for (const char* name : {"pipe.safetensors", "pipe.pth"}) {
+    ASSERT_EQ(::mkfifo((folder / name).c_str(), 0600), 0);
+    expect_contains(error_of(folder / name), "is no file, expected a file of weights");
+  }
+  if (::geteuid() == 0) return;  // root opens everything
+  write_file(folder / "secret.pth", "hello");
+  std::filesystem::permissions(folder / "secret.pth", std::filesystem::perms::none);
+  expect_contains(error_of(folder / "secret.pth"), "cannot be read: Permission denied");
 }
 
 TEST(Pth, WritesWhatItReads) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
 
 #include "../inference/tiny_network.hpp"
@@ -69,6 +70,20 @@ TEST_F(CalibrateTest, ANetworkOfFloatsHasNoEightBits) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(std::string(error.what()).find("tiny.onnx: is not in 8 bits"), 0u) << error.what();
+  }
+}
+
+TEST_F(CalibrateTest, NamesTheTensorThatIsNotFinite) {
+  onnx::Model model = test::residual_network();
+  for (auto& initializer : model.initializers) {
+    if (initializer.name == "b.weight") std::get<std::vector<float>>(initializer.data)[0] = NAN;
+  }
+  try {
+    calibrated(model);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()).find("tiny.onnx: its tensor bn_b holds values that are not finite"), 0u)
+        << error.what();
   }
 }
 

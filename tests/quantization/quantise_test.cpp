@@ -114,6 +114,16 @@ TEST(Quantise, WeightsAreWholeAndAPairOfProductsFitsIn16Bits) {
   }
 }
 
+TEST(Quantise, KeepsTheBiasOfANearlyDeadChannel) {
+  onnx::Model model = residual_network();
+  auto& kernel = std::get<std::vector<float>>(onnx::find_initializer(model, "logits.weight")->data);
+  std::fill(kernel.begin() + 8, kernel.end(), 1e-12F);
+  std::get<std::vector<float>>(onnx::find_initializer(model, "logits.bias")->data)[1] = 3;
+  const auto exact = logits(model), found = logits(quantise(model, ranges_of(model)), "int8");
+  EXPECT_LT(largest_difference(exact, found), 0.03 * spread(exact));
+  EXPECT_NEAR(found.back(), 3, 1e-3);
+}
+
 TEST(Quantise, WhatIsJoinedSharesItsScale) {
   onnx::Model quantised = quantise(residual_network(), ranges_of(residual_network()));
   const auto scale = [&](const char* tensor) {

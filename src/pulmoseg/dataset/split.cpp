@@ -15,6 +15,7 @@
 #include "pulmoseg/base/error.hpp"
 #include "pulmoseg/base/number.hpp"
 #include "pulmoseg/base/output_file.hpp"
+#include "pulmoseg/dataset/fold.hpp"
 
 namespace pulmoseg::dataset {
 namespace {
@@ -179,15 +180,14 @@ Split read_split_facts(const CsvTable& table) {
   const std::string_view kind = first[table.column("kind")], seed_text = first[table.column("seed")],
                          fold_text = first[table.column("fold")];
   const auto seed = parse_number<std::uint64_t>(seed_text);
-  const auto slash = fold_text.find('/');
-  const auto fold = parse_number<int>(fold_text.substr(0, slash));
-  const auto folds = slash == fold_text.npos ? std::nullopt : parse_number<int>(fold_text.substr(slash + 1));
-  const bool known = kind == "slice" ? fold_text.empty() : kind == "patient" && fold && folds;
+  const auto fold = parse_fold(fold_text);
+  const bool known = kind == "slice" ? fold_text.empty() : kind == "patient" && fold;
   if (!known || !seed) {
     throw Error(fmt::format("{}: says kind '{}', seed '{}', fold '{}', expected what pulmoseg train writes",
                             table.file.string(), kind, seed_text, fold_text));
   }
-  return {.kind = std::string(kind), .seed = *seed, .fold = fold.value_or(0), .folds = folds.value_or(0), .parts = {}};
+  const auto [number, folds] = fold.value_or(std::pair(0, 0));
+  return {.kind = std::string(kind), .seed = *seed, .fold = number, .folds = folds, .parts = {}};
 }
 
 }  // namespace

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <set>
 #include <string_view>
 
@@ -41,6 +44,10 @@ StateDict read_weights(const std::filesystem::path& file) {
     throw Error(
         fmt::format("{}: is a folder, expected a file of weights (.pth, .safetensors or .onnx)", file.string()));
   }
+  if (!std::filesystem::is_regular_file(file, error)) {
+    throw Error(fmt::format("{}: is no file, expected a file of weights (.pth, .safetensors or .onnx)", file.string()));
+  }
+  if (!std::ifstream(file)) throw Error(fmt::format("{}: cannot be read: {}", file.string(), std::strerror(errno)));
   if (std::filesystem::file_size(file, error) == 0) {
     throw Error(fmt::format("{}: is empty, expected a file of weights", file.string()));
   }

@@ -14,7 +14,7 @@
 namespace pulmoseg::model {
 
 /// The tensors of a file in its own number format (float16, bfloat16, float64 … are kept; loading into a network
-/// converts). A file named .safetensors is read as such, any other as PyTorch's. A state dict may lie inside a
+/// converts). A file named .safetensors or .onnx is read as such, any other as PyTorch's. A state dict may lie inside a
 /// checkpoint under "model", "state_dict" or "model_state_dict"; the prefixes of DistributedDataParallel ("module.")
 /// and torch.compile ("_orig_mod.") are taken off. Tensors that shared a storage in the file share it here.
 StateDict read_weights(const std::filesystem::path& file);

@@ -21,7 +21,7 @@ void Histogram::add(std::span<const float> values) {
   const auto [low, high] = std::ranges::minmax(values);
   const float largest = std::max(std::abs(low), std::abs(high));
   if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); }))
-    throw Error("a tensor holds values that are not finite");
+    throw Error("values that are not finite");
   low_ = std::min(low_, low);
   high_ = std::max(high_, high);
   bins_.resize(bins);

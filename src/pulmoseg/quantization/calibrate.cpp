@@ -94,9 +94,17 @@ class Calibrator {
     const auto preprocessing = dataset::Preprocessing::from_metadata(model_.metadata, name_);
     inference::TensorProbe probe(model_, name_, tensors, dataset_.rows(), dataset_.columns(), options_.threads);
     std::vector<Histogram> histograms(tensors.size());
+    const auto add = [&](std::size_t i, std::span<const float> values) {
+      try {
+        histograms[i].add(values);
+      } catch (const Error& error) {
+        throw Error(
+            fmt::format("{}: its tensor {} holds {}, expected numbers; look at it and at {} with pulmoseg inspect",
+                        name_, tensors[i], error.what(), dataset_.folder().string()));
+      }
+    };
     for (const std::int64_t row : rows_) {
-      for (const auto& image : images_of(dataset_, row, preprocessing))
-        probe.run(image, [&](std::size_t i, std::span<const float> values) { histograms[i].add(values); });
+      for (const auto& image : images_of(dataset_, row, preprocessing)) probe.run(image, add);
     }
     for (std::size_t i = 0; i < tensors.size(); ++i) ranges_[tensors[i]] = histograms[i].best_range();
   }

@@ -80,6 +80,7 @@ struct Quantiser {
     const std::vector<float>& kernel = floats(convolution, 1);
     const auto channels = static_cast<std::size_t>(onnx::find_initializer(model, convolution.inputs[1])->shape.front());
     const std::size_t length = kernel.size() / channels;
+    const bool biased = convolution.inputs.size() > 2;
     std::vector<std::int8_t> whole(kernel.size());
     std::vector<float> scales(channels);
     for (std::size_t c = 0; c < channels; ++c) {
@@ -87,12 +88,15 @@ struct Quantiser {
       float largest = 0;
       for (const float weight : weights) largest = std::max(largest, std::abs(weight));
       scales[c] = largest > 0 ? largest / largest_weight : 1;
+      // The kernel of a channel that is nearly dead would leave no room for its bias, which has the same scale.
+      if (biased)
+        scales[c] = std::max(scales[c], std::abs(floats(convolution, 2)[c]) / (1e9F * scale(convolution.inputs[0])));
       std::ranges::transform(weights, whole.begin() + static_cast<std::ptrdiff_t>(c * length), [&](float weight) {
         return static_cast<std::int8_t>(
             std::clamp<long>(std::lround(weight / scales[c]), -largest_weight, largest_weight));
       });
     }
-    if (convolution.inputs.size() > 2) quantise_bias(convolution, scales);
+    if (biased) quantise_bias(convolution, scales);
     store(convolution.inputs[1], ".int8", std::move(whole), std::move(scales));
   }
 
@@ -102,7 +106,7 @@ struct Quantiser {
     std::vector<std::int32_t> whole;
     for (std::size_t c = 0; c < bias.size(); ++c) {
       scales[c] *= scale(convolution.inputs[0]);
-      whole.push_back(static_cast<std::int32_t>(std::clamp(std::round(bias[c] / scales[c]), -2e9F, 2e9F)));
+      whole.push_back(static_cast<std::int32_t>(std::round(bias[c] / scales[c])));
     }
     store(convolution.inputs[2], ".int32", std::move(whole), std::move(scales));
   }
