@@ -224,6 +224,23 @@ TEST(Train, ALossThatIsNoNumberEndsTheRunAndKeepsTheCheckpoint) {
   EXPECT_EQ(read_file(run.folder / "checkpoint.safetensors"), good_checkpoint);
 }
 
+TEST(Train, AValidationThatIsNoNumberIsNamedAsSuch) {
+  const test::TemporaryFolder folder;
+  const auto dataset = make_dataset(folder / "data", 26);
+  const auto broken = [&](NetworkShape shape) {
+    auto network = test::tiny_network(shape);
+    network.forward = [forward = network.forward, calls = 0](const torch::Tensor& images) mutable {
+      return forward(images) * (++calls == 6 ? NAN : 1.0);  // after 5 training batches
+    };
+    return network;
+  };
+  const auto message = message_of<Error>([&] {
+    train_network(broken, dataset, dataset::split_by_slice(dataset, 0), folder / "run", quick_options(), {});
+  });
+  EXPECT_NE(message.find("the validation loss became nan in epoch 1"), std::string::npos) << message;
+  EXPECT_NE(message.find("pulmoseg inspect DATASET"), std::string::npos) << message;
+}
+
 TEST(Train, AFolderHoldsOneRun) {
   const test::TemporaryFolder folder;
   const auto dataset = make_dataset(folder / "data", 12);

@@ -123,9 +123,8 @@ void fold_constants(const std::shared_ptr<ov::Model>& network) {
 
 /// Metadata may say so of a file whose arithmetic is in floats.
 bool computes_in_8_bits(const ov::Model& network) {
-  return std::ranges::any_of(network.get_ops(), [](const auto& node) {
-    return std::string_view(node->get_type_name()) == "FakeQuantize";
-  });
+  return std::ranges::any_of(
+      network.get_ops(), [](const auto& node) { return std::string_view(node->get_type_name()) == "FakeQuantize"; });
 }
 
 void check_options(const std::string& precision, int threads) {

@@ -146,7 +146,8 @@ Node read_node(pbf_reader message) {
   if (!domain.empty() && domain != "ai.onnx") {
     refuse(fmt::format("operator {} is of domain '{}', expected ONNX's own", node.op_type, domain));
   }
-  if (node.outputs.empty()) refuse(fmt::format("operator {} '{}' has no output, expected one", node.op_type, node.name));
+  if (node.outputs.empty())
+    refuse(fmt::format("operator {} '{}' has no output, expected one", node.op_type, node.name));
   const bool scales = node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear";
   if (scales && node.inputs.size() < 2) {
     refuse(fmt::format("operator {} '{}' has {} inputs, expected a tensor and its scale", node.op_type, node.name,
