@@ -233,15 +233,21 @@ report::Provenance describe(const inference::Engine& engine, const std::vector<f
   return model;
 }
 
-/// What was wrong: the cases are told of first.
-std::exception_ptr write_page(const fs::path& folder) {
-  const fs::path table = folder / "cohort.csv";
+/// The tables of what there is are made also where `work` fails, which is then what is told.
+void with_tables(const std::function<void()>& work, const std::function<void()>& tables) {
+  std::exception_ptr failure;
   try {
-    if (fs::exists(table)) report::write_cohort_page(table, {folder});
-  } catch (const Error&) {
-    return std::current_exception();
+    work();
+  } catch (...) {
+    failure = std::current_exception();
   }
-  return nullptr;
+  try {
+    tables();
+  } catch (const Error& error) {
+    if (!failure) throw;
+    spdlog::error("{}", error.what());
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 void run_alone(const SegmentArguments& arguments, const std::vector<SegmentInput>& inputs) {
@@ -273,10 +279,13 @@ void run_alone(const SegmentArguments& arguments, const std::vector<SegmentInput
   const auto add_to_cohort = [&](const std::vector<std::string>& row) {
     if (cohort) cohort->add(row);
   };
-  const Outcome outcome = run_cases(cases, {scans, work, archives, add_to_cohort, arguments.json});
-  const std::exception_ptr no_page = cohort ? write_page(plan.folder) : nullptr;
-  conclude(outcome, arguments.json);
-  if (no_page) std::rethrow_exception(no_page);
+  const auto do_cases = [&] {
+    conclude(run_cases(cases, {scans, work, archives, add_to_cohort, arguments.json}), arguments.json);
+  };
+  with_tables(do_cases, [&] {
+    const fs::path table = plan.folder / "cohort.csv";
+    if (cohort && fs::exists(table)) report::write_cohort_page(table, {plan.folder});
+  });
 }
 
 /// Everything is planned once before, so that what is wrong with the call is said once.
@@ -290,13 +299,7 @@ void run_with_workers(const SegmentArguments& arguments, const std::vector<Segme
     const FolderLock lock(plan.folder);
     gather_cohort({plan.folder}, plan.folder / "cohort.csv");
   };
-  try {
-    run_workers(arguments.workers, plan.shard, arguments.engine.threads);
-  } catch (...) {
-    gather();
-    throw;
-  }
-  gather();
+  with_tables([&] { run_workers(arguments.workers, plan.shard, arguments.engine.threads); }, gather);
 }
 
 void run(SegmentArguments& arguments) {

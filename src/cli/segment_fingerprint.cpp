@@ -60,7 +60,7 @@ std::string fingerprint_of_file(const fs::path& file) {
 std::string fingerprint_of(const SegmentCase& planned) {
   if (planned.deidentify || !planned.source_copies.empty()) return "";
   if (!planned.fetched.empty()) return sha256_of(planned.input.string());
-  const fs::path& first = planned.files.front();
+  const fs::path first = std::ranges::min(planned.files);  // in whatever order they were named
   if (!fs::is_directory(first)) return fingerprint_of_file(first);
   const auto file = first_dicom_file(first, planned.measurements.parent_path());
   return file ? fingerprint_of_file(*file) : "";

@@ -14,6 +14,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "common.hpp"
@@ -52,36 +53,35 @@ pid_t start(std::vector<std::string> arguments) {
   ::_exit(127);
 }
 
-/// Processes that have not been waited for, so that their numbers are still theirs.
+/// Processes that may be sent a signal until they were waited for: then their numbers may be others'.
 class Workers {
  public:
-  void add(pid_t worker) {
-    const std::scoped_lock lock(mutex_);
-    there_.push_back(worker);
-  }
+  explicit Workers(std::vector<pid_t> started) : there_(std::move(started)) {}
 
   void ask_to_stop() {
     const std::scoped_lock lock(mutex_);
-    for (const pid_t worker : there_) ::kill(worker, SIGTERM);
+    for (const pid_t worker : there_) {
+      if (worker > 0) ::kill(worker, SIGTERM);
+    }
   }
 
   /// Nothing when all went well.
-  std::string wait_for(pid_t worker) {
+  std::string wait_for(std::size_t number) {
+    pid_t& worker = there_[number];
     siginfo_t ended{};
     while (::waitid(P_PID, static_cast<id_t>(worker), &ended, WEXITED | WNOWAIT) < 0) {
       if (errno != EINTR) return std::strerror(errno);
     }
     const std::scoped_lock lock(mutex_);
     int status = 0;
-    ::waitpid(worker, &status, 0);
-    std::erase(there_, worker);
+    ::waitpid(std::exchange(worker, 0), &status, 0);
     if (WIFSIGNALED(status)) return fmt::format("was killed by signal {}", WTERMSIG(status));
     return WEXITSTATUS(status) == 0 ? "" : fmt::format("ended with exit code {}", WEXITSTATUS(status));
   }
 
  private:
   std::mutex mutex_;
-  std::vector<pid_t> there_;
+  std::vector<pid_t> there_;  // 0: was waited for
 };
 
 /// The options that make a worker of this very call, before a "--", behind which all are inputs.
@@ -98,16 +98,14 @@ std::vector<std::string> command_line_of(const Shard& part, int threads) {
 
 void run_workers(int workers, const Shard& shard, int threads) {
   const int all = threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  Workers there;
   std::vector<pid_t> started;
-  for (int worker = 0; worker < workers; ++worker) {
+  for (int worker = 0; worker < workers; ++worker)
     started.push_back(start(command_line_of(part_of(shard, worker, workers), std::max(1, all / workers))));
-    there.add(started.back());
-  }
+  Workers there(std::move(started));
   const std::stop_callback pass_on(stop_token(), [&] { there.ask_to_stop(); });
   int failed = 0;
-  for (std::size_t i = 0; i < started.size(); ++i) {
-    const std::string reason = there.wait_for(started[i]);
+  for (int i = 0; i < workers; ++i) {
+    const std::string reason = there.wait_for(static_cast<std::size_t>(i));
     if (reason.empty()) continue;
     ++failed;
     spdlog::error("worker {} of {} {}", i + 1, workers, reason);

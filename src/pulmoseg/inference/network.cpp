@@ -9,6 +9,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <openvino/op/fake_quantize.hpp>
 #include <openvino/openvino.hpp>
 #include <openvino/pass/constant_folding.hpp>
 #include <openvino/pass/manager.hpp>
@@ -121,10 +122,10 @@ void fold_constants(const std::shared_ptr<ov::Model>& network) {
   manager.run_passes(network);
 }
 
-/// Metadata may say so of a file whose arithmetic is in floats.
+/// As it is, whatever its metadata says.
 bool computes_in_8_bits(const ov::Model& network) {
-  return std::ranges::any_of(
-      network.get_ops(), [](const auto& node) { return std::string_view(node->get_type_name()) == "FakeQuantize"; });
+  return std::ranges::any_of(network.get_ops(),
+                             [](const auto& node) { return ov::is_type<ov::op::v0::FakeQuantize>(node); });
 }
 
 void check_options(const std::string& precision, int threads) {
@@ -215,7 +216,7 @@ void Network::State::load() {
   if (network) return;
   try {
     network = read();
-    if (facts.precision != "int8" || !computes_in_8_bits(*network)) fold_constants(network);
+    if (!computes_in_8_bits(*network)) fold_constants(network);
   } catch (const ov::Exception& error) {
     throw Error(fmt::format("{}: holds a network that cannot be run: {}", facts.file.string(), one_line(error)));
   }
