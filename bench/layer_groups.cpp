@@ -3,7 +3,8 @@
 //   bench_layer_groups fp32|bf16 [THREADS [BATCH_SIZE [IMAGE_SIZE]]]
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <chrono>

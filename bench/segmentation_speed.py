@@ -76,6 +76,7 @@ def main():
     name, flags = processor()
     has_bf16 = "avx512_bf16" in flags
     precisions = ["fp32"] + ["bf16"] * has_bf16 + ["int8"]
+    of_files = [] if arguments.no_files else precisions
     model = {p: arguments.int8 if p == "int8" else arguments.floats for p in precisions}
     peer = lambda kind, file: [arguments.python, HERE / "peer_inference.py", kind, file, arguments.dataset, arguments.threads,
                                arguments.slices]
@@ -89,12 +90,11 @@ def main():
     seconds, memory, versions, steps = {}, {}, {}, {}
     with tempfile.TemporaryDirectory() as scratch:
         scan, one, few = (pathlib.Path(scratch) / f"{name}.nii.gz" for name in ("scan", "one", "few"))
-        write_scan(arguments.python, scan, SCAN_SLICES)
-        write_scan(arguments.python, one, 1)
-        write_scan(arguments.python, few, STEP_SLICES)
+        for file, slices in ((scan, SCAN_SLICES), (one, 1), (few, STEP_SLICES)) if of_files else ():
+            write_scan(arguments.python, file, slices)
         os.environ["PULMOSEG_CACHE"] = str(pathlib.Path(scratch) / "cache")
         program, out = arguments.build / "src/cli/pulmoseg", pathlib.Path(scratch) / "out"
-        for precision in [] if arguments.no_files else precisions:
+        for precision in of_files:
             seconds[f"first start {precision}"] = [from_file(program, one, model[precision], precision, arguments.threads, out)[0]]
         for _ in range(arguments.rounds):
             for contestant, command in commands.items():
@@ -103,7 +103,7 @@ def main():
                 memory[contestant] = max(memory.get(contestant, 0), result["peak_memory_mb"])
                 versions[contestant] = result.get("version", "")
                 print(f"  {contestant}: {result['seconds_a_slice']:.4f}", file=sys.stderr, flush=True)
-            for precision in [] if arguments.no_files else precisions:
+            for precision in of_files:
                 for what, file in (("scan", scan), ("start", one)):
                     took, peak = from_file(program, file, model[precision], precision, arguments.threads, out)
                     seconds.setdefault(f"{what} {precision}", []).append(took)

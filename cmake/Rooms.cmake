@@ -3,13 +3,15 @@
 include(CMakePackageConfigHelpers)
 set_property(GLOBAL PROPERTY PULMOSEG_ROOMS "")
 
-# <torch/torch.h> takes a minute and 2 GB to compile, so it is compiled once. The target that owns it has no definitions of
-# its own: GCC refuses a precompiled header in a target that lacks one.
+# LibTorch's headers take a minute and 2 GB to compile, so the two that most files need are compiled once; a file includes what
+# else it needs. (<torch/torch.h>, precompiled, would cost every file twice as long: GCC instantiates again, in each, what the
+# headers' inline functions use.) The target that owns them has no definitions of its own: GCC refuses a precompiled header
+# in a target that lacks one.
 if(PULMOSEG_TRAINING)
   file(CONFIGURE OUTPUT torch_header.cpp CONTENT "")
   add_library(pulmoseg_torch_header OBJECT ${CMAKE_CURRENT_BINARY_DIR}/torch_header.cpp)
   target_link_libraries(pulmoseg_torch_header PRIVATE pulmoseg_torch pulmoseg_warnings)
-  target_precompile_headers(pulmoseg_torch_header PRIVATE <torch/torch.h>)
+  target_precompile_headers(pulmoseg_torch_header PRIVATE <torch/types.h> <torch/nn/module.h>)
 endif()
 
 function(pulmoseg_room name)

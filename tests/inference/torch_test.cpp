@@ -1,7 +1,7 @@
 // The network as LibTorch computes it and as the engine computes its ONNX file: the same logits, the same masks.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <array>
 #include <span>

@@ -3,7 +3,8 @@
 #include "pulmoseg/model/batch_norm.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/utils.h>
 
 namespace pulmoseg::model {
 namespace {

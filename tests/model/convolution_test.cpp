@@ -3,7 +3,8 @@
 #include "pulmoseg/model/convolution.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/utils.h>
 
 #include "convolution_oracle.hpp"
 #include "pulmoseg/model/pointwise_convolution.hpp"

@@ -1,5 +1,7 @@
 // The network against torchvision's (tests/oracle/model.py).
 
+#include <torch/optim/adam.h>
+
 #include <cmath>
 
 #include "formula.hpp"

@@ -3,7 +3,12 @@
 #include "pulmoseg/model/dilated_convolution.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/functional/loss.h>
+#include <torch/nn/functional/upsampling.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/optim/adam.h>
+#include <torch/utils.h>
 
 #include <functional>
 #include <vector>

@@ -3,7 +3,7 @@
 #include "pulmoseg/model/dropout.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <cmath>
 

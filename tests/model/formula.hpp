@@ -1,7 +1,7 @@
 #pragma once
 // Weights, images and labels by the formula of tests/oracle/model.py: the same bits on both sides without a large file.
 
-#include <torch/torch.h>
+#include <torch/nn/modules/dropout.h>
 
 #include <cmath>
 #include <cstdint>

@@ -3,7 +3,8 @@
 #include "pulmoseg/model/image_mean.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/utils.h>
 
 namespace pulmoseg::model {
 namespace {

@@ -1,7 +1,7 @@
 // BatchNorm over the samples of several ranks (threads here) against BatchNorm over all of them in one.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <barrier>
 #include <mutex>

@@ -4,7 +4,7 @@
 #include "pulmoseg/model/weights.hpp"
 
 #include <sys/stat.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <unistd.h>
 
 #include <fstream>

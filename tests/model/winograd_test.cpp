@@ -3,7 +3,7 @@
 #include "pulmoseg/model/winograd.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "convolution_oracle.hpp"
 

@@ -1,6 +1,8 @@
 #include "pulmoseg/training/adam.hpp"
 
 #include <gtest/gtest.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
 
 #include <cmath>
 

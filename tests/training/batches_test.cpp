@@ -1,6 +1,7 @@
 #include "pulmoseg/training/batches.hpp"
 
 #include <gtest/gtest.h>
+#include <torch/nn/functional/upsampling.h>
 
 #include <algorithm>
 #include <numeric>

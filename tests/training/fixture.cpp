@@ -1,5 +1,11 @@
 #include "fixture.hpp"
 
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/dropout.h>
+
 #include <random>
 
 #include "pulmoseg/base/output_file.hpp"

@@ -1,7 +1,7 @@
 #include "pulmoseg/training/loss.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/functional/loss.h>
 
 namespace pulmoseg::training {
 namespace {

@@ -1,7 +1,7 @@
 #include "pulmoseg/training/operating_point.hpp"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/dropout.h>
 
 #include <cstdlib>
 #include <map>

@@ -1,6 +1,8 @@
 #include "pulmoseg/training/weight_average.hpp"
 
 #include <gtest/gtest.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/linear.h>
 
 #include "fixture.hpp"
 #include "pulmoseg/base/error.hpp"

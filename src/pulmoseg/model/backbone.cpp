@@ -1,7 +1,7 @@
 #include "pulmoseg/model/backbone.hpp"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <string_view>

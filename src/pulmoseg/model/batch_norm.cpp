@@ -1,6 +1,7 @@
 #include "pulmoseg/model/batch_norm.hpp"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/utils.h>
 
 #include <limits>
 

@@ -1,7 +1,5 @@
 #include "pulmoseg/model/convolution.hpp"
 
-#include <torch/torch.h>
-
 #include "pulmoseg/model/autocast.hpp"
 #include "pulmoseg/model/dilated_convolution.hpp"
 #include "pulmoseg/model/pointwise_convolution.hpp"

@@ -1,6 +1,7 @@
 #include "pulmoseg/model/dilated_convolution.hpp"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,7 @@
 #include "pulmoseg/model/winograd.hpp"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
 
 #include "pulmoseg/model/autocast.hpp"
 #include "pulmoseg/model/kernel_tensors.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 // The optimiser, with its state in plain sight so that a checkpoint can hold it exactly.
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <string>
 #include <vector>

@@ -1,7 +1,7 @@
 #pragma once
 // From a dataset's rows to the batches that the network sees: which rows together, in what orientation, one batch ahead.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <functional>

@@ -2,7 +2,7 @@
 // Everything that a run needs to go on as if it had never stopped. Each checkpoint is a file that appears whole or not at
 // all, and the one before it is kept: whatever happens in between, one of the two is there.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <filesystem>

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 #include <malloc.h>
 #include <sched.h>
+#include <torch/cuda.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #pragma once
 // The hardware that a training runs on: what it is called, what it can do, and computing in bfloat16 on it.
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <string>
 

@@ -1,6 +1,6 @@
 #include "pulmoseg/training/loss.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <vector>
 

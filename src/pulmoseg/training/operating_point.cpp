@@ -1,6 +1,6 @@
 #include "pulmoseg/training/operating_point.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <vector>

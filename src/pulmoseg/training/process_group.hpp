@@ -3,7 +3,7 @@
 // GPUs), and its Reducer, which adds up the gradients in buckets while the backward pass still computes the next ones (Li et al., "PyTorch
 // Distributed: Experiences on Accelerating Data Parallel Training", VLDB 2020).
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <functional>
 #include <memory>

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
+#include <torch/utils.h>
 #include <torch/version.h>
 
 #include <nlohmann/json.hpp>

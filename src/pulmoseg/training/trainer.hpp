@@ -1,7 +1,7 @@
 #pragma once
 // The training loop, for any network that maps images to logits.
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <chrono>
 #include <filesystem>

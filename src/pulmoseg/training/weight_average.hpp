@@ -1,7 +1,7 @@
 #pragma once
 // An exponential moving average of a network's weights in the course of its training.
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <string>
 #include <vector>
